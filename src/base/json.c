@@ -1,0 +1,192 @@
+/* yyjson on arenas. */
+#include "base/json.h"
+
+#include "base/clock.h"
+
+static void *alc_malloc(void *ctx, size_t n)
+{
+    return arena_alloc_raw(ctx, n);
+}
+
+static void *alc_realloc(void *ctx, void *p, size_t old, size_t n)
+{
+    return arena_grow(ctx, p, old, n);
+}
+
+static void alc_free(void *ctx, void *p)
+{
+    (void)ctx;
+    (void)p;
+}
+
+static yyjson_alc alc_of(struct arena *a)
+{
+    return (yyjson_alc){alc_malloc, alc_realloc, alc_free, a};
+}
+
+/* Nesting of brackets outside of strings, without recursion. */
+static bool too_deep(struct str s)
+{
+    int depth = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        switch (s.p[i]) {
+        case '"':
+            for (i++; i < s.n && s.p[i] != '"'; i++)
+                i += s.p[i] == '\\';
+            break;
+        case '{': case '[':
+            if (++depth > JSON_DEPTH_MAX)
+                return true;
+            break;
+        case '}': case ']':
+            depth--;
+            break;
+        default:
+            break;
+        }
+    }
+    return false;
+}
+
+bool json_parse(struct arena *a, struct str text, yyjson_val **root, struct error *err)
+{
+    yyjson_alc alc = alc_of(a);
+    yyjson_read_err why = {0};
+    if (too_deep(text))
+        return error_set(err, ERROR_BAD_INPUT, "JSON is nested deeper than %d levels", JSON_DEPTH_MAX);
+    /* yyjson takes a char * but changes it only with YYJSON_READ_INSITU. */
+    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)text.p, text.n, YYJSON_READ_NOFLAG, &alc, &why);
+    if (!doc)
+        return error_set(err, ERROR_BAD_INPUT, "Unexpected token in JSON at position %zu: %s", why.pos,
+                         why.msg ? why.msg : "invalid");
+    *root = yyjson_doc_get_root(doc);
+    return true;
+}
+
+yyjson_mut_doc *json_doc(struct arena *a)
+{
+    yyjson_alc alc = alc_of(a);
+    return yyjson_mut_doc_new(&alc);
+}
+
+struct str json_write(struct arena *a, const yyjson_val *v)
+{
+    yyjson_alc alc = alc_of(a);
+    size_t n = 0;
+    char *p = v ? yyjson_val_write_opts(v, YYJSON_WRITE_INF_AND_NAN_AS_NULL, &alc, &n, NULL) : NULL;
+    return (struct str){p, n};
+}
+
+struct str json_write_mut(struct arena *a, const yyjson_mut_val *v)
+{
+    yyjson_alc alc = alc_of(a);
+    size_t n = 0;
+    char *p = v ? yyjson_mut_val_write_opts(v, YYJSON_WRITE_INF_AND_NAN_AS_NULL, &alc, &n, NULL) : NULL;
+    return (struct str){p, n};
+}
+
+yyjson_val *json_getn(yyjson_val *v, struct str key)
+{
+    yyjson_val *k, *found = NULL;
+    if (!yyjson_is_obj(v))
+        return NULL;
+    yyjson_obj_iter it = yyjson_obj_iter_with(v);
+    while ((k = yyjson_obj_iter_next(&it)))
+        if (yyjson_get_len(k) == key.n && !memcmp(yyjson_get_str(k), key.p, key.n))
+            found = yyjson_obj_iter_get_val(k);
+    return found;
+}
+
+yyjson_val *json_get(yyjson_val *v, const char *key)
+{
+    return json_getn(v, str_of(key));
+}
+
+yyjson_val *json_path(yyjson_val *v, struct str path)
+{
+    while (v && path.n) {
+        ptrdiff_t dot = str_find(path, STR("."));
+        struct str head = str_sub(path, 0, dot < 0 ? path.n : (size_t)dot);
+        int64_t at;
+        path = dot < 0 ? STR_NULL : str_sub(path, (size_t)dot + 1, path.n);
+        if (yyjson_is_arr(v))
+            v = str_to_i64(head, &at) && at >= 0 ? yyjson_arr_get(v, (size_t)at) : NULL;
+        else
+            v = json_getn(v, head);
+    }
+    return v;
+}
+
+bool json_get_bool(yyjson_val *v, const char *key, bool otherwise)
+{
+    yyjson_val *m = json_get(v, key);
+    return yyjson_is_bool(m) ? yyjson_get_bool(m) : otherwise;
+}
+
+int64_t json_get_int(yyjson_val *v, const char *key, int64_t otherwise)
+{
+    yyjson_val *m = json_get(v, key);
+    if (yyjson_is_int(m))
+        return yyjson_get_sint(m);
+    if (yyjson_is_real(m)) {
+        double x = yyjson_get_real(m);
+        if (x >= -9e15 && x <= 9e15)
+            return (int64_t)x;
+    }
+    return otherwise;
+}
+
+void json_add_str(yyjson_mut_doc *d, yyjson_mut_val *obj, const char *key, struct str s)
+{
+    yyjson_mut_obj_add(obj, yyjson_mut_str(d, key), json_mut_str(d, s));
+}
+
+void json_add_id(yyjson_mut_doc *d, yyjson_mut_val *obj, const char *key, struct id id)
+{
+    char hex[ID_HEX + 1];
+    id_hex(id, hex);
+    yyjson_mut_obj_add_strncpy(d, obj, key, hex, ID_HEX);
+}
+
+void json_add_time(yyjson_mut_doc *d, yyjson_mut_val *obj, const char *key, int64_t ms)
+{
+    char iso[TIME_ISO_LEN + 1];
+    time_iso(ms, iso);
+    yyjson_mut_obj_add_strncpy(d, obj, key, iso, TIME_ISO_LEN);
+}
+
+void json_add_text(yyjson_mut_doc *d, yyjson_mut_val *obj, const char *key, struct str json)
+{
+    if (json.n)
+        yyjson_mut_obj_add(obj, yyjson_mut_str(d, key), yyjson_mut_rawn(d, json.p, json.n));
+}
+
+void json_add_val(yyjson_mut_doc *d, yyjson_mut_val *obj, const char *key, yyjson_val *v)
+{
+    if (v)
+        yyjson_mut_obj_add(obj, yyjson_mut_str(d, key), yyjson_val_mut_copy(d, v));
+}
+
+void json_quote(struct buf *b, struct str s)
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t from = 0;
+    buf_char(b, '"');
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        buf_add(b, s.p + from, i - from);
+        from = i + 1;
+        switch (c) {
+        case '"': buf_z(b, "\\\""); break;
+        case '\\': buf_z(b, "\\\\"); break;
+        case '\n': buf_z(b, "\\n"); break;
+        case '\r': buf_z(b, "\\r"); break;
+        case '\t': buf_z(b, "\\t"); break;
+        default: buf_z(b, "\\u00"); buf_char(b, hex[c >> 4]); buf_char(b, hex[c & 15]);
+        }
+    }
+    buf_add(b, s.p + from, s.n - from);
+    buf_char(b, '"');
+}

@@ -1,0 +1,82 @@
+/* Text as pointer and length, and a buffer that grows.
+ *
+ * A struct str never owns: it points into an arena, a row or a literal, and says nothing about a NUL after
+ * it. The empty string may have p == NULL. Bytes are UTF-8 where the origin was checked (JSON bodies are).
+ */
+#ifndef BASE_STR_H
+#define BASE_STR_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/arena.h"
+
+struct str {
+    const char *p;
+    size_t n;
+};
+
+#define STR(lit) ((struct str){"" lit, sizeof(lit) - 1})
+#define STR_NULL ((struct str){NULL, 0})
+/* printf("%.*s", STR_ARG(s)) */
+#define STR_ARG(s) (int)(s).n, (s).p
+
+static inline struct str str_of(const char *z) { return (struct str){z, z ? strlen(z) : 0}; }
+static inline bool str_eq(struct str a, struct str b) { return a.n == b.n && (a.n == 0 || !memcmp(a.p, b.p, a.n)); }
+static inline bool str_eqz(struct str a, const char *z) { return str_eq(a, str_of(z)); }
+static inline bool str_starts(struct str s, struct str prefix)
+{
+    return s.n >= prefix.n && (prefix.n == 0 || !memcmp(s.p, prefix.p, prefix.n));
+}
+static inline bool str_ends(struct str s, struct str suffix)
+{
+    return s.n >= suffix.n && (suffix.n == 0 || !memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n));
+}
+static inline struct str str_sub(struct str s, size_t from, size_t to)
+{
+    if (to > s.n) to = s.n;
+    if (from > to) from = to;
+    return (struct str){s.p + from, to - from};
+}
+
+bool str_eq_nocase(struct str a, struct str b);           /* ASCII letters only */
+int str_cmp(struct str a, struct str b);                  /* bytewise, then by length */
+ptrdiff_t str_find(struct str s, struct str needle);      /* offset or -1 */
+struct str str_trim(struct str s);                        /* ASCII white space at both ends */
+bool str_to_i64(struct str s, int64_t *out);              /* whole string, decimal; false if not */
+bool str_is_utf8(struct str s);                           /* RFC 3629: no surrogates, nothing over-long */
+
+struct str str_dup(struct arena *a, struct str s);        /* copy, NUL after it */
+char *str_z(struct arena *a, struct str s);               /* copy as C string */
+struct str str_fmt(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+struct str str_vfmt(struct arena *a, const char *fmt, va_list ap);
+
+/* A growing byte buffer inside an arena. Zero-initialise with its arena: struct buf b = {.arena = a}. */
+struct buf {
+    char *p;
+    size_t n, cap;
+    struct arena *arena;
+};
+
+void buf_reserve(struct buf *b, size_t more);
+static inline void buf_add(struct buf *b, const void *p, size_t n)
+{
+    if (b->cap - b->n < n)
+        buf_reserve(b, n);
+    if (n)
+        memcpy(b->p + b->n, p, n);
+    b->n += n;
+}
+static inline void buf_str(struct buf *b, struct str s) { buf_add(b, s.p, s.n); }
+static inline void buf_z(struct buf *b, const char *z) { buf_add(b, z, strlen(z)); }
+static inline void buf_char(struct buf *b, char c) { buf_add(b, &c, 1); }
+void buf_fmt(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* What was written so far; stays valid until the buffer grows. */
+static inline struct str buf_get(const struct buf *b) { return (struct str){b->p, b->n}; }
+/* The same with a NUL behind it (not counted). */
+struct str buf_finish(struct buf *b);
+
+#endif

@@ -1,0 +1,77 @@
+/* The narrow door to the store: one header, two drivers (SQLite, PostgreSQL), every query written once.
+ *
+ * SQL is the common subset: `?1`-style parameters, INSERT … ON CONFLICT … DO, RETURNING, partial indexes,
+ * row values in comparisons. Types are INTEGER (64 bit), TEXT (UTF-8, no NUL), BLOB. Booleans are INTEGER 0/1,
+ * times INTEGER milliseconds, ids BLOB of 12 bytes. Aggregates other than COUNT need a cast to INTEGER.
+ *
+ * Threads: a struct db is one connection and belongs to one thread at a time.
+ * Ownership: statements belong to their connection; texts read from a row are valid until the next
+ * db_step/db_reset of that statement (copy what must live longer). Bound memory must live until the statement
+ * is stepped to its end or reset.
+ */
+#ifndef DB_DB_H
+#define DB_DB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/id.h"
+#include "base/str.h"
+
+struct db;
+struct db_stmt;
+
+enum db_kind { DB_SQLITE, DB_POSTGRES };
+
+/* url: "sqlite:<path of the file>" or "postgres://…"/"postgresql://…" (libpq connection URI).
+ * read_only: a reader: never takes the write lock. Errors: ERROR_BUSY (another process holds the data
+ * directory), ERROR_IO (cannot open; the message never holds the password), ERROR_FULL. */
+struct db *db_open(const char *url, bool read_only, struct error *err);
+void db_close(struct db *db);                    /* accepts NULL */
+enum db_kind db_kind_of(const struct db *db);
+
+/* A prepared statement, reset and without bindings. Cached by its text for the life of the connection, so
+ * pass literals; using one statement while it is still being stepped is an error (ERROR_INTERNAL). */
+struct db_stmt *db_prepare(struct db *db, const char *sql, struct error *err);
+
+/* Parameters are numbered from 1. */
+void db_bind_int(struct db_stmt *s, int i, int64_t v);
+void db_bind_text(struct db_stmt *s, int i, struct str v);      /* p NULL: NULL */
+void db_bind_blob(struct db_stmt *s, int i, struct str v);      /* p NULL: NULL */
+void db_bind_id(struct db_stmt *s, int i, struct id v);         /* copied */
+void db_bind_null(struct db_stmt *s, int i);
+
+enum db_step { DB_ROW, DB_DONE, DB_FAILED };
+/* DB_FAILED fills err: ERROR_CONFLICT (unique or foreign key), ERROR_BUSY, ERROR_FULL, ERROR_IO (connection lost
+ * too), ERROR_INTERNAL (bad SQL: a bug). */
+enum db_step db_step(struct db_stmt *s, struct error *err);
+/* Steps a statement that returns no rows to its end, and resets it. */
+bool db_run(struct db_stmt *s, struct error *err);
+/* Ends the use of a statement before its end. */
+void db_reset(struct db_stmt *s);
+/* Rows that the last completed INSERT, UPDATE or DELETE of this statement changed. */
+int64_t db_changes(const struct db_stmt *s);
+
+/* Columns are numbered from 0. NULL reads as 0, empty (p NULL), zero id. */
+bool db_is_null(struct db_stmt *s, int col);
+int64_t db_int(struct db_stmt *s, int col);
+struct str db_text(struct db_stmt *s, int col);
+struct str db_blob(struct db_stmt *s, int col);
+struct id db_id(struct db_stmt *s, int col);
+
+/* Runs SQL without parameters or rows; several statements separated by `;`. */
+bool db_exec(struct db *db, const char *sql, struct error *err);
+
+/* Transactions do not nest; savepoints do, by level (a small number that the caller counts). */
+bool db_begin(struct db *db, bool write, struct error *err);
+bool db_commit(struct db *db, struct error *err);
+void db_rollback(struct db *db);
+bool db_savepoint(struct db *db, int level, struct error *err);
+bool db_release(struct db *db, int level, struct error *err);
+void db_rollback_to(struct db *db, int level);
+
+/* Rows written (inserted, updated, deleted) through this connection since it was opened, for the benches. */
+int64_t db_rows_written(const struct db *db);
+
+#endif

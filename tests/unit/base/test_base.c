@@ -1,0 +1,192 @@
+/* The foundations: arenas, text, ids, time, JSON, errors, secrets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "base/metrics.h"
+
+static void assert_str(struct str got, const char *want)
+{
+    if (!str_eqz(got, want))
+        fail_msg("got '%.*s', want '%s'", STR_ARG(got), want);
+}
+
+static void arena_survives_growth(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(64);
+    struct buf b = {.arena = a};
+    for (int i = 0; i < 10000; i++)
+        buf_fmt(&b, "%d,", i);
+    struct str s = buf_finish(&b);
+    assert_true(str_starts(s, STR("0,1,2,")));
+    assert_true(str_ends(s, STR("9998,9999,")));
+    arena_reset(a);
+    assert_int_equal(arena_used(a), 0);
+    char *p = arena_alloc(a, 1 << 22);
+    assert_int_equal(p[(1 << 22) - 1], 0);
+}
+
+static void utf8_is_checked(void **state)
+{
+    (void)state;
+    assert_true(str_is_utf8(STR("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x94\x94")));
+    assert_false(str_is_utf8(STR("\xc0\x80")));
+    assert_false(str_is_utf8(STR("\xed\xa0\x80")));
+    assert_false(str_is_utf8(STR("\xf5\x80\x80\x80")));
+    assert_false(str_is_utf8(STR("\xe2\x82")));
+}
+
+static void numbers_are_whole(void **state)
+{
+    (void)state;
+    int64_t n;
+    assert_true(str_to_i64(STR("-9223372036854775808"), &n) && n == INT64_MIN);
+    assert_false(str_to_i64(STR("9223372036854775808"), &n));
+    assert_false(str_to_i64(STR("1x"), &n));
+    assert_false(str_to_i64(STR(""), &n));
+}
+
+static void ids_sort_by_time(void **state)
+{
+    (void)state;
+    struct id_source s;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    id_source_init(&s);
+    struct id x = id_new(&s, 1000), y = id_new(&s, 1000), z = id_new(&s, 2000), back;
+    assert_true(id_cmp(x, y) < 0);
+    assert_true(id_cmp(y, z) < 0);
+    assert_true(id_parse(id_str(a, x), &back) && id_eq(back, x));
+    assert_false(id_parse(STR("65f00000000000000000001"), &back));
+    assert_false(id_parse(STR("65f00000000000000000001g"), &back));
+}
+
+static void times_go_both_ways(void **state)
+{
+    (void)state;
+    static const struct { const char *in; const char *out; } cases[] = {
+        {"2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00.000Z"},
+        {"2024-02-29T23:59:59.9999Z", "2024-02-29T23:59:59.999Z"},
+        {"2026-03-29T02:30:00+02:00", "2026-03-29T00:30:00.000Z"},
+        {"2026-06-01", "2026-06-01T00:00:00.000Z"},
+        {"1969-12-31T23:59:59.001Z", "1969-12-31T23:59:59.001Z"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int64_t ms;
+        char iso[TIME_ISO_LEN + 1];
+        assert_true(time_parse_iso(str_of(cases[i].in), &ms));
+        time_iso(ms, iso);
+        assert_string_equal(iso, cases[i].out);
+    }
+    int64_t ms;
+    assert_false(time_parse_iso(STR("2025-02-29"), &ms));
+    assert_false(time_parse_iso(STR("2025-01-01T25:00:00Z"), &ms));
+    assert_false(time_parse_iso(STR("yesterday"), &ms));
+    assert_true(time_parse_duration(STR("PT5M1S"), &ms) && ms == 301000);
+    assert_true(time_parse_duration(STR("P2D"), &ms) && ms == 172800000);
+    assert_true(time_parse_duration(STR("PT0.5S"), &ms) && ms == 500);
+    assert_false(time_parse_duration(STR("P1M"), &ms));
+    assert_false(time_parse_duration(STR("PT"), &ms));
+    assert_false(time_parse_duration(STR("5M"), &ms));
+}
+
+static void virtual_time_never_goes_back(void **state)
+{
+    (void)state;
+    struct clock c;
+    clock_init(&c, true);
+    int64_t t = clock_now_ms(&c);
+    clock_set(&c, t + 5);
+    clock_set(&c, t - 5);
+    assert_int_equal(clock_now_ms(&c), t + 5);
+}
+
+static void json_is_strict_and_bounded(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct error err;
+    yyjson_val *v;
+    assert_true(json_parse(a, STR("{\"a\":{\"b\":[1,{\"c\":\"x\"}]},\"k\":1,\"k\":2}"), &v, &err));
+    assert_str(json_str(json_path(v, STR("a.b.1.c"))), "x");
+    assert_int_equal(json_get_int(v, "k", 0), 2);
+    assert_null(json_path(v, STR("a.b.9.c")));
+    assert_false(json_parse(a, STR("{\"a\":}"), &v, &err));
+    assert_int_equal(error_status(&err), 400);
+    assert_false(json_parse(a, STR("\"\xff\""), &v, &err));
+    struct buf deep = {.arena = a};
+    for (int i = 0; i < 300; i++)
+        buf_char(&deep, '[');
+    assert_false(json_parse(a, buf_get(&deep), &v, &err));
+    struct buf q = {.arena = a};
+    json_quote(&q, STR("a\"b\\c\n\x01"));
+    assert_str(buf_get(&q), "\"a\\\"b\\\\c\\n\\u0001\"");
+}
+
+static void secrets_open_only_with_their_key(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct crypto_box box, other;
+    struct error err;
+    struct str plain;
+    crypto_box_init(&box, STR("0123456789abcdef"));
+    crypto_box_init(&other, STR("0123456789abcdeF"));
+    struct str sealed = crypto_seal(&box, a, STR("hunter2"));
+    assert_true(str_find(sealed, STR("hunter2")) < 0);
+    assert_true(crypto_open(&box, a, sealed, &plain, &err));
+    assert_str(plain, "hunter2");
+    assert_false(crypto_open(&other, a, sealed, &plain, &err));
+    char *bad = str_z(a, sealed);
+    bad[sealed.n - 2] ^= 1;
+    assert_false(crypto_open(&box, a, str_of(bad), &plain, &err));
+}
+
+static void tokens_are_signed(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct str claims, token = jwt_sign(a, STR("secret"), STR("{\"sub\":\"x\",\"exp\":100}"));
+    assert_true(jwt_verify(a, STR("secret"), token, 99, &claims));
+    assert_false(jwt_verify(a, STR("secret"), token, 100, &claims));
+    assert_false(jwt_verify(a, STR("Secret"), token, 99, &claims));
+    assert_false(jwt_verify(a, STR("secret"), STR("eyJhbGciOiJub25lIn0.e30."), 99, &claims));
+    assert_false(jwt_verify(a, STR("secret"), STR(""), 99, &claims));
+    assert_str(crypto_hmac_sha256_hex(a, STR("key"), STR("The quick brown fox jumps over the lazy dog")),
+               "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8");
+}
+
+static void metrics_are_exposition_text(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct metrics *m = metrics_create();
+    static const double bounds[] = {1, 5};
+    counter_add(metrics_counter(m, "carillon_x_total", "x.", "channel=\"email\""), 2);
+    histogram_observe(metrics_histogram(m, "carillon_h", "h.", NULL, bounds, 2), 3);
+    struct str s = metrics_render(m, a);
+    assert_true(str_find(s, STR("# TYPE carillon_x_total counter\ncarillon_x_total{channel=\"email\"} 2\n")) >= 0);
+    assert_true(str_find(s, STR("carillon_h_bucket{le=\"5\"} 1\ncarillon_h_bucket{le=\"+Inf\"} 1\n")) >= 0);
+    assert_true(str_find(s, STR("carillon_h_count 1\n")) >= 0);
+    metrics_destroy(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(arena_survives_growth),   cmocka_unit_test(utf8_is_checked),
+        cmocka_unit_test(numbers_are_whole),       cmocka_unit_test(ids_sort_by_time),
+        cmocka_unit_test(times_go_both_ways),      cmocka_unit_test(virtual_time_never_goes_back),
+        cmocka_unit_test(json_is_strict_and_bounded), cmocka_unit_test(secrets_open_only_with_their_key),
+        cmocka_unit_test(tokens_are_signed),       cmocka_unit_test(metrics_are_exposition_text),
+    };
+    if (!crypto_init())
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
