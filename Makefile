@@ -1,0 +1,52 @@
+# The two commands of a newcomer are `make run` and `make test`; both install what is missing.
+# CMake and Ninja do the work: this file only names it.
+.PHONY: help build run demo test unit tsan compat e2e crash fuzz sim bench lint setup clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make run      install what is missing, build, start the server with its demo page (PORT=3000)'
+	@echo 'make test     install what is missing, build, run every test'
+	@echo 'make build    build/carillon'
+	@echo 'make unit | tsan | compat | e2e | crash | sim | fuzz     one suite of the tests'
+	@echo 'make bench    measure against raw SQLite and against a Node + BullMQ service'
+	@echo 'make lint     cppcheck and clang-format, without changing anything'
+	@echo 'make setup    only install what is missing, for everything above'
+
+setup:
+	@scripts/setup.sh build run test
+
+build:
+	@scripts/setup.sh build
+	@scripts/build.sh build
+
+demo:
+	@scripts/setup.sh build run
+	@scripts/demo.sh
+
+run:
+	@scripts/setup.sh build run
+	@scripts/run.sh
+
+test:
+	@scripts/setup.sh build test
+	@scripts/test.sh
+
+unit tsan compat e2e crash sim:
+	@scripts/setup.sh build test
+	@scripts/test.sh $@
+
+fuzz:
+	@scripts/setup.sh build fuzz
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} scripts/test.sh fuzz
+
+bench:
+	@scripts/setup.sh build bench
+	@scripts/build.sh build
+	@scripts/bench.sh
+
+lint:
+	@scripts/setup.sh build lint
+	@scripts/lint.sh
+
+clean:
+	rm -rf build build-* demo/dist

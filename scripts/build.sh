@@ -1,0 +1,24 @@
+#!/bin/sh
+# Configures if need be and builds one tree: scripts/build.sh build|asan|tsan|fuzz [targets…]
+# Without targets: the program for `build`, everything for the others.
+set -eu
+cd "$(dirname "$0")/.."
+kind=${1:-build}
+[ $# = 0 ] || shift
+case $kind in
+  build) dir=build; set -- "${@:-carillon}"; options= ;;
+  asan) dir=build-asan; options="-DSANITIZE=address,undefined -DCMAKE_BUILD_TYPE=Debug" ;;
+  tsan) dir=build-tsan; options="-DSANITIZE=thread -DCMAKE_BUILD_TYPE=Debug" ;;
+  fuzz) dir=build-fuzz; options="-DFUZZ=ON"; CC=clang; export CC ;;
+  *) echo "build: unknown kind \"$kind\"" >&2; exit 2 ;;
+esac
+mkdir -p $dir
+# The demo page is embedded if it was built when CMake looked; look again when it comes or goes.
+page=no
+[ ! -f demo/dist/index.html ] || page=yes
+if [ ! -f $dir/build.ninja ] || [ "$(cat $dir/page 2>/dev/null)" != $page ]; then
+  # shellcheck disable=SC2086
+  cmake -G Ninja -B $dir -S . $options >$dir/configure.log 2>&1 || { cat $dir/configure.log >&2; exit 1; }
+  echo $page >$dir/page
+fi
+ninja -C $dir --quiet "$@" 2>&1
