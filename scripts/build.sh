@@ -13,12 +13,8 @@ case $kind in
   *) echo "build: unknown kind \"$kind\"" >&2; exit 2 ;;
 esac
 mkdir -p $dir
-# The demo page is embedded if it was built when CMake looked; look again when it comes or goes.
-page=no
-[ ! -f demo/dist/index.html ] || page=yes
-if [ ! -f $dir/build.ninja ] || [ "$(cat $dir/page 2>/dev/null)" != $page ]; then
+if [ ! -f $dir/build.ninja ]; then
   # shellcheck disable=SC2086
   cmake -G Ninja -B $dir -S . $options >$dir/configure.log 2>&1 || { cat $dir/configure.log >&2; exit 1; }
-  echo $page >$dir/page
 fi
 ninja -C $dir --quiet "$@" 2>&1

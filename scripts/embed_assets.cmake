@@ -1,0 +1,41 @@
+# assets_embed(target): puts the files of built web pages into the program (src/cli/assets.h).
+#
+# `.incbin` copies a file as it is; megabytes of C array initialisers would cost the compiler seconds. Pages that
+# were not built are not embedded, and the program works without them.
+function(assets_embed target)
+  set(out ${CMAKE_BINARY_DIR}/generated)
+  file(GLOB_RECURSE files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/demo/dist/*)
+  list(SORT files)
+  set(types html "text/html\; charset=utf-8" js text/javascript css text/css svg image/svg+xml json application/json
+    png image/png ico image/x-icon woff2 font/woff2)
+  set(rows "")
+  set(code "\t.section .rodata\n")
+  set(n 0)
+  foreach(file ${files})
+    file(RELATIVE_PATH name ${CMAKE_SOURCE_DIR}/demo/dist ${file})
+    get_filename_component(extension ${file} LAST_EXT)
+    string(SUBSTRING "${extension}" 1 -1 extension)
+    list(FIND types "${extension}" at)
+    set(type application/octet-stream)
+    if(at GREATER -1)
+      math(EXPR at "${at} + 1")
+      list(GET types ${at} type)
+    endif()
+    # Vite puts a hash of the content into the name of everything below assets/.
+    set(immutable false)
+    if(name MATCHES "^assets/")
+      set(immutable true)
+    endif()
+    file(SIZE ${file} size)
+    string(APPEND code "\t.globl asset_${n}\n\t.balign 16\nasset_${n}:\n\t.incbin \"${file}\"\n")
+    string(APPEND rows "ASSET(${n}, \"/demo/${name}\", \"${type}\", ${size}, ${immutable})\n")
+    math(EXPR n "${n} + 1")
+  endforeach()
+  string(APPEND code "\t.section .note.GNU-stack,\"\",%progbits\n")
+  file(CONFIGURE OUTPUT ${out}/assets.inc CONTENT "${rows}" @ONLY)
+  file(CONFIGURE OUTPUT ${out}/assets.S CONTENT "${code}" @ONLY)
+  # A page that was built again has other sizes: write the rows anew, and assemble again.
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${files})
+  set_source_files_properties(${out}/assets.S PROPERTIES OBJECT_DEPENDS "${files}")
+  target_sources(${target} PRIVATE ${out}/assets.S)
+endfunction()
