@@ -146,7 +146,8 @@ static double counter_wait(struct load *l, double base, int accepted)
 /* About 570 bytes of JSON: what an application sends when somebody comments on something. */
 static int body_print(const struct options *o, int i, char *out, size_t cap)
 {
-    int s = i % o->subscribers;
+    /* Scattered: neighbours in time are not neighbours in the store's indexes. */
+    int s = (int)((uint32_t)i * 2654435761u % (uint32_t)o->subscribers);
     return snprintf(out, cap,
         "{\"name\":\"%s\",\"to\":{\"subscriberId\":\"user-%07d\",\"firstName\":\"Ada\",\"lastName\":\"Lovelace\","
         "\"email\":\"user-%07d@example.com\"},\"payload\":{\"actor\":\"Charles Babbage\",\"postId\":%d,"
@@ -353,7 +354,7 @@ static void options_parse(int argc, char **argv, struct options *o)
         { "seconds", 1, 0, 't' }, { "drain-seconds", 1, 0, 'd' }, { "prefix", 1, 0, 'x' }, { "counter", 1, 0, 'C' },
         { "label", 1, 0, 'L' }, { "counter-port", 1, 0, 'P' }, { 0 },
     };
-    *o = (struct options){ .port = 3000, .connections = 64, .requests = 10000, .subscribers = 1000, .seconds = 30, .drain_seconds = 30,
+    *o = (struct options){ .port = 3000, .connections = 64, .requests = 10000, .subscribers = 10000, .seconds = 30, .drain_seconds = 30,
         .method = "POST", .path = "/v1/events/trigger", .key = "", .workflow = "bench", .prefix = "tx", .label = "" };
     for (int c; (c = getopt_long(argc, argv, "", table, NULL)) != -1;) {
         switch (c) {

@@ -1,6 +1,6 @@
 /* The ceiling: what a trigger leaves in Carillon's store, written straight through SQLite by one thread.
  *
- *   raw_trigger SAMPLE FILE BATCH SECONDS plain|indexed
+ *   raw_trigger SAMPLE FILE BATCH SECONDS SUBSCRIBERS plain|indexed
  *
  * SAMPLE is a store that Carillon has written (and is no longer using): its newest event, run and message are
  * the rows that are written again and again, with fresh ids, BATCH triggers to a commit, WAL and
@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TABLES = 3, COLUMNS_MAX = 48, SUBSCRIBERS = 1000 };
+enum { TABLES = 3, COLUMNS_MAX = 48 };
 
 static const char *const TABLE_NAMES[TABLES] = { "events", "runs", "messages" };
 
@@ -32,7 +32,7 @@ struct raw {
     sqlite3 *db;
     struct table tables[TABLES];
     uint8_t ids[TABLES][12];
-    uint32_t serial, start_s;
+    uint32_t serial, start_s, subscribers;
 };
 
 static void check(sqlite3 *db, int rc)
@@ -111,7 +111,8 @@ static void id_next(struct raw *r, uint8_t id[12])
 static void row_insert(struct raw *r, int which, int trigger)
 {
     struct table *t = &r->tables[which];
-    uint8_t subscriber[12] = { 0x5b, [10] = (uint8_t)(trigger % SUBSCRIBERS >> 8), [11] = (uint8_t)(trigger % SUBSCRIBERS) };
+    uint32_t s = (uint32_t)trigger * 2654435761u % r->subscribers;     /* scattered as bench_load does it */
+    uint8_t subscriber[12] = { 0x5b, [9] = (uint8_t)(s >> 16), [10] = (uint8_t)(s >> 8), [11] = (uint8_t)s };
     char transaction[40];
     int transaction_len = snprintf(transaction, sizeof transaction, "raw-transaction-%d", trigger);
     for (int i = 0; i < t->columns; i++) {
@@ -157,13 +158,13 @@ static void store_open(struct raw *r, const char *sample, const char *file, bool
 
 int main(int argc, char **argv)
 {
-    if (argc != 6) {
-        fprintf(stderr, "usage: raw_trigger SAMPLE FILE BATCH SECONDS plain|indexed\n");
+    if (argc != 7) {
+        fprintf(stderr, "usage: raw_trigger SAMPLE FILE BATCH SECONDS SUBSCRIBERS plain|indexed\n");
         return 2;
     }
     sqlite3_config(SQLITE_CONFIG_URI, 1);
-    struct raw r = { .start_s = (uint32_t)time(NULL) };
-    store_open(&r, argv[1], argv[2], strcmp(argv[5], "indexed") == 0);
+    struct raw r = { .start_s = (uint32_t)time(NULL), .subscribers = (uint32_t)atoi(argv[5]) };
+    store_open(&r, argv[1], argv[2], strcmp(argv[6], "indexed") == 0);
     int batch = atoi(argv[3]), triggers = 0, commits = 0;
     double seconds = atof(argv[4]), start = now_s(), spent = 0;
     while (spent < seconds) {
@@ -178,6 +179,6 @@ int main(int argc, char **argv)
         spent = now_s() - start;
     }
     printf("{\"mode\":\"%s\",\"batch\":%d,\"triggers\":%d,\"seconds\":%.3f,\"rate\":%.1f,\"commits_per_s\":%.1f,\"bytes_per_trigger\":%lld}\n",
-        argv[5], batch, triggers, spent, triggers / spent, commits / spent, (long long)sample_bytes(&r));
+        argv[6], batch, triggers, spent, triggers / spent, commits / spent, (long long)sample_bytes(&r));
     return 0;
 }

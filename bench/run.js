@@ -6,6 +6,7 @@ import { atExit, freePort, has, ready, run, runJson, runQuietly, scratch, sleep,
 
 const RUNS = 3;
 const LIMIT_MS = 300_000;
+const SUBSCRIBERS = 10_000;
 const PEAK_CONNECTIONS = Number(process.env.BENCH_CONNECTIONS ?? 256);
 const WORKFLOW = 'bench-comment';
 const SUBJECT = '{{payload.actor}} commented on {{payload.postTitle}}';
@@ -39,14 +40,14 @@ async function several(n, f) {
 
 // target: {port, key, counter, counterPort}
 const load = (target, prefix, options) => runJson(`${build}/bench_load`, [
-  '--port', target.port, '--key', target.key, '--workflow', WORKFLOW, '--prefix', prefix,
+  '--port', target.port, '--key', target.key, '--workflow', WORKFLOW, '--prefix', prefix, '--subscribers', SUBSCRIBERS,
   '--counter', target.counter, '--label', 'channel="in_app"', '--counter-port', target.counterPort ?? target.port,
   ...Object.entries(options).flatMap(([k, v]) => [`--${k}`, v])]);
 
 async function triggersMeasure(name, target, requests) {
   note(`${name}: triggers`);
   const stamp = Date.now().toString(36);
-  await load(target, `${stamp}w`, { connections: 64, requests: 3000 });
+  await load(target, `${stamp}w`, { connections: 64, requests: 10_000 });
   const peak = await several(RUNS, (i) => load(target, `${stamp}p${i}`, { connections: PEAK_CONNECTIONS, requests, seconds: 20 }));
   const rate = Math.round(peak.rate / 10);
   const tenth = await several(RUNS, (i) => load(target, `${stamp}o${i}`, { connections: 64, requests: rate * 3, rate, seconds: 8 }));
@@ -135,7 +136,7 @@ async function idleMeasure() {
 async function rawMeasure(sample) {
   note('raw SQLite');
   const batch = Math.max(1, Math.round(result.carillon.triggers_per_commit || 100));
-  const once = (mode) => () => runJson(`${build}/bench_raw_trigger`, [sample, `${dir}/raw.db`, batch, 2, mode]);
+  const once = (mode) => () => runJson(`${build}/bench_raw_trigger`, [sample, `${dir}/raw.db`, batch, 2, SUBSCRIBERS, mode]);
   result.raw = { plain: await several(RUNS, once('plain')), indexed: await several(RUNS, once('indexed')) };
 }
 
