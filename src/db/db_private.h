@@ -1,0 +1,116 @@
+/* What the drivers, the migrations and the writer share behind db.h. Nobody outside of this room includes it. */
+#ifndef DB_DB_PRIVATE_H
+#define DB_DB_PRIVATE_H
+
+#include "db/db.h"
+
+/* What is wrong with the connection or the disk, as against a task's own mistake: the writer decides by it. */
+enum db_trouble {
+    DB_FINE,
+    DB_RETRY,           /* serialization failure, deadlock, locked: the same transaction may succeed next time */
+    DB_LOST,            /* the connection broke, and nothing of the transaction was stored */
+    DB_DISK,            /* full, I/O error, damaged file */
+    DB_UNKNOWN,         /* the connection broke in COMMIT, and the outcome could not be found out */
+};
+
+/* The head of every driver's statement. */
+struct db_stmt {
+    struct db *db;
+    struct db_stmt *next;       /* same bucket of the cache */
+    char *sql;                  /* as the caller wrote it */
+    uint64_t hash;
+    bool stepping;              /* gave a row, and was neither stepped to its end nor reset */
+    bool has_nul;               /* a bound text holds a NUL, which PostgreSQL cannot store: refused in both */
+    int64_t changes;
+};
+
+/* The head of every driver's connection. */
+struct db {
+    const struct db_driver *driver;
+    enum db_kind kind;
+    bool read_only;
+    bool in_tx;
+    enum db_trouble trouble;    /* the last one since db_begin; a task's own mistakes do not clear it */
+    int stepping;               /* statements with stepping set */
+    int64_t rows_written;
+    struct db_stmt **buckets;   /* statements by the hash of their text; a power of two */
+    size_t bucket_count, stmt_count;
+};
+
+struct db_driver {
+    struct db *(*open)(const char *url, bool read_only, struct error *err);
+    void (*close)(struct db *db);       /* the statements are destroyed already */
+    struct db_stmt *(*stmt_create)(struct db *db, const char *sql, struct error *err);
+    void (*stmt_destroy)(struct db_stmt *s);
+    void (*stmt_clear)(struct db_stmt *s);      /* forgets bindings; it is not being stepped */
+    void (*bind_int)(struct db_stmt *s, int i, int64_t v);
+    void (*bind_text)(struct db_stmt *s, int i, struct str v);
+    void (*bind_blob)(struct db_stmt *s, int i, struct str v);
+    void (*bind_id)(struct db_stmt *s, int i, struct id v);
+    void (*bind_null)(struct db_stmt *s, int i);
+    enum db_step (*step)(struct db_stmt *s, struct error *err);
+    void (*reset)(struct db_stmt *s);
+    bool (*is_null)(struct db_stmt *s, int col);
+    int64_t (*get_int)(struct db_stmt *s, int col);
+    struct str (*get_text)(struct db_stmt *s, int col);
+    struct str (*get_blob)(struct db_stmt *s, int col);
+    bool (*exec)(struct db *db, const char *sql, struct error *err);
+    bool (*command)(struct db *db, const char *sql, struct error *err);    /* one of a few fixed texts */
+    bool (*begin)(struct db *db, bool write, struct error *err);
+    bool (*commit)(struct db *db, struct error *err);           /* on failure nothing of it is left open */
+    void (*rollback)(struct db *db);
+    bool (*probe)(struct db *db, struct error *err);            /* inside a write transaction: makes its commit touch the disk */
+};
+
+extern const struct db_driver db_sqlite_driver, db_postgres_driver;
+
+/* After a failure inside a transaction: why. */
+enum db_trouble db_trouble_of(const struct db *db);
+/* Begins, writes something without meaning, commits: can this store be written? */
+bool db_probe(struct db *db, struct error *err);
+
+/* For drivers. */
+static inline void db_set_trouble(struct db *db, enum db_trouble t)
+{
+    if (t != DB_FINE)
+        db->trouble = t;
+}
+
+/* For drivers: keep db->stepping right. */
+static inline void db_stmt_set_stepping(struct db_stmt *s, bool on)
+{
+    s->db->stepping += (int)on - (int)s->stepping;
+    s->stepping = on;
+}
+
+/* SQLite's write-ahead log; nothing happens under PostgreSQL. With db_wal_manual the connection stops to
+ * checkpoint by itself inside of commits. */
+void db_wal_manual(struct db *db);
+int db_wal_pages(const struct db *db);          /* after this connection's last commit */
+/* Copies the log into the file, without waiting for anybody. With restart it then waits (100 ms at most) for
+ * readers of the log, so that the next commit writes from its beginning again. */
+void db_wal_checkpoint(struct db *db, bool restart);
+
+/* checkpoint.c: a thread that moves the log into the file while the writer commits. NULL under PostgreSQL. */
+struct checkpointer;
+bool checkpointer_start(const char *url, struct checkpointer **out, struct error *err);
+void checkpointer_poke(struct checkpointer *c);
+void checkpointer_stop(struct checkpointer *c);     /* accepts NULL */
+
+/* sql_text.c: the common SQL in a driver's words. The result is the caller's (free). */
+char *sql_for_sqlite(const char *sql);
+char *sql_for_postgres(const char *sql, bool schema, int *params);
+
+/* data_lock.c: one process a data directory. */
+struct data_lock;
+struct data_lock *data_lock_take(const char *file, struct error *err);
+void data_lock_release(struct data_lock *l);    /* accepts NULL */
+
+/* migrate.c, for tests: the same with a list of one's own (ascending versions from 1). */
+struct migration {
+    int version;
+    const char *name, *sql;
+};
+bool db_migrate_with(struct db *db, const struct migration *list, int n, int to, struct error *err);
+
+#endif
