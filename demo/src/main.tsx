@@ -20,6 +20,19 @@ function useDark(): boolean {
 
 const accent = { light: "#b4530a", dark: "#f0a35e" };
 
+// The Inbox's own bell has a dot; a number tells a newcomer more.
+function renderBell({ total }: { total: number }) {
+  return (
+    <span className="bell" aria-label={`${total} unread`}>
+      <svg viewBox="0 0 24 24" width="20" height="20" fill="none" stroke="currentColor" strokeWidth="1.9" aria-hidden="true">
+        <path d="M6 9.5a6 6 0 0 1 12 0c0 5 2 6.5 2 6.5H4s2-1.5 2-6.5Z" strokeLinejoin="round" />
+        <path d="M10 19.5a2.2 2.2 0 0 0 4 0" strokeLinecap="round" />
+      </svg>
+      {total > 0 && <span className="count">{total > 99 ? "99+" : total}</span>}
+    </span>
+  );
+}
+
 function Header() {
   const isDark = useDark();
   return (
@@ -33,6 +46,7 @@ function Header() {
         <Inbox
           key={String(isDark)}
           placement="bottom-end"
+          renderBell={renderBell}
           appearance={{
             ...(isDark ? { baseTheme: dark } : {}),
             variables: {

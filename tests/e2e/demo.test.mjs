@@ -15,8 +15,11 @@ after(async () => {
   await server?.stop();
 });
 
-const bell = (page) => page.locator(".nv-bellContainer, [class*='nv-bell']").first();
-const count = (page) => page.locator("[class*='nv-bell'] [class*='nv-'][class*='unread'], .nv-bell__count, [class*='bellDot'], [class*='Count']");
+const bell = (page) => page.locator("nav .bell");
+/** Waits until the badge shows n; 0 means that there is none. */
+const badge = (page, n) =>
+  page.waitForFunction((n) => (document.querySelector("nav .bell .count")?.textContent ?? "0") === String(n), n);
+const item = (page, text) => page.locator(".nv-notification", { hasText: text }).first();
 
 async function ring(page, subject, message) {
   await page.getByLabel("Subject").fill(subject);
@@ -38,19 +41,18 @@ test("trigger, badge, message, read, e-mail", async () => {
 
   await ring(page, "Hello <world> & all", "It's “live”, isn't it?");
   await page.getByText(/In your Inbox after \d+ ms/).waitFor();
-  await page.waitForFunction(() => document.querySelector("nav")?.textContent?.includes("1"));
+  await badge(page, 1);
   await page.getByRole("button", { name: /Hello <world> & all/ }).waitFor();
   await page.screenshot({ path: `${pictures}2-badge.png` });
 
   await bell(page).click();
-  const item = page.locator("[class*='nv-notification']", { hasText: "Hello <world> & all" }).first();
-  await item.waitFor();
-  await page.getByText("It's “live”, isn't it?").first().waitFor();
+  await item(page, "Hello <world> & all").waitFor();
+  await item(page, "It's “live”, isn't it?").waitFor();
   await page.screenshot({ path: `${pictures}3-open.png` });
 
-  await item.hover();
+  await item(page, "Hello <world> & all").hover();
   await page.locator(".nv-notificationRead__button").first().click();
-  await page.waitForFunction(() => !document.querySelector("nav")?.textContent?.includes("1"));
+  await badge(page, 0);
   await page.keyboard.press("Escape");
 
   // The next one arrives while the page is open, from outside the page.
@@ -60,9 +62,9 @@ test("trigger, badge, message, read, e-mail", async () => {
     name: workflowId, to: subscriberId, payload: { subject: "From curl", message: "Second", email: false },
   });
   assert.equal(answer.status, 201);
-  await page.waitForFunction(() => document.querySelector("nav")?.textContent?.includes("1"));
+  await badge(page, 1);
   await bell(page).click();
-  await page.locator("[class*='nv-notification']", { hasText: "From curl" }).first().waitFor();
+  await item(page, "From curl").waitFor();
 
   const mails = await page.locator(".mail").count();
   assert.equal(mails, 1, "the second one had no e-mail");
@@ -80,7 +82,7 @@ test("the page is usable on a telephone and in the dark", async () => {
   await page.screenshot({ path: `${pictures}4-phone-dark.png`, fullPage: true });
   await page.setViewportSize({ width: 1180, height: 820 });
   await bell(page).click();
-  await page.locator("[class*='nv-notification']", { hasText: "From curl" }).first().waitFor();
+  await item(page, "From curl").waitFor();
   await page.screenshot({ path: `${pictures}5-dark.png` });
   assert.deepEqual(problems, []);
   await close();
