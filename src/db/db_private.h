@@ -99,7 +99,9 @@ void checkpointer_stop(struct checkpointer *c);     /* accepts NULL */
 
 /* sql_text.c: the common SQL in a driver's words. The result is the caller's (free). */
 char *sql_for_sqlite(const char *sql);
-char *sql_for_postgres(const char *sql, bool schema, int *params);
+/* schema: also what only occurs in CREATE TABLE. declared: one a parameter, from ?1 on; one without a type becomes
+ * NULL (may be NULL: all have one). params gets the highest number (may be NULL). */
+char *sql_for_postgres(const char *sql, bool schema, const bool *declared, int *params);
 
 /* data_lock.c: one process a data directory. */
 struct data_lock;

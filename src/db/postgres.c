@@ -2,7 +2,8 @@
  *
  * A statement is prepared when it is first run, because only then the kinds of its parameters are known: an
  * integer is declared as int8, a text as text, bytes as bytea. (Left to the server, `?1 > 0` would make ?1 an
- * int4.) A parameter that was only ever NULL stays undeclared, and the server infers its type.
+ * int4.) A parameter that was only ever NULL has no type, and the server's guesses fail where it occurs twice
+ * (`?1 IS NULL OR n = ?1`): until a value comes it is prepared as the word NULL.
  * A result is held whole in memory until the statement is reset: page long lists with LIMIT.
  */
 #include "db/postgres_private.h"
@@ -28,7 +29,6 @@ struct pg_param {
 
 struct pg_stmt {
     struct db_stmt base;
-    char *sql;
     char name[NAME_LEN];
     unsigned generation;    /* of the connection that knows the name; 0: none */
     bool repeatable;        /* only reads: may be sent again after a lost connection */
@@ -82,8 +82,8 @@ static struct db_stmt *postgres_stmt_create(struct db *db, const char *sql, stru
 {
     (void)err;
     struct pg_stmt *s = array_of(1, sizeof *s);
-    s->sql = sql_for_postgres(sql, false, &s->n);
-    s->repeatable = db->read_only || is_reading(s->sql);
+    free(sql_for_postgres(sql, false, NULL, &s->n));
+    s->repeatable = db->read_only || is_reading(sql);
     s->params = array_of(s->n, sizeof *s->params);
     s->values = array_of(s->n, sizeof *s->values);
     s->lengths = array_of(s->n, sizeof *s->lengths);
@@ -97,7 +97,6 @@ static void postgres_stmt_destroy(struct db_stmt *base)
 {
     struct pg_stmt *s = stmt_of(base);
     PQclear(s->result);
-    free(s->sql);
     free(s->params);
     free(s->values);
     free(s->lengths);
@@ -164,56 +163,21 @@ static bool declare_kinds(struct pg_stmt *s)
     return changed;
 }
 
+/* A parameter without a type is written as the word NULL (see above); the server wants a type for the gap. */
 static PGresult *send_prepare(struct pg_db *d, struct pg_stmt *s)
 {
     Oid *types = array_of(s->n, sizeof *types);
-    for (int i = 0; i < s->n; i++)
-        types[i] = s->params[i].declared;
-    PGresult *r = PQprepare(d->conn, s->name, s->sql, s->n, types);
-    free(types);
-    return r;
-}
-
-static bool has_undeclared(const struct pg_stmt *s)
-{
-    for (int i = 0; i < s->n; i++)
-        if (s->params[i].declared == OID_NONE)
-            return true;
-    return false;
-}
-
-/* The server could not infer the type of a NULL parameter (42P18, as in a lone `?1 IS NULL`): any will do, so it
- * becomes a text. The message names it in every language: "… $3". */
-static bool declare_unknown_as_text(struct pg_stmt *s, const PGresult *r)
-{
-    const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE), *text = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
-    const char *dollar = text ? strchr(text, '$') : NULL;
-    int i = dollar ? atoi(dollar + 1) : 0;
-    if (!state || strcmp(state, "42P18") || i < 1 || i > s->n || s->params[i - 1].declared != OID_NONE)
-        return false;
-    s->params[i - 1].declared = OID_TEXT;
-    return true;
-}
-
-/* Inside a transaction a failed attempt would spoil it, hence the savepoint. */
-static bool prepare_guessing(struct pg_db *d, struct pg_stmt *s, struct error *err)
-{
-    bool again = true, ok = false;
-    while (again) {
-        if (d->base.in_tx && !d->base.driver->command(&d->base, "SAVEPOINT carillon_prepare", err))
-            return false;
-        PGresult *r = send_prepare(d, s);
-        ok = PQresultStatus(r) == PGRES_COMMAND_OK;
-        again = !ok && declare_unknown_as_text(s, r);
-        if (!ok && !again)
-            pg_fail(d, r, err);
-        PQclear(r);
-        if (d->base.in_tx && !ok && again)
-            d->base.driver->command(&d->base, "ROLLBACK TO carillon_prepare", NULL);
-        if (d->base.in_tx && (ok || again) && !d->base.driver->command(&d->base, "RELEASE carillon_prepare", err))
-            return false;
+    bool *declared = array_of(s->n, sizeof *declared);
+    for (int i = 0; i < s->n; i++) {
+        declared[i] = s->params[i].declared != OID_NONE;
+        types[i] = declared[i] ? s->params[i].declared : OID_TEXT;
     }
-    return ok;
+    char *sql = sql_for_postgres(s->base.sql, false, declared, NULL);
+    PGresult *r = PQprepare(d->conn, s->name, sql, s->n, types);
+    free(sql);
+    free(types);
+    free(declared);
+    return r;
 }
 
 static bool ensure_prepared(struct pg_db *d, struct pg_stmt *s, struct error *err)
@@ -230,20 +194,14 @@ static bool ensure_prepared(struct pg_db *d, struct pg_stmt *s, struct error *er
     s->generation = 0;
     s->checked = false;
     snprintf(s->name, sizeof s->name, "s%u", ++d->names);
-    if (has_undeclared(s)) {
-        if (!prepare_guessing(d, s, err))
-            return false;
-    } else {
-        PGresult *r = send_prepare(d, s);
-        bool ok = PQresultStatus(r) == PGRES_COMMAND_OK;
-        if (!ok)
-            pg_fail(d, r, err);
-        PQclear(r);
-        if (!ok)
-            return false;
-    }
-    s->generation = d->generation;
-    return true;
+    PGresult *r = send_prepare(d, s);
+    bool ok = PQresultStatus(r) == PGRES_COMMAND_OK;
+    if (ok)
+        s->generation = d->generation;
+    else
+        pg_fail(d, r, err);
+    PQclear(r);
+    return ok;
 }
 
 static bool is_readable(Oid type)
@@ -370,7 +328,7 @@ static bool postgres_exec(struct db *db, const char *sql, struct error *err)
         if (!pg_ensure_alive(d, err))
             return false;
     }
-    char *own = sql_for_postgres(sql, true, NULL);
+    char *own = sql_for_postgres(sql, true, NULL, NULL);
     PGresult *r = pg_query(d, own, err);
     free(own);
     if (r)

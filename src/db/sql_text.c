@@ -106,7 +106,18 @@ static void put_type(struct scan *s, struct str word, struct str before, bool sc
         put(s, word.p, word.n);
 }
 
-char *sql_for_postgres(const char *sql, bool schema, int *params)
+static void put_param(struct scan *s, const bool *declared, int *most)
+{
+    int n = atoi(++s->p);
+    *most = n > *most ? n : *most;
+    if (declared && n > 0 && !declared[n - 1]) {
+        put(s, "NULL", 4);
+        s->p += next_word(s->p).n;
+    } else
+        put(s, "$", 1);
+}
+
+char *sql_for_postgres(const char *sql, bool schema, const bool *declared, int *params)
 {
     /* The worst growth is TEXT with its collation: 16 bytes for 4. */
     struct scan s = {.p = sql, .out = malloc(strlen(sql) * 4 + 1)};
@@ -124,10 +135,7 @@ char *sql_for_postgres(const char *sql, bool schema, int *params)
             before = word;
             s.p += word.n;
         } else if (*s.p == '?' && isdigit((unsigned char)s.p[1])) {
-            int n = atoi(s.p + 1);
-            most = n > most ? n : most;
-            put(&s, "$", 1);
-            s.p++;
+            put_param(&s, declared, &most);
         } else if (!copy_opaque(&s)) {
             put(&s, s.p++, 1);
         }
