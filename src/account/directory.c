@@ -1,0 +1,136 @@
+/* Cached look-ups of keys and environments. */
+#include "account/directory.h"
+
+#include <stdlib.h>
+
+enum { SHARED_MAX_AGE_MS = 1000, ENTRIES = 4096 };
+
+struct directory {
+    struct cache *keys, *environments, *applications;
+};
+
+struct directory *directory_create(bool shared_store)
+{
+    struct directory *d = calloc(1, sizeof *d);
+    int64_t age = shared_store ? SHARED_MAX_AGE_MS : 0;
+    if (!d)
+        abort();
+    d->keys = cache_create(age, ENTRIES);
+    d->environments = cache_create(age, ENTRIES);
+    d->applications = cache_create(age, ENTRIES);
+    return d;
+}
+
+void directory_destroy(struct directory *d)
+{
+    if (!d)
+        return;
+    cache_destroy(d->keys);
+    cache_destroy(d->environments);
+    cache_destroy(d->applications);
+    free(d);
+}
+
+void directory_changed(struct directory *d)
+{
+    cache_invalidate(d->keys);
+    cache_invalidate(d->environments);
+    cache_invalidate(d->applications);
+}
+
+static void key_destroy(struct cached *c)
+{
+    free(c);
+}
+
+struct key_view *directory_key(struct directory *d, struct db *db, struct str secret, struct error *err)
+{
+    /* The cache is keyed by the hash: secrets themselves are not kept in memory. */
+    uint8_t hash[32];
+    crypto_sha256(secret, hash);
+    struct str key = {(char *)hash, sizeof hash};
+    struct key_view *v = cache_get(d->keys, key);
+    if (v)
+        return v;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    uint64_t epoch = cache_epoch(d->keys);
+    struct api_key found;
+    struct environment e;
+    if (!api_key_find(db, a, secret, &found, err) || !environment_find(db, a, found.environment, &e, err))
+        return NULL;
+    v = calloc(1, sizeof *v);
+    if (!v)
+        abort();
+    cached_init(&v->head, key_destroy);
+    v->organization = e.organization;
+    v->environment = e.id;
+    v->user = found.user;
+    cache_put(d->keys, key, &v->head, epoch);
+    return v;
+}
+
+static void environment_destroy(struct cached *c)
+{
+    struct environment_view *v = (struct environment_view *)c;
+    arena_destroy(v->arena);
+}
+
+static struct environment_view *environment_load(struct db *db, struct id id, struct str application, struct error *err)
+{
+    struct arena *a = arena_create(0);
+    struct environment_view *v = ARENA_NEW(a, struct environment_view);
+    cached_init(&v->head, environment_destroy);
+    v->arena = a;
+    bool ok = application.n ? environment_find_by_application(db, a, application, &v->environment, err)
+                            : environment_find(db, a, id, &v->environment, err);
+    if (!ok || !integration_list(db, a, v->environment.id, &v->integrations, &v->integrations_n, err)) {
+        arena_destroy(a);
+        return NULL;
+    }
+    return v;
+}
+
+struct environment_view *directory_environment(struct directory *d, struct db *db, struct id id, struct error *err)
+{
+    struct str key = {(char *)id.b, sizeof id.b};
+    struct environment_view *v = cache_get(d->environments, key);
+    if (v)
+        return v;
+    uint64_t epoch = cache_epoch(d->environments);
+    v = environment_load(db, id, STR_NULL, err);
+    if (v)
+        cache_put(d->environments, key, &v->head, epoch);
+    return v;
+}
+
+struct environment_view *directory_application(struct directory *d, struct db *db, struct str identifier,
+                                               struct error *err)
+{
+    if (identifier.n == 0 || identifier.n > 128) {
+        error_set(err, ERROR_NOT_FOUND, "Environment not found");
+        return NULL;
+    }
+    struct environment_view *v = cache_get(d->applications, identifier);
+    if (v)
+        return v;
+    uint64_t epoch = cache_epoch(d->applications);
+    v = environment_load(db, (struct id){{0}}, identifier, err);
+    if (v)
+        cache_put(d->applications, identifier, &v->head, epoch);
+    return v;
+}
+
+bool directory_secrets(struct db *db, const struct crypto_box *box, struct arena *a, struct id environment,
+                       struct str **secrets, size_t *n, struct error *err)
+{
+    struct api_key *keys;
+    size_t keys_n;
+    if (!api_key_list(db, a, environment, &keys, &keys_n, err))
+        return false;
+    *secrets = ARENA_ARRAY(a, struct str, keys_n);
+    *n = 0;
+    for (size_t i = 0; i < keys_n; i++)
+        if (!crypto_open(box, a, keys[i].sealed, &(*secrets)[(*n)++], err))
+            return false;
+    return true;
+}

@@ -1,0 +1,229 @@
+/* Compiles workflows and keeps them. */
+#include "engine/definition.h"
+
+#include <stdlib.h>
+
+#include "model/row.h"
+
+enum { SHARED_MAX_AGE_MS = 1000, ENTRIES = 2048 };
+
+struct definitions {
+    struct cache *current, *versions;       /* versions never change, but they may be many */
+};
+
+static void definition_destroy(struct cached *c)
+{
+    arena_destroy(((struct definition *)c)->arena);
+}
+
+static bool preference_enabled(yyjson_val *preferences, enum channel c, bool otherwise)
+{
+    yyjson_val *all = json_get(preferences, "all");
+    yyjson_val *channel = json_getn(json_get(preferences, "channels"), channel_name(c));
+    return json_get_bool(channel, "enabled", json_get_bool(all, "enabled", otherwise));
+}
+
+static void preferences_compile(struct definition *d)
+{
+    yyjson_val *preferences = json_get(d->doc, "preferences");
+    yyjson_val *standard = json_get(preferences, "default"), *user = json_get(preferences, "user");
+    d->critical = json_get_bool(json_get(standard, "all"), "readOnly", false);
+    d->critical = json_get_bool(json_get(user, "all"), "readOnly", d->critical);
+    d->user_preferences = yyjson_is_obj(user);
+    for (int c = 0; c < CHANNELS; c++) {
+        d->channel_enabled[c] = preference_enabled(standard, (enum channel)c, true);
+        if (d->user_preferences)
+            d->channel_enabled[c] = preference_enabled(user, (enum channel)c, d->channel_enabled[c]);
+    }
+}
+
+/* The control values without `skip`, which is logic and not content. */
+static yyjson_val *values_without_skip(struct arena *a, yyjson_val *values)
+{
+    if (!json_get(values, "skip"))
+        return values;
+    yyjson_mut_doc *doc = json_doc(a);
+    yyjson_mut_val *copy = yyjson_val_mut_copy(doc, values);
+    yyjson_mut_obj_remove_key(copy, "skip");
+    yyjson_val *out = NULL;
+    json_parse(a, json_write_mut(a, copy), &out, NULL);
+    return out;
+}
+
+static bool step_compile(struct arena *a, yyjson_val *v, struct step_definition *s, struct error *err)
+{
+    if (!id_parse(json_get_str(v, "_id"), &s->id) || !step_type_parse(json_get_str(v, "type"), &s->type))
+        return error_set(err, ERROR_INTERNAL, "A stored workflow step is damaged");
+    s->step_id = json_get_str(v, "stepId");
+    s->name = json_get_str(v, "name");
+    s->active = json_get_bool(v, "active", true);
+    s->stop_on_fail = json_get_bool(v, "shouldStopOnFail", false);
+    s->values = json_get(v, "controlValues");
+    yyjson_val *skip = json_get(s->values, "skip");
+    s->skip = yyjson_is_obj(skip) && yyjson_obj_size(skip) ? skip : NULL;
+    if (s->skip)
+        s->condition = controls_compile(a, s->skip);
+    if (yyjson_is_obj(s->values))
+        s->controls = controls_compile(a, values_without_skip(a, s->values));
+    return true;
+}
+
+struct definition *definition_compile(const struct workflow *row, struct error *err)
+{
+    struct arena *a = arena_create(8192);
+    struct definition *d = ARENA_NEW(a, struct definition);
+    cached_init(&d->head, definition_destroy);
+    d->arena = a;
+    d->workflow = *row;
+    d->workflow.identifier = str_dup(a, row->identifier);
+    d->workflow.name = str_dup(a, row->name);
+    d->workflow.doc = str_dup(a, row->doc);
+    if (!json_parse(a, d->workflow.doc, &d->doc, err))
+        goto fail;
+    if (!d->workflow.identifier.n)          /* a version's row has none of its own */
+        d->workflow.identifier = json_get_str(d->doc, "workflowId");
+    yyjson_val *steps = json_get(d->doc, "steps"), *step;
+    d->steps = ARENA_ARRAY(a, struct step_definition, yyjson_arr_size(steps) + 1);
+    yyjson_arr_iter it = yyjson_arr_iter_with(steps);
+    while ((step = yyjson_arr_iter_next(&it)))
+        if (!step_compile(a, step, &d->steps[d->steps_n++], err))
+            goto fail;
+    d->severity = SEVERITY_NONE;
+    severity_parse(json_get_str(d->doc, "severity"), &d->severity);
+    d->validate_payload = json_get_bool(d->doc, "validatePayload", false);
+    d->payload_schema = json_get(d->doc, "payloadSchema");
+    if (!yyjson_is_obj(d->payload_schema))
+        d->payload_schema = NULL;
+    d->tags = json_get(d->doc, "tags");
+    preferences_compile(d);
+    return d;
+fail:
+    arena_destroy(a);
+    return NULL;
+}
+
+const struct step_definition *definition_step(const struct definition *d, struct id step)
+{
+    for (int i = 0; i < d->steps_n; i++)
+        if (id_eq(d->steps[i].id, step))
+            return &d->steps[i];
+    return NULL;
+}
+
+struct definitions *definitions_create(bool shared_store)
+{
+    struct definitions *d = calloc(1, sizeof *d);
+    if (!d)
+        abort();
+    d->current = cache_create(shared_store ? SHARED_MAX_AGE_MS : 0, ENTRIES);
+    d->versions = cache_create(0, ENTRIES);
+    return d;
+}
+
+void definitions_destroy(struct definitions *d)
+{
+    if (!d)
+        return;
+    cache_destroy(d->current);
+    cache_destroy(d->versions);
+    free(d);
+}
+
+void definitions_changed(struct definitions *d)
+{
+    cache_invalidate(d->current);
+}
+
+/* A key of fixed binary parts and a text: environment, then an identifier or an id. */
+static struct str key_of(char *buf, struct id environment, const char *tag, struct str rest)
+{
+    memcpy(buf, environment.b, 12);
+    buf[12] = *tag;
+    memcpy(buf + 13, rest.p, rest.n);
+    return (struct str){buf, 13 + rest.n};
+}
+
+enum { IDENTIFIER_MAX = 512 };
+
+struct definition *definition_current(struct definitions *d, struct db *db, struct id environment, struct str identifier,
+                                      struct error *err)
+{
+    char buf[13 + IDENTIFIER_MAX];
+    if (identifier.n > IDENTIFIER_MAX) {
+        error_set(err, ERROR_NOT_FOUND, "workflow_not_found");
+        return NULL;
+    }
+    struct str key = key_of(buf, environment, "w", identifier);
+    struct definition *hit = cache_get(d->current, key);
+    if (hit)
+        return hit;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct workflow row;
+    uint64_t epoch = cache_epoch(d->current);
+    if (!workflow_find_by_identifier(db, a, environment, identifier, &row, err)) {
+        if (err->code == ERROR_NOT_FOUND)
+            error_set(err, ERROR_NOT_FOUND, "workflow_not_found");
+        return NULL;
+    }
+    hit = definition_compile(&row, err);
+    if (hit)
+        cache_put(d->current, key, &hit->head, epoch);
+    return hit;
+}
+
+struct definition *definition_by_id(struct definitions *d, struct db *db, struct id environment, struct id workflow,
+                                    struct error *err)
+{
+    char buf[13 + IDENTIFIER_MAX];
+    struct str key = key_of(buf, environment, "i", (struct str){(char *)workflow.b, sizeof workflow.b});
+    struct definition *hit = cache_get(d->current, key);
+    if (hit)
+        return hit;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct workflow row;
+    uint64_t epoch = cache_epoch(d->current);
+    if (!workflow_find_by_id(db, a, environment, workflow, &row, err))
+        return NULL;
+    hit = definition_compile(&row, err);
+    if (hit)
+        cache_put(d->current, key, &hit->head, epoch);
+    return hit;
+}
+
+static bool version_find(struct db *db, struct arena *a, struct id environment, struct id workflow, int64_t version,
+                         struct workflow *row, struct error *err)
+{
+    struct db_stmt *s = db_prepare(
+        db, "SELECT name, doc, created_at FROM workflow_versions WHERE workflow_id = ?1 AND number = ?2", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, workflow);
+    db_bind_int(s, 2, version);
+    if (!row_one(s, "Workflow version not found", err))
+        return false;
+    *row = (struct workflow){.id = workflow, .environment = environment, .name = row_text(s, 0, a), .active = true,
+                             .version = version, .doc = row_text(s, 1, a), .created_at = db_int(s, 2),
+                             .updated_at = db_int(s, 2)};
+    db_reset(s);
+    return true;
+}
+
+struct definition *definition_version(struct definitions *d, struct db *db, struct id environment, struct id workflow,
+                                      int64_t version, struct error *err)
+{
+    char buf[12 + sizeof version];
+    memcpy(buf, workflow.b, 12);
+    memcpy(buf + 12, &version, sizeof version);
+    struct str key = {buf, sizeof buf};
+    struct definition *hit = cache_get(d->versions, key);
+    if (hit)
+        return hit;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct workflow row;
+    if (!version_find(db, a, environment, workflow, version, &row, err))
+        return NULL;
+    hit = definition_compile(&row, err);
+    if (hit)
+        cache_put(d->versions, key, &hit->head, cache_epoch(d->versions));
+    return hit;
+}

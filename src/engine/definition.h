@@ -1,0 +1,61 @@
+/* A workflow ready to run: parsed once per version, its templates compiled, shared by all threads.
+ *
+ * Immutable; release with cached_unref(&d->head).
+ */
+#ifndef ENGINE_DEFINITION_H
+#define ENGINE_DEFINITION_H
+
+#include "base/json.h"
+#include "content/controls.h"
+#include "db/db.h"
+#include "model/cache.h"
+#include "model/types.h"
+#include "model/workflow.h"
+
+struct step_definition {
+    struct id id;
+    struct str step_id, name;
+    enum step_type type;
+    bool active, stop_on_fail;
+    yyjson_val *values;             /* control values as stored; NULL: none */
+    yyjson_val *skip;               /* JSON-logic run condition, NULL: always (engine.md §5.1) */
+    struct controls *condition;     /* the same, compiled: its values may be templates */
+    struct controls *controls;      /* compiled, without skip */
+};
+
+struct definition {
+    struct cached head;
+    struct arena *arena;
+    struct workflow workflow;       /* its row */
+    yyjson_val *doc;
+    struct step_definition *steps;
+    int steps_n;
+    enum severity severity;
+    bool critical, validate_payload;
+    yyjson_val *tags, *payload_schema;          /* NULL: none */
+    bool channel_enabled[CHANNELS];             /* workflow preferences, default and user merged */
+    bool user_preferences;                      /* the dashboard's preferences decided (engine.md §6.2) */
+};
+
+struct definitions;
+
+struct definitions *definitions_create(bool shared_store);
+void definitions_destroy(struct definitions *d);
+/* After every committed change of a workflow. */
+void definitions_changed(struct definitions *d);
+
+/* The current definition. NULL: ERROR_NOT_FOUND "workflow_not_found", or a failure of the store. */
+struct definition *definition_current(struct definitions *d, struct db *db, struct id environment, struct str identifier,
+                                      struct error *err);
+struct definition *definition_by_id(struct definitions *d, struct db *db, struct id environment, struct id workflow,
+                                    struct error *err);
+/* The immutable version that a run was started with. */
+struct definition *definition_version(struct definitions *d, struct db *db, struct id environment, struct id workflow,
+                                      int64_t version, struct error *err);
+/* Without a cache: for tests, the simulator and explain. Copies row's texts. */
+struct definition *definition_compile(const struct workflow *row, struct error *err);
+
+/* The step of this id, or NULL. */
+const struct step_definition *definition_step(const struct definition *d, struct id step);
+
+#endif

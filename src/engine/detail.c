@@ -1,0 +1,43 @@
+/* The sentences. */
+#include "engine/detail.h"
+
+static const char *const texts[DETAILS] = {
+    [DETAIL_STEP_CREATED] = "Step created",
+    [DETAIL_STEP_QUEUED] = "Step queued",
+    [DETAIL_STEP_DELAYED] = "Step delayed",
+    [DETAIL_STEP_DIGESTED] = "Step digested",
+    [DETAIL_DELAY_FINISHED] = "Delay is finished",
+    [DETAIL_INVALID_DELAY] = "Invalid delay configuration",
+    [DETAIL_CONDITIONS_MATCHED] = "Step conditions matched",
+    [DETAIL_BRIDGE_SKIPPED] = "Bridge execution skipped",
+    [DETAIL_FILTERED_WORKFLOW_RESOURCE] = "Step filtered by workflow preferences",
+    [DETAIL_FILTERED_USER_WORKFLOW] = "Step filtered by user preferences",
+    [DETAIL_FILTERED_SUBSCRIBER_GLOBAL] = "Step filtered by subscriber global preferences",
+    [DETAIL_FILTERED_SUBSCRIBER_WORKFLOW] = "Step filtered by subscriber workflow preferences",
+    [DETAIL_STEP_CANCELED] = "Step was canceled because a previous step failed",
+    [DETAIL_PROVIDER_SELECTED] = " provider was selected",
+    [DETAIL_MESSAGE_CREATED] = "Message created",
+    [DETAIL_MESSAGE_SENT] = "Message sent",
+    [DETAIL_CONTENT_FAILED] = "Message content could not be generated",
+    [DETAIL_NO_INTEGRATION] = "Subscriber does not have an active integration",
+    [DETAIL_NO_EMAIL] = "Subscriber missing email address",
+    [DETAIL_NO_PHONE] = "Subscriber missing phone number",
+    [DETAIL_NO_CHANNEL] = "Subscriber does not have a configured channel",
+    [DETAIL_PROVIDER_MISSING] = "Provider is missing or not configured",
+    [DETAIL_PROVIDER_ERROR] = "Unexpected provider error",
+    [DETAIL_ATTEMPT_FAILED] = "Delivery attempt failed, retrying",
+    [DETAIL_STEP_FAILED] = "Action step execution failed",
+    [DETAIL_SEVERITY_OVERRIDDEN] = "Severity for the message was overridden",
+    [DETAIL_CANCELED_BY_USER] = "Execution canceled by user",
+};
+
+struct str detail_text(enum detail d)
+{
+    return str_of(texts[d]);
+}
+
+struct str detail_status_name(enum detail_status s)
+{
+    static const char *const names[] = {"Pending", "Success", "Failed", "Warning", "Queued"};
+    return str_of(names[s]);
+}

@@ -1,0 +1,98 @@
+/* The engine's shell: takes triggers, runs the pure machine, makes its effects true.
+ *
+ * Threads: `workers` plan (read the store, render, step the machine); the writer commits their plans; one thread
+ * watches the queue for what is due. All triggers of one subscriber and all advances of one run go through one
+ * worker, in order.
+ *
+ * A trigger for up to 100 recipients is expanded and its first steps are done in the same commit that accepts it; of
+ * more recipients the rest follows in chunks of 100 behind a cursor in the queue, so memory stays flat.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "account/directory.h"
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "db/writer.h"
+#include "engine/definition.h"
+#include "engine/machine.h"
+
+struct engine;
+
+/* One attempt to hand a message to its provider. The receiver owns it until engine_delivered. */
+struct engine_delivery {
+    struct arena *arena;
+    enum channel channel;
+    int attempt;
+    struct id environment, message;
+    struct str idempotency_key;             /* stable over attempts */
+    struct str provider_id;
+    struct str credentials;                 /* sealed; empty: none */
+    struct str integration_name;
+    yyjson_val *doc;                        /* the stored message */
+    struct engine *engine;
+    struct queue_item item;
+    struct engine_delivery *next;
+};
+
+/* What the engine needs of the world; implemented by the server, by the simulator and by explain. */
+struct engine_world {
+    void *app;
+    /* Must call engine_delivered exactly once, from any thread, also before it returns. */
+    void (*deliver)(void *app, struct engine_delivery *d);
+    /* A stored in-app message became visible. json: its socket form (inbox-realtime.md §6.1). From the writer's
+     * thread; must not wait. */
+    void (*received)(void *app, const struct message *m, struct str json);
+};
+
+struct engine_config {
+    const char *database_url;
+    struct writer *writer;
+    struct clock *clock;
+    struct id_source *ids;
+    struct directory *directory;
+    struct definitions *definitions;
+    struct engine_world world;
+    struct metrics *metrics;
+    int workers;                            /* 0: one a core, at most 8 */
+    int attempts_max;                       /* deliveries; 0: 8 (beyond.md §1) */
+};
+
+struct engine *engine_start(const struct engine_config *c, struct error *err);
+/* Takes no more; finishes what is planned, waits at most ms for deliveries. */
+void engine_stop(struct engine *e, int ms);
+
+/* A validated trigger. It and its arena belong to the engine until done. */
+struct trigger {
+    struct arena *arena;
+    struct id environment, organization;
+    struct definition *definition;          /* a reference, released by the engine */
+    struct str request_id, transaction_id;
+    struct str idempotency_hash, body_hash; /* 32 bytes or empty */
+    yyjson_val *to, *payload, *overrides, *actor, *tenant, *context;    /* NULL where absent */
+    /* Set for done: */
+    bool duplicate;                         /* the transactionId (or key) was taken: nothing was done */
+    /* On the writer's thread (or the caller's, if it fails at once): durable when err is NULL. */
+    void (*done)(struct trigger *t, const struct error *err);
+    void *owner;
+};
+
+/* false: overloaded or stopping (ERROR_OVERLOAD); done is not called. */
+bool engine_trigger(struct engine *e, struct trigger *t, struct error *err);
+
+/* Results: kind, job and attempt of the input are filled by the engine. Frees d. */
+void engine_delivered(struct engine_delivery *d, const struct machine_input *result);
+
+/* Virtual clock: moves time to `to`, running everything that falls due on the way, in order; then calls done on the
+ * timer thread. ERROR_BAD_INPUT if `to` is in the past; one advance at a time waits for the other. */
+bool engine_advance_clock(struct engine *e, int64_t to, void (*done)(void *arg), void *arg, struct error *err);
+
+/* Triggers and due items taken but not finished. */
+int64_t engine_busy(const struct engine *e);
+/* Can it take another trigger now? */
+bool engine_accepting(const struct engine *e);
+
+/* Recipients of `to`: single subscribers, later duplicates win, first position kept (engine.md §1.5). */
+size_t trigger_recipients(struct arena *a, yyjson_val *to, struct subscriber_patch **out);
+
+#endif

@@ -1,0 +1,83 @@
+/* The engine as a pure state machine (design.md, idea 1): step(run, input, facts) -> run' + effects.
+ *
+ * No I/O, no clock, no randomness: time and everything known of the world come in as facts, everything to be done
+ * goes out as effects. The worker executes them; the simulator and explain record them; there is no second
+ * implementation. Memory comes from the run's arena.
+ */
+#ifndef ENGINE_MACHINE_H
+#define ENGINE_MACHINE_H
+
+#include "engine/definition.h"
+#include "engine/run.h"
+#include "model/integration.h"
+#include "model/message.h"
+#include "model/outbox.h"
+#include "model/queue.h"
+#include "model/subscriber.h"
+
+/* What the machine may know of the world, as of one moment. */
+struct machine_facts {
+    int64_t now;
+    const struct definition *version;           /* frozen: which steps there are */
+    const struct definition *current;           /* live: what they say; the same object when unchanged */
+    const struct subscriber *subscriber;
+    const struct integration *integrations;
+    size_t integrations_n;
+    bool outbox;                                /* channels without integration go to the outbox */
+    struct str environment_name, environment_type;
+    struct str transaction_id;
+    yyjson_val *payload, *overrides, *actor, *tenant, *context;     /* NULL: none */
+    /* Current state of this run's stored in-app messages, by job; NULL at the start of a run. */
+    const struct message *messages;
+    size_t messages_n;
+    int attempts_max;                           /* deliveries; decisions.md 1 */
+};
+
+enum machine_input_kind {
+    INPUT_START,                                /* a new run */
+    INPUT_TIMER,                                /* job: its delay is over */
+    INPUT_DELIVERY                              /* job, attempt: what became of it */
+};
+
+enum delivery_verdict { VERDICT_SENT, VERDICT_RETRY, VERDICT_FAILED };
+
+struct machine_input {
+    enum machine_input_kind kind;
+    int job, attempt;
+    enum delivery_verdict verdict;
+    struct str provider_message_id;
+    struct str response;                        /* text of the provider; empty: none */
+    struct str error;                           /* one sentence when not sent */
+    int64_t retry_after_ms;
+};
+
+enum effect_kind {
+    EFFECT_MESSAGE,             /* store message (insert, or replace when the step runs again) */
+    EFFECT_MESSAGE_STATUS,      /* rewrite its status and doc; doc_patch is merged into the stored doc */
+    EFFECT_OUTBOX,              /* store outbox */
+    EFFECT_TIMER,               /* queue.due_at: come back with INPUT_TIMER */
+    EFFECT_DELIVERY,            /* queue.due_at, .attempt: attempt the delivery of the job's message */
+    EFFECT_RECEIVED             /* tell sockets: message, after it is stored */
+};
+
+struct effect {
+    enum effect_kind kind;
+    struct message message;
+    struct str doc_patch;       /* JSON object; members that are null are removed */
+    struct outbox_message outbox;
+    struct queue_item queue;
+    struct effect *next;
+};
+
+struct machine {
+    struct run *run;
+    const struct machine_facts *facts;
+    struct effect *effects, **last;     /* in order */
+};
+
+/* Makes the jobs of a new run and starts it. r->row must have its ids, context, severity, times and version. */
+void machine_start(struct machine *m, struct run *r, const struct machine_facts *f);
+/* Advances a stored run. An input that no longer fits (a late or repeated one) changes nothing. */
+void machine_advance(struct machine *m, struct run *r, const struct machine_facts *f, const struct machine_input *in);
+
+#endif

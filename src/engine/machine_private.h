@@ -1,0 +1,43 @@
+/* What the step executors share with the machine. */
+#ifndef ENGINE_MACHINE_PRIVATE_H
+#define ENGINE_MACHINE_PRIVATE_H
+
+#include "engine/machine.h"
+
+/* What a step's execution came to. */
+enum outcome {
+    OUTCOME_COMPLETED, OUTCOME_FAILED, OUTCOME_SKIPPED,     /* skipped: the job's skip says why */
+    OUTCOME_DELAYED,                                        /* a timer is set */
+    OUTCOME_WAITING                                         /* the first attempt of a delivery is under way */
+};
+
+/* A step type is one entry (design.md, idea 4). */
+struct step_executor {
+    bool deferred;          /* delay, digest, throttle: decided when queued, then waits */
+    enum outcome (*execute)(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
+};
+
+extern const struct step_executor step_executors[STEP_TYPES];
+
+struct effect *machine_effect(struct machine *m, enum effect_kind kind);
+void machine_log(struct machine *m, int job, enum detail d, enum detail_status st, struct str raw);
+void machine_log_message(struct machine *m, int job, enum detail d, enum detail_status st, struct str raw);
+/* Logs detail as Failed and marks the job's error text. */
+enum outcome machine_fail(struct machine *m, int job, enum detail d, struct str raw, struct str error);
+/* Chooses the integration and logs it; NULL after logging why not. Sets the job's provider. */
+const struct integration *machine_select_integration(struct machine *m, int job, enum channel c);
+/* A message of this job with the common fields; doc is to be filled. */
+struct message machine_message(struct machine *m, int job, const struct step_definition *s, enum channel c);
+/* {"transactionId":…,"templateIdentifier":…,"stepId":…,"providerId":…,"workflow":{…},"tags":…} to be completed. */
+yyjson_mut_val *machine_message_doc(struct machine *m, yyjson_mut_doc *d, int job, const struct step_definition *s);
+
+/* Hands a stored message to its provider: to the outbox at once, or as a delivery. */
+enum outcome machine_send(struct machine *m, int job, const struct message *message, struct str recipient,
+                          struct str outbox_doc, const struct integration *i);
+
+enum outcome step_in_app(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
+enum outcome step_email(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
+enum outcome step_text_channel(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
+enum outcome step_delay(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
+
+#endif

@@ -1,0 +1,612 @@
+/* From an item of work to rows: reads, steps the machine, and hands the writer one plan; then makes the effects known. */
+#include "engine/engine_private.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+
+struct planned_run {
+    struct run run;
+    struct machine machine;
+    bool fresh;                         /* insert, not update */
+    bool upsert;
+    struct subscriber_patch patch;
+    struct subscriber subscriber;       /* as it will be stored */
+    struct str *received;               /* socket form of each EFFECT_RECEIVED, in order */
+    size_t received_n;
+};
+
+struct plan {
+    struct write_task task;
+    struct engine *engine;
+    struct arena *arena;
+    struct work *work;
+    bool insert_event;
+    struct event event;
+    struct planned_run *runs;
+    size_t runs_n;
+    bool consumes;                      /* deletes work->item */
+    bool continues;                     /* inserts rest: the cursor of what is still to expand */
+    struct queue_item rest;
+    bool duplicate, conflict;           /* results of apply */
+};
+
+/* --- in the writer's transaction ------------------------------------------------------------------------ */
+
+/* Merges the members of patch into the stored document; null removes. */
+static bool message_patch(struct db *db, const struct effect *e, struct error *err)
+{
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct message m;
+    yyjson_val *old, *patch, *key;
+    yyjson_mut_doc *d = json_doc(a);
+    if (!message_find(db, a, e->message.environment, e->message.id, &m, err))
+        return err->code == ERROR_NOT_FOUND;        /* deleted meanwhile: nothing to say */
+    if (!json_parse(a, m.doc, &old, err) || !json_parse(a, e->doc_patch, &patch, err))
+        return false;
+    yyjson_mut_val *o = yyjson_val_mut_copy(d, old);
+    yyjson_obj_iter it = yyjson_obj_iter_with(patch);
+    while ((key = yyjson_obj_iter_next(&it))) {
+        yyjson_val *v = yyjson_obj_iter_get_val(key);
+        yyjson_mut_obj_remove_keyn(o, yyjson_get_str(key), yyjson_get_len(key));
+        if (!yyjson_is_null(v))
+            yyjson_mut_obj_add(o, yyjson_val_mut_copy(d, key), yyjson_val_mut_copy(d, v));
+    }
+    m.doc = json_write_mut(a, o);
+    m.status = e->message.status;
+    m.updated_at = e->message.updated_at;
+    return message_update_delivery(db, &m, err);
+}
+
+static bool effect_apply(struct db *db, const struct effect *e, struct error *err)
+{
+    switch (e->kind) {
+    case EFFECT_MESSAGE: return message_insert(db, &e->message, err);
+    case EFFECT_MESSAGE_STATUS: return message_patch(db, e, err);
+    case EFFECT_OUTBOX: return outbox_insert(db, &e->outbox, err);
+    case EFFECT_TIMER:
+    case EFFECT_DELIVERY: return queue_insert(db, &e->queue, err);
+    case EFFECT_RECEIVED: return true;
+    }
+    return true;
+}
+
+static bool run_apply(struct plan *p, struct planned_run *r, struct db *db, struct error *err)
+{
+    struct id stored;
+    bool updated = true;
+    if (r->upsert) {
+        if (!subscriber_upsert(db, r->run.row.environment, &r->patch, r->run.row.subscriber, r->run.row.created_at, &stored, err))
+            return false;
+        if (!id_eq(stored, r->run.row.subscriber)) {        /* somebody else made this subscriber first: plan again */
+            p->conflict = true;
+            return error_set(err, ERROR_CONFLICT, "The subscriber was created meanwhile");
+        }
+    }
+    if (r->fresh ? !run_insert(db, &r->run.row, err) : !run_update(db, &r->run.row, &updated, err))
+        return false;
+    if (!updated) {
+        p->conflict = true;
+        return error_set(err, ERROR_CONFLICT, "The run changed meanwhile");
+    }
+    for (const struct effect *e = r->machine.effects; e; e = e->next)
+        if (!effect_apply(db, e, err))
+            return false;
+    return true;
+}
+
+static bool plan_apply(struct write_task *t, struct db *db, struct error *err)
+{
+    struct plan *p = (struct plan *)t;
+    p->duplicate = p->conflict = false;
+    if (p->insert_event) {
+        enum event_insert inserted = event_insert(db, &p->event, err);
+        if (inserted == EVENT_FAILED)
+            return false;
+        if (inserted == EVENT_DUPLICATE) {
+            p->duplicate = true;
+            return true;
+        }
+    }
+    for (size_t i = 0; i < p->runs_n; i++)
+        if (!run_apply(p, &p->runs[i], db, err))
+            return false;
+    if (p->consumes && !queue_delete(db, p->work->item.due_at, p->work->item.id, err))
+        return false;
+    return !p->continues || queue_insert(db, &p->rest, err);
+}
+
+/* --- after the commit -------------------------------------------------------------------------------------- */
+
+static void work_free(struct work *w)
+{
+    arena_destroy(w->arena);
+    free(w);
+}
+
+/* Ends an item: its flight, its accounting, its memory. */
+static void work_end(struct engine *e, struct work *w)
+{
+    if (w->kind != WORK_TRIGGER)
+        flight_end(e, w->item.id);
+    work_free(w);
+    work_done(e);
+}
+
+static void start_delivery(struct engine *e, const struct queue_item *q)
+{
+    struct work *w = calloc(1, sizeof *w);
+    if (!w)
+        abort();
+    w->kind = WORK_DUE;
+    w->item = *q;
+    atomic_fetch_add(&e->busy, 1);
+    work_push(e, w, q->ref);
+}
+
+static void run_announce(struct plan *p, struct planned_run *r)
+{
+    struct engine *e = p->engine;
+    size_t received = 0;
+    if (r->fresh)
+        counter_add(e->metrics.runs, 1);
+    for (const struct effect *x = r->machine.effects; x; x = x->next) {
+        switch (x->kind) {
+        case EFFECT_MESSAGE:
+            counter_add(e->metrics.messages[x->message.channel], 1);
+            break;
+        case EFFECT_RECEIVED:
+            e->c.world.received(e->c.world.app, &x->message, r->received[received++]);
+            break;
+        case EFFECT_TIMER:
+            timers_due(e, x->queue.due_at);
+            break;
+        case EFFECT_DELIVERY:
+            /* A first attempt is put in flight before the commit and starts now; a later one waits its time. */
+            if (x->queue.attempt == 1)
+                start_delivery(e, &x->queue);
+            else
+                timers_due(e, x->queue.due_at);
+            break;
+        case EFFECT_MESSAGE_STATUS:
+        case EFFECT_OUTBOX:
+            break;
+        }
+    }
+}
+
+/* First attempts must not be picked up by the timer thread between the commit and their start. */
+static void first_attempts(struct plan *p, bool begin)
+{
+    for (size_t i = 0; i < p->runs_n; i++)
+        for (const struct effect *x = p->runs[i].machine.effects; x; x = x->next)
+            if (x->kind == EFFECT_DELIVERY && x->queue.attempt == 1) {
+                if (begin)
+                    flight_begin(p->engine, x->queue.id);
+                else
+                    flight_end(p->engine, x->queue.id);
+            }
+}
+
+static void trigger_end(struct trigger *t, const struct error *err)
+{
+    cached_unref(&t->definition->head);
+    t->definition = NULL;
+    t->done(t, err);
+}
+
+static void replan(struct plan *p)
+{
+    struct engine *e = p->engine;
+    struct work *w = p->work;
+    arena_destroy(p->arena);
+    w->replans++;
+    work_push(e, w, w->kind == WORK_TRIGGER ? w->trigger->environment : w->item.ref);
+}
+
+static void plan_done(struct write_task *t, const struct error *err)
+{
+    struct plan *p = (struct plan *)t;
+    struct engine *e = p->engine;
+    struct work *w = p->work;
+    if (err || p->duplicate)
+        first_attempts(p, false);
+    if (err && p->conflict && w->replans < REPLANS_MAX) {
+        replan(p);
+        return;
+    }
+    if (!err && !p->duplicate) {
+        for (size_t i = 0; i < p->runs_n; i++)
+            run_announce(p, &p->runs[i]);
+        if (p->continues)
+            timers_due(e, p->rest.due_at);
+    }
+    if (w->kind == WORK_TRIGGER) {
+        w->trigger->duplicate = p->duplicate;
+        if (!err && !p->duplicate)
+            counter_add(e->metrics.triggers, 1);
+        trigger_end(w->trigger, err);
+    } else if (err) {
+        log_warn("work postponed", "reason", err->message, NULL);
+        timers_rescan(e, 1000);
+    }
+    arena_destroy(p->arena);
+    work_end(e, w);
+}
+
+/* An item that could not even be planned. */
+static void work_fail(struct engine *e, struct work *w, struct arena *a, const struct error *err)
+{
+    if (w->kind == WORK_TRIGGER) {
+        trigger_end(w->trigger, err);
+    } else {
+        log_warn("work postponed", "reason", err->message, NULL);
+        timers_rescan(e, 1000);
+    }
+    arena_destroy(a);
+    work_end(e, w);
+}
+
+static void plan_submit(struct plan *p)
+{
+    struct error err = {0};
+    p->task.apply = plan_apply;
+    p->task.done = plan_done;
+    first_attempts(p, true);
+    if (!writer_submit(p->engine->c.writer, &p->task, &err)) {
+        first_attempts(p, false);
+        work_fail(p->engine, p->work, p->arena, &err);
+    }
+}
+
+static struct plan *plan_new(struct engine *e, struct work *w)
+{
+    struct arena *a = arena_create(16384);
+    struct plan *p = ARENA_NEW(a, struct plan);
+    p->engine = e;
+    p->arena = a;
+    p->work = w;
+    return p;
+}
+
+/* --- from facts to effects --------------------------------------------------------------------------------- */
+
+/* Completes what the machine leaves to the shell: ids of queue items, and the socket form of messages. */
+static void effects_complete(struct plan *p, struct planned_run *r, const struct facts *f)
+{
+    struct arena *a = p->arena;
+    size_t n = 0;
+    for (struct effect *x = r->machine.effects; x; x = x->next)
+        n += x->kind == EFFECT_RECEIVED;
+    r->received = ARENA_ARRAY(a, struct str, n);
+    for (struct effect *x = r->machine.effects; x; x = x->next) {
+        if (x->kind == EFFECT_TIMER || x->kind == EFFECT_DELIVERY) {
+            x->queue.kind = x->kind == EFFECT_TIMER ? QUEUE_TIMER : QUEUE_DELIVERY;
+            x->queue.environment = r->run.row.environment;
+            x->queue.ref = r->run.row.id;
+            x->queue.id = run_derived_id(r->run.row.id, DERIVED_QUEUE, x->queue.job * 64 + x->queue.attempt);
+            x->queue.owner = x->queue.attempt == 1 ? p->engine->boot : (struct id){{0}};
+        } else if (x->kind == EFFECT_RECEIVED) {
+            yyjson_val *doc = NULL;
+            yyjson_mut_doc *d = json_doc(a);
+            json_parse(a, x->message.doc, &doc, NULL);
+            struct str payload = f->machine.payload ? json_write(a, f->machine.payload) : STR("{}");
+            r->received[r->received_n++] = json_write_mut(
+                a, message_json(d, &x->message, doc, f->environment->environment.organization, &r->subscriber, payload));
+        }
+    }
+    r->run.row.state = run_encode(&r->run);
+}
+
+static yyjson_val *plain_object(yyjson_val *v)
+{
+    return yyjson_is_obj(v) ? v : NULL;
+}
+
+/* {payload, overrides, to, actor, tenant, context} as text: stored once, referred to by every run. */
+static struct str event_doc(struct arena *a, const struct trigger *t)
+{
+    const struct { const char *key; yyjson_val *v; } members[] = {
+        {"payload", t->payload}, {"overrides", t->overrides}, {"to", t->to},
+        {"actor", t->actor}, {"tenant", t->tenant}, {"context", t->context}};
+    struct buf b = {.arena = a};
+    buf_char(&b, '{');
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        if (!members[i].v)
+            continue;
+        buf_fmt(&b, "%s\"%s\":", b.n > 1 ? "," : "", members[i].key);
+        buf_str(&b, json_write(a, members[i].v));
+    }
+    buf_char(&b, '}');
+    return buf_finish(&b);
+}
+
+static enum severity severity_of(const struct definition *d, yyjson_val *overrides)
+{
+    enum severity s = d->severity;
+    severity_parse(json_get_str(overrides, "severity"), &s);
+    return s;
+}
+
+static int compare_str(const void *a, const void *b)
+{
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+/* Sorted "type:id" keys (engine.md §1.6). */
+static struct str context_keys(struct arena *a, yyjson_val *context)
+{
+    struct str keys[5];
+    size_t n = 0;
+    struct buf b = {.arena = a};
+    yyjson_val *k;
+    yyjson_obj_iter it = yyjson_obj_iter_with(plain_object(context));
+    while (n < 5 && (k = yyjson_obj_iter_next(&it))) {
+        yyjson_val *v = yyjson_obj_iter_get_val(k);
+        struct str id = yyjson_is_str(v) ? json_str(v) : json_get_str(v, "id"), type = json_str(k);
+        keys[n++] = str_fmt(a, "%.*s:%.*s", STR_ARG(type), STR_ARG(id));
+    }
+    qsort(keys, n, sizeof *keys, compare_str);
+    for (size_t i = 0; i < n; i++) {
+        if (i)
+            buf_char(&b, ',');
+        buf_str(&b, keys[i]);
+    }
+    return buf_finish(&b);
+}
+
+/* Finds the recipient, or says how they will be stored. */
+static bool recipient_load(struct worker *w, struct plan *p, struct planned_run *r, const struct subscriber_patch *patch,
+                           int64_t now, struct error *err)
+{
+    struct error missing = {0};
+    struct id environment = p->event.environment;
+    r->patch = *patch;
+    if (subscriber_find(w->db, p->arena, environment, patch->subscriber_id, &r->subscriber, &missing)) {
+        r->upsert = subscriber_patch_changes(patch, &r->subscriber);
+    } else if (missing.code == ERROR_NOT_FOUND) {
+        r->upsert = true;
+        r->subscriber = (struct subscriber){.id = id_new(w->engine->c.ids, now), .environment = environment,
+                                            .subscriber_id = patch->subscriber_id, .is_online = -1, .created_at = now};
+    } else {
+        *err = missing;
+        return false;
+    }
+    if (r->upsert) {
+        subscriber_patch_apply(patch, &r->subscriber);
+        r->subscriber.updated_at = now;
+    }
+    return true;
+}
+
+/* Plans the runs of recipients [from, from + CHUNK) of the plan's event; what is left becomes a queue item. */
+static bool expand(struct worker *w, struct plan *p, struct definition *d, yyjson_val *doc, size_t from, struct error *err)
+{
+    struct engine *e = w->engine;
+    struct subscriber_patch *recipients;
+    size_t n = trigger_recipients(p->arena, json_get(doc, "to"), &recipients);
+    size_t until = n - from > CHUNK ? from + CHUNK : n;
+    int64_t now = clock_now_ms(e->c.clock);
+    yyjson_val *overrides = plain_object(json_get(doc, "overrides"));
+    struct str context = context_keys(p->arena, json_get(doc, "context"));
+    p->runs = ARENA_ARRAY(p->arena, struct planned_run, until > from ? until - from : 0);
+    for (size_t i = from; i < until; i++) {
+        struct planned_run *r = &p->runs[p->runs_n];
+        struct facts f;
+        if (!recipient_load(w, p, r, &recipients[i], now, err))
+            return false;
+        r->fresh = true;
+        r->run = (struct run){.arena = p->arena};
+        r->run.row = (struct run_row){
+            .id = id_new(e->c.ids, now), .environment = p->event.environment, .event = p->event.id,
+            .workflow = d->workflow.id, .workflow_version = d->workflow.version, .subscriber = r->subscriber.id,
+            .context = context, .severity = severity_of(d, overrides), .created_at = now, .updated_at = now};
+        if (!facts_load(e, w->db, p->arena, &r->run.row, &p->event, d, &r->subscriber, &f, err))
+            return false;
+        f.machine.now = now;
+        machine_start(&r->machine, &r->run, &f.machine);
+        effects_complete(p, r, &f);
+        facts_release(&f);
+        p->runs_n++;
+    }
+    if (until < n) {
+        p->continues = true;
+        p->rest = (struct queue_item){.due_at = now, .id = p->event.id, .kind = QUEUE_EVENT,
+                                      .environment = p->event.environment, .ref = p->event.id, .job = (int)until};
+    }
+    return true;
+}
+
+void plan_trigger(struct worker *w, struct work *work)
+{
+    struct engine *e = w->engine;
+    struct trigger *t = work->trigger;
+    struct plan *p = plan_new(e, work);
+    struct error err = {0};
+    yyjson_val *doc;
+    p->insert_event = true;
+    p->event = (struct event){
+        .id = id_new(e->c.ids, clock_now_ms(e->c.clock)),
+        .environment = t->environment,
+        .workflow = t->definition->workflow.id,
+        .transaction_id = t->transaction_id,
+        .request_id = t->request_id,
+        .idempotency_hash = t->idempotency_hash,
+        .body_hash = t->body_hash,
+        .doc = event_doc(p->arena, t),
+        .created_at = clock_now_ms(e->c.clock),
+    };
+    if (!json_parse(p->arena, p->event.doc, &doc, &err) || !expand(w, p, t->definition, doc, 0, &err)) {
+        work_fail(e, work, p->arena, &err);
+        return;
+    }
+    plan_submit(p);
+}
+
+/* --- due items ------------------------------------------------------------------------------------------------ */
+
+/* An item that refers to nothing any more (deleted meanwhile) is removed. */
+static void plan_discard(struct plan *p)
+{
+    p->consumes = true;
+    plan_submit(p);
+}
+
+static bool event_expand(struct worker *w, struct plan *p, struct error *err)
+{
+    const struct queue_item *q = &p->work->item;
+    yyjson_val *doc;
+    if (!event_find(w->db, p->arena, q->environment, q->ref, &p->event, err))
+        return false;
+    struct definition *d = definition_by_id(w->engine->c.definitions, w->db, q->environment, p->event.workflow, err);
+    if (!d)
+        return false;
+    bool ok = json_parse(p->arena, p->event.doc, &doc, err) && expand(w, p, d, doc, (size_t)q->job, err);
+    cached_unref(&d->head);
+    p->consumes = true;
+    /* The cursor keeps its id: in the same commit the old row goes and the new one comes. */
+    if (p->continues && p->rest.due_at == q->due_at)
+        p->rest.due_at++;
+    return ok;
+}
+
+static bool run_load(struct worker *w, struct plan *p, struct planned_run *r, struct event *event, struct facts *f,
+                     struct error *err)
+{
+    const struct queue_item *q = &p->work->item;
+    struct run_row row;
+    struct message *messages;
+    if (!run_find(w->db, p->arena, q->environment, q->ref, &row, err)
+        || !run_decode(&row, p->arena, &r->run, err)
+        || !event_find(w->db, p->arena, q->environment, row.event, event, err)
+        || !message_list_by_run(w->db, p->arena, row.id, &messages, &f->machine.messages_n, err))
+        return false;
+    size_t n = f->machine.messages_n;
+    if (!facts_load(w->engine, w->db, p->arena, &row, event, NULL, NULL, f, err))
+        return false;
+    f->machine.messages = messages;
+    f->machine.messages_n = n;
+    r->subscriber = f->subscriber;
+    return true;
+}
+
+/* Steps a stored run with one input and submits what follows. */
+static void plan_advance(struct worker *w, struct work *work, const struct machine_input *in)
+{
+    struct plan *p = plan_new(w->engine, work);
+    struct planned_run *r = p->runs = ARENA_NEW(p->arena, struct planned_run);
+    struct event event;
+    struct facts f = {.environment = NULL};
+    struct error err = {0};
+    if (!run_load(w, p, r, &event, &f, &err)) {
+        if (err.code == ERROR_NOT_FOUND)
+            plan_discard(p);
+        else
+            work_fail(w->engine, work, p->arena, &err);
+        return;
+    }
+    machine_advance(&r->machine, &r->run, &f.machine, in);
+    effects_complete(p, r, &f);
+    facts_release(&f);
+    p->runs_n = 1;
+    p->consumes = true;
+    plan_submit(p);
+}
+
+static const struct integration *integration_by_id(const struct environment_view *v, struct id id)
+{
+    for (size_t i = 0; i < v->integrations_n; i++)
+        if (id_eq(v->integrations[i].id, id))
+            return &v->integrations[i];
+    return NULL;
+}
+
+/* Hands the stored message of a delivery item to the world. The item stays in flight until the result is committed. */
+static void attempt_delivery(struct worker *w, struct work *work)
+{
+    struct engine *e = w->engine;
+    const struct queue_item q = work->item;
+    struct arena *a = arena_create(8192);
+    struct engine_delivery *d = ARENA_NEW(a, struct engine_delivery);
+    struct message m;
+    struct id integration;
+    struct error err = {0};
+    struct environment_view *v = directory_environment(e->c.directory, w->db, q.environment, &err);
+    *d = (struct engine_delivery){.arena = a, .engine = e, .item = q, .attempt = q.attempt, .environment = q.environment};
+    if (!v || !message_find(w->db, a, q.environment, run_derived_id(q.ref, DERIVED_MESSAGE, q.job), &m, &err)
+        || !json_parse(a, m.doc, &d->doc, &err)) {
+        bool gone = v && err.code == ERROR_NOT_FOUND;
+        if (v)
+            cached_unref(&v->head);
+        arena_destroy(a);
+        if (gone)
+            plan_discard(plan_new(e, work));
+        else
+            work_fail(e, work, NULL, &err);
+        return;
+    }
+    d->channel = m.channel;
+    d->message = m.id;
+    d->idempotency_key = id_str(a, m.id);
+    const struct integration *i = id_parse(json_get_str(d->doc, "integrationId"), &integration)
+                                  ? integration_by_id(v, integration) : NULL;
+    if (i && i->active) {
+        d->provider_id = str_dup(a, i->provider_id);
+        d->integration_name = str_dup(a, i->name);
+        if (i->credentials.p)
+            d->credentials = str_dup(a, i->credentials);
+    }
+    cached_unref(&v->head);
+    counter_add(e->metrics.attempts, 1);
+    free(work);                 /* the item lives on in d; busy stays counted until its result is committed */
+    if (!d->provider_id.n) {
+        struct machine_input gone_input = {.verdict = VERDICT_FAILED, .error = detail_text(DETAIL_PROVIDER_MISSING)};
+        engine_delivered(d, &gone_input);
+        return;
+    }
+    e->c.world.deliver(e->c.world.app, d);
+}
+
+void engine_delivered(struct engine_delivery *d, const struct machine_input *result)
+{
+    struct engine *e = d->engine;
+    struct work *w = calloc(1, sizeof *w);
+    if (!w)
+        abort();
+    w->kind = WORK_DELIVERED;
+    w->item = d->item;
+    w->arena = arena_create(0);
+    w->input = *result;
+    w->input.kind = INPUT_DELIVERY;
+    w->input.job = d->item.job;
+    w->input.attempt = d->item.attempt;
+    w->input.provider_message_id = str_dup(w->arena, result->provider_message_id);
+    w->input.response = str_dup(w->arena, result->response);
+    w->input.error = str_dup(w->arena, result->error);
+    arena_destroy(d->arena);
+    work_push(e, w, w->item.ref);
+}
+
+void plan_due(struct worker *w, struct work *work)
+{
+    struct error err = {0};
+    if (work->item.kind == QUEUE_TIMER) {
+        struct machine_input in = {.kind = INPUT_TIMER, .job = work->item.job};
+        plan_advance(w, work, &in);
+    } else if (work->item.kind == QUEUE_DELIVERY) {
+        attempt_delivery(w, work);
+    } else {
+        struct plan *p = plan_new(w->engine, work);
+        if (event_expand(w, p, &err))
+            plan_submit(p);
+        else if (err.code == ERROR_NOT_FOUND)
+            plan_discard(p);
+        else
+            work_fail(w->engine, work, p->arena, &err);
+    }
+}
+
+void plan_delivered(struct worker *w, struct work *work)
+{
+    plan_advance(w, work, &work->input);
+}

@@ -1,0 +1,193 @@
+/* Renders a step's control values for one person. */
+#include "engine/render.h"
+
+#include "base/clock.h"
+#include "content/jsonlogic.h"
+#include "content/sanitize.h"
+#include "engine/machine_private.h"
+
+static const char *const subscriber_names[SUBSCRIBER_CHANNELS] = {"firstName", "lastName", "email", "phone", "avatar",
+                                                                  "locale", "timezone", "data"};
+
+static yyjson_val *parsed(struct arena *a, struct buf *b)
+{
+    yyjson_val *v = NULL;
+    json_parse(a, buf_get(b), &v, NULL);
+    return v;
+}
+
+static yyjson_val *subscriber_value(struct arena *a, const struct subscriber *s)
+{
+    struct buf b = {.arena = a};
+    buf_z(&b, "{\"subscriberId\":");
+    json_quote(&b, s->subscriber_id);
+    for (int f = 0; f < SUBSCRIBER_CHANNELS; f++) {
+        buf_fmt(&b, ",\"%s\":", subscriber_names[f]);
+        if (f == SUBSCRIBER_DATA)
+            buf_str(&b, s->field[f].p ? s->field[f] : STR("{}"));
+        else if (s->field[f].p)
+            json_quote(&b, s->field[f]);
+        else
+            buf_z(&b, "null");
+    }
+    buf_fmt(&b, ",\"isOnline\":%s", s->is_online > 0 ? "true" : "false");
+    if (s->last_online_at) {
+        char iso[TIME_ISO_LEN + 1];
+        time_iso(s->last_online_at, iso);
+        buf_fmt(&b, ",\"lastOnlineAt\":\"%s\"", iso);
+    }
+    buf_char(&b, '}');
+    return parsed(a, &b);
+}
+
+static const struct message *message_of(const struct machine_facts *f, struct id message)
+{
+    for (size_t i = 0; i < f->messages_n; i++)
+        if (id_eq(f->messages[i].id, message))
+            return &f->messages[i];
+    return NULL;
+}
+
+static void in_app_result(struct buf *b, const struct message *m)
+{
+    char iso[TIME_ISO_LEN + 1];
+    buf_fmt(b, "{\"seen\":%s,\"read\":%s,\"lastSeenDate\":", m && m->seen ? "true" : "false", m && m->read ? "true" : "false");
+    if (m && m->last_seen_at) {
+        time_iso(m->last_seen_at, iso);
+        buf_fmt(b, "\"%s\"", iso);
+    } else {
+        buf_z(b, "null");
+    }
+    buf_z(b, ",\"lastReadDate\":");
+    if (m && m->last_read_at) {
+        time_iso(m->last_read_at, iso);
+        buf_fmt(b, "\"%s\"", iso);
+    } else {
+        buf_z(b, "null");
+    }
+    buf_char(b, '}');
+}
+
+/* Results of the earlier steps, by step id (content.md §1.5). */
+static yyjson_val *steps_value(const struct machine *m, int job)
+{
+    const struct run *r = m->run;
+    struct buf b = {.arena = r->arena};
+    buf_char(&b, '{');
+    for (int i = 1; i < job; i++) {
+        const struct step_definition *s = &m->facts->version->steps[r->jobs[i].step];
+        if (b.n > 1)
+            buf_char(&b, ',');
+        json_quote(&b, s->step_id);
+        buf_char(&b, ':');
+        if (r->jobs[i].type == STEP_IN_APP)
+            in_app_result(&b, message_of(m->facts, run_derived_id(r->row.id, DERIVED_MESSAGE, i)));
+        else
+            buf_str(&b, r->jobs[i].output.n ? r->jobs[i].output : STR("{}"));
+    }
+    buf_char(&b, '}');
+    return parsed(r->arena, &b);
+}
+
+static yyjson_val *workflow_value(struct arena *a, const struct definition *d, enum severity severity)
+{
+    struct buf b = {.arena = a};
+    struct str tags = d->tags ? json_write(a, d->tags) : STR("[]");
+    buf_z(&b, "{\"workflowId\":");
+    json_quote(&b, d->workflow.identifier);
+    buf_z(&b, ",\"name\":");
+    json_quote(&b, d->workflow.name);
+    buf_z(&b, ",\"description\":");
+    json_quote(&b, json_get_str(d->doc, "description"));
+    buf_z(&b, ",\"tags\":");
+    buf_str(&b, tags);
+    buf_fmt(&b, ",\"severity\":\"%s\"}", severity_name(severity).p);
+    return parsed(a, &b);
+}
+
+static yyjson_val *env_value(struct arena *a, const struct machine_facts *f)
+{
+    struct buf b = {.arena = a};
+    buf_z(&b, "{\"name\":");
+    json_quote(&b, f->environment_name);
+    buf_z(&b, ",\"type\":");
+    json_quote(&b, f->environment_type);
+    buf_char(&b, '}');
+    return parsed(a, &b);
+}
+
+enum { VARIABLES_MAX = 8 };
+
+static size_t variables_of(const struct machine *m, int job, struct liquid_variable out[VARIABLES_MAX])
+{
+    struct arena *a = m->run->arena;
+    const struct machine_facts *f = m->facts;
+    yyjson_val *empty = NULL;
+    size_t n = 0;
+    json_parse(a, STR("{}"), &empty, NULL);
+    out[n++] = (struct liquid_variable){STR("payload"), f->payload ? f->payload : empty};
+    out[n++] = (struct liquid_variable){STR("subscriber"), subscriber_value(a, f->subscriber)};
+    out[n++] = (struct liquid_variable){STR("steps"), steps_value(m, job)};
+    out[n++] = (struct liquid_variable){STR("workflow"), workflow_value(a, f->current, m->run->row.severity)};
+    out[n++] = (struct liquid_variable){STR("env"), env_value(a, f)};
+    out[n++] = (struct liquid_variable){STR("context"), f->context ? f->context : empty};
+    if (f->actor)
+        out[n++] = (struct liquid_variable){STR("actor"), f->actor};
+    if (f->tenant)
+        out[n++] = (struct liquid_variable){STR("tenant"), f->tenant};
+    return n;
+}
+
+bool render_controls(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, struct error *err)
+{
+    struct arena *a = m->run->arena;
+    struct liquid_variable variables[VARIABLES_MAX];
+    struct liquid_context ctx = {.variables = variables, .mode = LIQUID_PLAIN, .now_ms = m->facts->now};
+    yyjson_mut_doc *d;
+    yyjson_mut_val *out;
+    *outputs = NULL;
+    if (!s->controls)
+        return json_parse(a, STR("{}"), outputs, err);
+    d = json_doc(a);
+    ctx.variables_n = variables_of(m, job, variables);
+    if (!controls_render(s->controls, &ctx, a, d, &out, err))
+        return false;
+    /* engine.md §7.5: everything that the Inbox will show is made harmless. */
+    if (s->type == STEP_IN_APP && !json_get_bool(s->values, "disableOutputSanitization", false))
+        sanitize_json_mut(a, out);
+    return json_parse(a, json_write_mut(a, out), outputs, err);
+}
+
+/* Says which rule let the step run, with the values that it saw (engine.md §3 step 6). */
+static void log_matched(struct machine *m, int job, yyjson_val *rule, yyjson_mut_doc *d, yyjson_mut_val *lookups)
+{
+    yyjson_mut_val *raw = yyjson_mut_obj(d);
+    json_add_val(d, raw, "conditions", rule);
+    yyjson_mut_obj_add_val(d, raw, "evaluatedValues", lookups);
+    machine_log(m, job, DETAIL_CONDITIONS_MATCHED, DETAIL_SUCCESS, json_write_mut(m->run->arena, raw));
+}
+
+bool render_condition(struct machine *m, int job, const struct step_definition *s, bool *run_it, struct error *err)
+{
+    struct arena *a = m->run->arena;
+    struct liquid_variable variables[VARIABLES_MAX];
+    *run_it = true;
+    if (jsonlogic_is_empty(s->skip))
+        return true;
+    /* Values of the rule may hold {{path}}: they are rendered like the other controls (engine.md §5.1). */
+    struct liquid_context ctx = {.variables = variables, .mode = LIQUID_PLAIN, .now_ms = m->facts->now};
+    yyjson_mut_doc *d = json_doc(a);
+    yyjson_mut_val *rendered, *result;
+    ctx.variables_n = variables_of(m, job, variables);
+    if (!controls_render(s->condition, &ctx, a, d, &rendered, err))
+        return false;
+    struct jsonlogic_context logic = {.variables = variables, .variables_n = ctx.variables_n, .now_ms = m->facts->now,
+                                      .lookups = yyjson_mut_obj(d)};
+    struct error why = {0};
+    if (!jsonlogic_apply_mut(rendered, &logic, a, d, &result, &why))
+        return error_set(err, ERROR_BAD_INPUT, "Failed to evaluate rule: %s", why.message);
+    *run_it = jsonlogic_truthy(result);
+    if (*run_it)
+        log_matched(m, job, s->skip, d, logic.lookups);
+    return true;
+}

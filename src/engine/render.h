@@ -1,0 +1,12 @@
+/* What a step says, for one person: variables, control values, run condition (engine.md §3, content.md §1.5). */
+#ifndef ENGINE_RENDER_H
+#define ENGINE_RENDER_H
+
+#include "engine/machine.h"
+
+/* Rendered control values (an object). */
+bool render_controls(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, struct error *err);
+/* The run condition; logs that it matched. */
+bool render_condition(struct machine *m, int job, const struct step_definition *s, bool *run_it, struct error *err);
+
+#endif

@@ -1,0 +1,228 @@
+/* Runs to text and back, derived ids, and the delivery lifecycle. */
+#include "engine/run.h"
+
+struct id run_derived_id(struct id run, enum derived kind, int n)
+{
+    struct id id = run;
+    id.b[4] ^= (uint8_t)kind;
+    id.b[5] ^= (uint8_t)(n >> 8);
+    id.b[6] ^= (uint8_t)n;
+    return id;
+}
+
+void run_log_add(struct run *r, int64_t now, int job, enum detail detail, enum detail_status status, bool message,
+                 struct str raw)
+{
+    if (r->log_n == r->log_cap) {
+        int cap = r->log_cap ? r->log_cap * 2 : 16;
+        r->log = arena_grow(r->arena, r->log, sizeof *r->log * (size_t)r->log_cap, sizeof *r->log * (size_t)cap);
+        r->log_cap = cap;
+    }
+    r->log[r->log_n++] = (struct run_log){.at = now, .job = job, .detail = detail, .status = status, .message = message,
+                                          .raw = raw};
+}
+
+struct str skip_reason_name(enum skip_reason s)
+{
+    static const char *const names[SKIP_REASONS] = {"", "preference", "step_condition", "missing_email", "missing_phone",
+                                                    "missing_push_token", "missing_webhook_url",
+                                                    "some_channels_missing_credentials"};
+    return str_of(names[s]);
+}
+
+/* Decimal without printf: this is the hottest text that the engine makes. */
+static void put_int(struct buf *b, int64_t v)
+{
+    char text[24];
+    size_t at = sizeof text;
+    uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+    do
+        text[--at] = (char)('0' + u % 10);
+    while (u /= 10);
+    if (v < 0)
+        text[--at] = '-';
+    buf_add(b, text + at, sizeof text - at);
+}
+
+static void put_text(struct buf *b, struct str s)
+{
+    buf_char(b, ',');
+    if (s.n)
+        json_quote(b, s);
+    else
+        buf_char(b, '0');
+}
+
+static void put_number(struct buf *b, int64_t v)
+{
+    buf_char(b, ',');
+    put_int(b, v);
+}
+
+/* A job is [type, status, step, updated - created, …], trailing zeros left out. */
+static void put_job(struct buf *b, const struct run *r, const struct run_job *j)
+{
+    buf_char(b, '[');
+    put_int(b, j->type);
+    put_number(b, j->status);
+    put_number(b, j->step);
+    put_number(b, j->updated_at - r->row.created_at);
+    if (j->skip || j->due_at || j->attempts || j->error.n || j->output.n || j->provider_id.n || j->canceled_by_user) {
+        put_text(b, j->provider_id);
+        put_number(b, j->skip);
+        put_number(b, j->attempts);
+        put_number(b, j->due_at);
+        put_number(b, j->canceled_by_user);
+        put_text(b, j->error);
+        if (j->output.n) {
+            buf_char(b, ',');
+            buf_str(b, j->output);
+        }
+    }
+    buf_char(b, ']');
+}
+
+/* A log entry is [at - created, job, detail, status, message, raw]. */
+static void put_log(struct buf *b, const struct run *r, const struct run_log *l)
+{
+    buf_char(b, '[');
+    put_int(b, l->at - r->row.created_at);
+    put_number(b, l->job);
+    put_number(b, l->detail);
+    put_number(b, l->status);
+    if (l->message || l->raw.n) {
+        put_number(b, l->message);
+        if (l->raw.n) {
+            buf_char(b, ',');
+            buf_str(b, l->raw);
+        }
+    }
+    buf_char(b, ']');
+}
+
+struct str run_encode(struct run *r)
+{
+    struct buf b = {.arena = r->arena};
+    buf_reserve(&b, 512);
+    buf_z(&b, "{\"j\":[");
+    for (int i = 0; i < r->jobs_n; i++) {
+        if (i)
+            buf_char(&b, ',');
+        put_job(&b, r, &r->jobs[i]);
+    }
+    buf_z(&b, "],\"l\":[");
+    for (int i = 0; i < r->log_n; i++) {
+        if (i)
+            buf_char(&b, ',');
+        put_log(&b, r, &r->log[i]);
+    }
+    buf_z(&b, r->chain_ended ? "],\"e\":1,\"d\":" : "],\"e\":0,\"d\":");
+    put_int(&b, r->lifecycle_detail);
+    buf_char(&b, '}');
+    return buf_finish(&b);
+}
+
+static int64_t at_int(yyjson_val *arr, size_t i)
+{
+    yyjson_val *v = yyjson_arr_get(arr, i);
+    return yyjson_is_int(v) ? yyjson_get_sint(v) : 0;
+}
+
+static struct str at_json(struct arena *a, yyjson_val *arr, size_t i)
+{
+    yyjson_val *v = yyjson_arr_get(arr, i);
+    return v ? json_write(a, v) : STR_NULL;
+}
+
+static bool job_decode(struct run *r, yyjson_val *v, struct run_job *j)
+{
+    int64_t type = at_int(v, 0), status = at_int(v, 1), skip = at_int(v, 5);
+    if (!yyjson_is_arr(v) || type < 0 || type >= STEP_TYPES || status < 0 || status >= JOB_STATUSES || skip < 0
+        || skip >= SKIP_REASONS)
+        return false;
+    *j = (struct run_job){
+        .type = (enum step_type)type,
+        .status = (enum job_status)status,
+        .step = (int)at_int(v, 2),
+        .updated_at = r->row.created_at + at_int(v, 3),
+        .provider_id = json_str(yyjson_arr_get(v, 4)),
+        .skip = (enum skip_reason)skip,
+        .attempts = (int)at_int(v, 6),
+        .due_at = at_int(v, 7),
+        .canceled_by_user = at_int(v, 8) != 0,
+        .error = json_str(yyjson_arr_get(v, 9)),
+        .output = at_json(r->arena, v, 10),
+    };
+    return true;
+}
+
+bool run_decode(const struct run_row *row, struct arena *arena, struct run *r, struct error *err)
+{
+    yyjson_val *root, *v;
+    *r = (struct run){.row = *row, .arena = arena};
+    if (!json_parse(arena, row->state, &root, err))
+        return false;
+    yyjson_val *jobs = json_get(root, "j"), *log = json_get(root, "l");
+    r->jobs = ARENA_ARRAY(arena, struct run_job, yyjson_arr_size(jobs) + 1);
+    yyjson_arr_iter it = yyjson_arr_iter_with(jobs);
+    while ((v = yyjson_arr_iter_next(&it)))
+        if (!job_decode(r, v, &r->jobs[r->jobs_n++]))
+            return error_set(err, ERROR_INTERNAL, "A stored run is damaged");
+    it = yyjson_arr_iter_with(log);
+    while ((v = yyjson_arr_iter_next(&it))) {
+        int64_t job = at_int(v, 1), detail = at_int(v, 2), status = at_int(v, 3);
+        if (job < 0 || job >= r->jobs_n || detail < 0 || detail >= DETAILS || status < 0 || status > DETAIL_QUEUED)
+            return error_set(err, ERROR_INTERNAL, "A stored run is damaged");
+        run_log_add(r, row->created_at + at_int(v, 0), (int)job, (enum detail)detail, (enum detail_status)status,
+                    at_int(v, 4) != 0, at_json(arena, v, 5));
+    }
+    r->chain_ended = json_get_int(root, "e", 0) != 0;
+    int64_t d = json_get_int(root, "d", 0);
+    r->lifecycle_detail = d > 0 && d < SKIP_REASONS ? (enum skip_reason)d : SKIP_NONE;
+    return true;
+}
+
+/* --- delivery lifecycle, engine.md §9: the first rule that matches ----------------------------------- */
+
+static bool job_is_terminal(const struct run_job *j)
+{
+    return j->status == JOB_COMPLETED || j->status == JOB_FAILED || j->status == JOB_CANCELED || j->status == JOB_MERGED
+        || j->status == JOB_SKIPPED;
+}
+
+enum delivery_status run_lifecycle(const struct run *r, enum skip_reason *detail)
+{
+    int channels = 0, open = 0, failed = 0, canceled = 0, merged = 0, sent = 0;
+    enum skip_reason first_skip = SKIP_NONE;
+    *detail = SKIP_NONE;
+    for (int i = 0; i < r->jobs_n; i++) {
+        const struct run_job *j = &r->jobs[i];
+        if (!step_is_channel(j->type))
+            continue;
+        channels++;
+        if (j->type == STEP_IN_APP && j->status == JOB_COMPLETED)
+            return LIFECYCLE_DELIVERED;                         /* rule 2: stored is delivered */
+        open += !job_is_terminal(j);
+        sent += j->status == JOB_COMPLETED;
+        failed += j->status == JOB_FAILED;
+        merged += j->status == JOB_MERGED || j->status == JOB_SKIPPED;
+        canceled += j->status == JOB_CANCELED && !j->skip;
+        if (j->skip && (!first_skip || j->skip < first_skip))
+            first_skip = j->skip;                               /* the numbers are in order of priority */
+    }
+    if (!channels)
+        return LIFECYCLE_ERRORED;                               /* rule 0 */
+    if (sent)
+        return LIFECYCLE_SENT;                                  /* rule 3 */
+    if (!open && first_skip) {
+        *detail = first_skip;
+        return LIFECYCLE_SKIPPED;                               /* rule 4 */
+    }
+    if (canceled)
+        return LIFECYCLE_CANCELED;                              /* rule 5 */
+    if (failed == channels)
+        return LIFECYCLE_ERRORED;                               /* rule 6 */
+    if (merged == channels)
+        return LIFECYCLE_MERGED;                                /* rule 7 */
+    return open ? LIFECYCLE_PENDING : LIFECYCLE_ERRORED;        /* rules 8, 9 */
+}

@@ -1,0 +1,70 @@
+/* A run in memory: its jobs and its step log, and their compact form in the store.
+ *
+ * Ids of jobs, messages and execution details are derived from the run's id, so that running a step again names
+ * the same things again: a message exists at most once per run and step.
+ */
+#ifndef ENGINE_RUN_H
+#define ENGINE_RUN_H
+
+#include "base/json.h"
+#include "engine/detail.h"
+#include "model/run.h"
+#include "model/types.h"
+
+/* Why a channel step did not send (DL detail, engine.md §0); stored numbers. */
+enum skip_reason {
+    SKIP_NONE, SKIP_PREFERENCE, SKIP_CONDITION, SKIP_NO_EMAIL, SKIP_NO_PHONE, SKIP_NO_PUSH_TOKEN, SKIP_NO_WEBHOOK,
+    SKIP_SOME_CHANNELS, SKIP_REASONS
+};
+
+struct run_job {
+    enum step_type type;
+    enum job_status status;
+    int step;                   /* index in the steps of the run's workflow version; -1: the trigger job */
+    enum skip_reason skip;
+    bool canceled_by_user;
+    int64_t updated_at;
+    int64_t due_at;             /* delayed: when it goes on */
+    int attempts;               /* deliveries tried */
+    struct str error;           /* failed: why; empty otherwise */
+    struct str output;          /* JSON object for later steps; empty: {} */
+    struct str provider_id;     /* once chosen */
+};
+
+struct run_log {
+    int64_t at;
+    int job;
+    enum detail detail;
+    enum detail_status status;
+    bool message;               /* it is about the job's message */
+    struct str raw;             /* JSON text; empty: null */
+};
+
+struct run {
+    struct run_row row;         /* row.state is stale while the run is in memory */
+    struct arena *arena;
+    struct run_job *jobs;
+    int jobs_n;
+    struct run_log *log;
+    int log_n, log_cap;
+    bool chain_ended;           /* no further step will start */
+    enum skip_reason lifecycle_detail;
+};
+
+enum derived { DERIVED_JOB = 0x4a, DERIVED_MESSAGE = 0x4d, DERIVED_DETAIL = 0x44, DERIVED_QUEUE = 0x51 };
+/* n ≤ 65,535. Same time part as the run's id. */
+struct id run_derived_id(struct id run, enum derived kind, int n);
+
+void run_log_add(struct run *r, int64_t now, int job, enum detail detail, enum detail_status status, bool message,
+                 struct str raw);
+
+/* Text of jobs and log in r->arena. */
+struct str run_encode(struct run *r);
+/* Fills r from a stored row; texts point into arena. */
+bool run_decode(const struct run_row *row, struct arena *arena, struct run *r, struct error *err);
+
+/* The delivery lifecycle of engine.md §9, rules 0 and 2–9 (rule 1, interacted, is written by the Inbox). */
+enum delivery_status run_lifecycle(const struct run *r, enum skip_reason *detail);
+struct str skip_reason_name(enum skip_reason s);
+
+#endif

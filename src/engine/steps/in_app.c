@@ -1,0 +1,79 @@
+/* The in-app step: a message in the Inbox (engine.md §4.1, §7.3, §7.5). */
+#include "engine/machine_private.h"
+
+#include "base/clock.h"
+
+/* {"url":…,"target":…} of a redirect; false: no usable url. */
+static bool redirect_data(yyjson_mut_doc *d, yyjson_val *redirect, yyjson_mut_val *into)
+{
+    struct str url = json_get_str(redirect, "url"), target = json_get_str(redirect, "target");
+    if (!url.n)
+        return false;
+    json_add_str(d, into, "url", url);
+    /* content.md §2: the default target is _self for paths, _blank for other addresses. */
+    json_add_str(d, into, "target", target.n ? target : url.p[0] == '/' ? STR("_self") : STR("_blank"));
+    return true;
+}
+
+static void add_button(yyjson_mut_doc *d, yyjson_mut_val *buttons, yyjson_val *action, const char *type)
+{
+    struct str label = json_get_str(action, "label");
+    if (!label.n)
+        return;
+    yyjson_mut_val *b = yyjson_mut_arr_add_obj(d, buttons);
+    json_add_str(d, b, "type", str_of(type));
+    json_add_str(d, b, "content", label);
+    redirect_data(d, json_get(action, "redirect"), b);
+}
+
+static void add_cta(yyjson_mut_doc *d, yyjson_mut_val *doc, yyjson_val *o)
+{
+    yyjson_mut_val *cta = json_add_obj(d, doc, "cta");
+    yyjson_mut_val *data = yyjson_mut_obj(d), *buttons = yyjson_mut_arr(d);
+    if (redirect_data(d, json_get(o, "redirect"), data)) {
+        json_add_str(d, cta, "type", STR("redirect"));
+        yyjson_mut_obj_add_val(d, cta, "data", data);
+    }
+    add_button(d, buttons, json_get(o, "primaryAction"), "primary");
+    add_button(d, buttons, json_get(o, "secondaryAction"), "secondary");
+    if (yyjson_mut_arr_size(buttons)) {
+        yyjson_mut_val *action = json_add_obj(d, cta, "action");
+        json_add_str(d, action, "status", STR("pending"));
+        yyjson_mut_obj_add_val(d, action, "buttons", buttons);
+        json_add_obj(d, action, "result");
+    }
+}
+
+static struct str message_doc(struct machine *m, int job, const struct step_definition *s, yyjson_val *o)
+{
+    yyjson_mut_doc *d = json_doc(m->run->arena);
+    yyjson_mut_val *doc = machine_message_doc(m, d, job, s);
+    struct str avatar = json_get_str(o, "avatar");
+    json_add_str(d, doc, "content", json_get_str(o, "body").p ? json_get_str(o, "body") : STR(""));
+    if (json_get_str(o, "subject").n)
+        json_add_str(d, doc, "subject", json_get_str(o, "subject"));
+    if (!avatar.n)
+        avatar = json_get_str(m->facts->actor, "avatar");       /* decisions.md 18 */
+    if (avatar.n)
+        json_add_str(d, doc, "avatar", avatar);
+    if (yyjson_is_obj(json_get(o, "data")))
+        json_add_val(d, doc, "data", json_get(o, "data"));
+    add_cta(d, doc, o);
+    yyjson_mut_val *delivered = json_add_arr(d, doc, "deliveredAt");
+    yyjson_mut_arr_add_sint(d, delivered, m->facts->now);
+    return json_write_mut(m->run->arena, doc);
+}
+
+enum outcome step_in_app(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs)
+{
+    if (!machine_select_integration(m, job, CHANNEL_IN_APP))
+        return OUTCOME_FAILED;
+    struct effect *e = machine_effect(m, EFFECT_MESSAGE);
+    e->message = machine_message(m, job, s, CHANNEL_IN_APP);
+    e->message.doc = message_doc(m, job, s, outputs);
+    machine_log_message(m, job, DETAIL_MESSAGE_CREATED, DETAIL_PENDING, STR_NULL);
+    struct effect *received = machine_effect(m, EFFECT_RECEIVED);
+    received->message = e->message;
+    machine_log_message(m, job, DETAIL_MESSAGE_SENT, DETAIL_SUCCESS, STR_NULL);
+    return OUTCOME_COMPLETED;
+}

@@ -1,0 +1,105 @@
+/* Worker threads: each takes its items in order and plans them. */
+#include "engine/engine_private.h"
+
+#include <stdlib.h>
+
+static struct work *work_next(struct worker *w)
+{
+    pthread_mutex_lock(&w->lock);
+    while (!w->first && !w->stop)
+        pthread_cond_wait(&w->wake, &w->lock);
+    struct work *work = w->first;
+    if (work) {
+        w->first = work->next;
+        if (!w->first)
+            w->last = &w->first;
+        atomic_fetch_sub_explicit(&w->depth, 1, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return work;
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *w = arg;
+    struct work *work;
+    while ((work = work_next(w))) {
+        switch (work->kind) {
+        case WORK_TRIGGER: plan_trigger(w, work); break;
+        case WORK_DUE: plan_due(w, work); break;
+        case WORK_DELIVERED: plan_delivered(w, work); break;
+        }
+    }
+    return NULL;
+}
+
+/* One subscriber's triggers and one run's advances always meet the same worker. */
+static struct worker *worker_for(struct engine *e, struct id key)
+{
+    uint32_t h = 2166136261u;
+    for (size_t i = 0; i < sizeof key.b; i++)
+        h = (h ^ key.b[i]) * 16777619u;
+    return &e->workers[h % (uint32_t)e->workers_n];
+}
+
+void work_push(struct engine *e, struct work *work, struct id key)
+{
+    struct worker *w = worker_for(e, key);
+    work->next = NULL;
+    pthread_mutex_lock(&w->lock);
+    bool idle = !w->first;
+    *w->last = work;
+    w->last = &work->next;
+    atomic_fetch_add_explicit(&w->depth, 1, memory_order_relaxed);
+    if (idle)
+        pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void work_done(struct engine *e)
+{
+    if (atomic_fetch_sub(&e->busy, 1) == 1) {
+        pthread_mutex_lock(&e->lock);
+        pthread_cond_broadcast(&e->changed);
+        pthread_mutex_unlock(&e->lock);
+    }
+}
+
+bool workers_start(struct engine *e, struct error *err)
+{
+    e->workers = calloc((size_t)e->workers_n, sizeof *e->workers);
+    if (!e->workers)
+        abort();
+    for (int i = 0; i < e->workers_n; i++) {
+        struct worker *w = &e->workers[i];
+        w->engine = e;
+        w->last = &w->first;
+        pthread_mutex_init(&w->lock, NULL);
+        pthread_cond_init(&w->wake, NULL);
+        w->db = db_open(e->c.database_url, true, err);
+        if (!w->db)
+            return false;
+        if (pthread_create(&w->thread, NULL, worker_main, w)) {
+            db_close(w->db);
+            w->db = NULL;
+            return error_set(err, ERROR_IO, "Cannot start a worker thread");
+        }
+    }
+    return true;
+}
+
+void workers_stop(struct engine *e)
+{
+    for (int i = 0; i < e->workers_n && e->workers[i].db; i++) {
+        struct worker *w = &e->workers[i];
+        pthread_mutex_lock(&w->lock);
+        w->stop = true;
+        pthread_cond_signal(&w->wake);
+        pthread_mutex_unlock(&w->lock);
+        pthread_join(w->thread, NULL);
+        db_close(w->db);
+        pthread_mutex_destroy(&w->lock);
+        pthread_cond_destroy(&w->wake);
+    }
+    free(e->workers);
+}

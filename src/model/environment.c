@@ -1,0 +1,153 @@
+/* Environments and keys in the store. */
+#include "model/environment.h"
+
+#include "model/row.h"
+
+#define ENVIRONMENT_COLUMNS \
+    "id, organization_id, name, type, application_identifier, outbox, settings, created_at, updated_at"
+
+static void environment_read(struct db_stmt *s, struct arena *a, struct environment *e)
+{
+    *e = (struct environment){
+        .id = db_id(s, 0),
+        .organization = db_id(s, 1),
+        .name = row_text(s, 2, a),
+        .type = row_text(s, 3, a),
+        .application_identifier = row_text(s, 4, a),
+        .outbox = db_int(s, 5) != 0,
+        .settings = row_text(s, 6, a),
+        .created_at = db_int(s, 7),
+        .updated_at = db_int(s, 8),
+    };
+}
+
+bool environment_insert(struct db *db, const struct environment *e, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "INSERT INTO environments (" ENVIRONMENT_COLUMNS
+                                       ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, e->id);
+    db_bind_id(s, 2, e->organization);
+    db_bind_text(s, 3, e->name);
+    db_bind_text(s, 4, e->type);
+    db_bind_text(s, 5, e->application_identifier);
+    db_bind_int(s, 6, e->outbox);
+    db_bind_text(s, 7, e->settings.p ? e->settings : STR("{}"));
+    db_bind_int(s, 8, e->created_at);
+    db_bind_int(s, 9, e->updated_at);
+    return db_run(s, err);
+}
+
+bool environment_find(struct db *db, struct arena *a, struct id id, struct environment *out, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT " ENVIRONMENT_COLUMNS " FROM environments WHERE id = ?1", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, id);
+    if (!row_one(s, "Environment not found", err))
+        return false;
+    environment_read(s, a, out);
+    db_reset(s);
+    return true;
+}
+
+bool environment_find_by_application(struct db *db, struct arena *a, struct str identifier, struct environment *out,
+                                     struct error *err)
+{
+    struct db_stmt *s = db_prepare(
+        db, "SELECT " ENVIRONMENT_COLUMNS " FROM environments WHERE application_identifier = ?1", err);
+    if (!s)
+        return false;
+    db_bind_text(s, 1, identifier);
+    if (!row_one(s, "Environment not found", err))
+        return false;
+    environment_read(s, a, out);
+    db_reset(s);
+    return true;
+}
+
+bool environment_list(struct db *db, struct arena *a, struct id organization, struct environment **out, size_t *n,
+                      struct error *err)
+{
+    struct db_stmt *s = id_is_zero(organization)
+        ? db_prepare(db, "SELECT " ENVIRONMENT_COLUMNS " FROM environments ORDER BY id", err)
+        : db_prepare(db, "SELECT " ENVIRONMENT_COLUMNS " FROM environments WHERE organization_id = ?1 ORDER BY id", err);
+    size_t cap = 0;
+    enum db_step step;
+    if (!s)
+        return false;
+    if (!id_is_zero(organization))
+        db_bind_id(s, 1, organization);
+    *out = NULL;
+    *n = 0;
+    while ((step = db_step(s, err)) == DB_ROW) {
+        if (*n == cap) {
+            size_t more = cap ? cap * 2 : 8;
+            *out = arena_grow(a, *out, cap * sizeof **out, more * sizeof **out);
+            cap = more;
+        }
+        environment_read(s, a, &(*out)[(*n)++]);
+    }
+    db_reset(s);
+    return step == DB_DONE;
+}
+
+bool api_key_insert(struct db *db, struct arena *a, const struct crypto_box *box, struct id environment, struct id user,
+                    struct str secret, int64_t now, struct error *err)
+{
+    uint8_t hash[32];
+    struct db_stmt *s = db_prepare(
+        db, "INSERT INTO api_keys (hash, environment_id, user_id, sealed, created_at) VALUES (?1, ?2, ?3, ?4, ?5)", err);
+    if (!s)
+        return false;
+    crypto_sha256(secret, hash);
+    db_bind_blob(s, 1, (struct str){(char *)hash, sizeof hash});
+    db_bind_id(s, 2, environment);
+    db_bind_id(s, 3, user);
+    db_bind_text(s, 4, crypto_seal(box, a, secret));
+    db_bind_int(s, 5, now);
+    return db_run(s, err);
+}
+
+bool api_key_find(struct db *db, struct arena *a, struct str secret, struct api_key *out, struct error *err)
+{
+    uint8_t hash[32];
+    struct db_stmt *s = db_prepare(db, "SELECT environment_id, user_id, sealed FROM api_keys WHERE hash = ?1", err);
+    if (!s)
+        return false;
+    crypto_sha256(secret, hash);
+    db_bind_blob(s, 1, (struct str){(char *)hash, sizeof hash});
+    if (!row_one(s, "API Key not found", err))
+        return false;
+    *out = (struct api_key){.environment = db_id(s, 0), .user = db_id(s, 1), .sealed = row_text(s, 2, a),
+                            .hash_hex = hex_encode(a, hash, sizeof hash)};
+    db_reset(s);
+    return true;
+}
+
+bool api_key_list(struct db *db, struct arena *a, struct id environment, struct api_key **out, size_t *n,
+                  struct error *err)
+{
+    struct db_stmt *s = db_prepare(
+        db, "SELECT environment_id, user_id, sealed, hash FROM api_keys WHERE environment_id = ?1 ORDER BY created_at", err);
+    size_t cap = 0;
+    enum db_step step;
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    *out = NULL;
+    *n = 0;
+    while ((step = db_step(s, err)) == DB_ROW) {
+        if (*n == cap) {
+            size_t more = cap ? cap * 2 : 4;
+            *out = arena_grow(a, *out, cap * sizeof **out, more * sizeof **out);
+            cap = more;
+        }
+        struct str hash = db_blob(s, 3);
+        (*out)[(*n)++] = (struct api_key){.environment = db_id(s, 0), .user = db_id(s, 1),
+                                          .sealed = row_text(s, 2, a), .hash_hex = hex_encode(a, hash.p, hash.n)};
+    }
+    db_reset(s);
+    return step == DB_DONE;
+}

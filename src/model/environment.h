@@ -1,0 +1,40 @@
+/* Organisations, environments and their secret keys. */
+#ifndef MODEL_ENVIRONMENT_H
+#define MODEL_ENVIRONMENT_H
+
+#include "base/crypto.h"
+#include "db/db.h"
+
+struct environment {
+    struct id id, organization;
+    struct str name, type;              /* "dev" or "prod" */
+    struct str application_identifier;
+    bool outbox;                        /* channels without integration go to the outbox (decisions.md 5) */
+    struct str settings;                /* JSON object */
+    int64_t created_at, updated_at;
+};
+
+struct api_key {
+    struct id environment, user;
+    struct str sealed, hash_hex;
+};
+
+static inline bool environment_is_production(const struct environment *e) { return str_eqz(e->type, "prod"); }
+
+bool environment_insert(struct db *db, const struct environment *e, struct error *err);
+bool environment_find(struct db *db, struct arena *a, struct id id, struct environment *out, struct error *err);
+bool environment_find_by_application(struct db *db, struct arena *a, struct str identifier, struct environment *out,
+                                     struct error *err);
+/* All of an organisation, oldest first. A zero organisation means all. */
+bool environment_list(struct db *db, struct arena *a, struct id organization, struct environment **out, size_t *n,
+                      struct error *err);
+
+/* secret: 32 lower-case hex characters. It is stored hashed (for look-up) and sealed (for showing). */
+bool api_key_insert(struct db *db, struct arena *a, const struct crypto_box *box, struct id environment, struct id user,
+                    struct str secret, int64_t now, struct error *err);
+/* ERROR_NOT_FOUND when no environment has this secret. */
+bool api_key_find(struct db *db, struct arena *a, struct str secret, struct api_key *out, struct error *err);
+bool api_key_list(struct db *db, struct arena *a, struct id environment, struct api_key **out, size_t *n,
+                  struct error *err);
+
+#endif

@@ -1,0 +1,192 @@
+/* Integrations in the store. */
+#include "model/integration.h"
+
+#include "model/row.h"
+
+#define INTEGRATION_COLUMNS                                                                                       \
+    "id, organization_id, environment_id, provider_id, channel, name, identifier, credentials, configurations, " \
+    "conditions, active, is_primary, priority, created_at, updated_at"
+
+static void integration_read(struct db_stmt *s, struct arena *a, struct integration *i)
+{
+    *i = (struct integration){
+        .id = db_id(s, 0),
+        .organization = db_id(s, 1),
+        .environment = db_id(s, 2),
+        .provider_id = row_text(s, 3, a),
+        .channel = (enum channel)db_int(s, 4),
+        .name = row_text(s, 5, a),
+        .identifier = row_text(s, 6, a),
+        .credentials = row_text(s, 7, a),
+        .configurations = row_text(s, 8, a),
+        .conditions = row_text(s, 9, a),
+        .active = db_int(s, 10) != 0,
+        .primary = db_int(s, 11) != 0,
+        .priority = db_int(s, 12),
+        .created_at = db_int(s, 13),
+        .updated_at = db_int(s, 14),
+    };
+}
+
+bool integration_insert(struct db *db, const struct integration *i, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "INSERT INTO integrations (" INTEGRATION_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, "
+                                       "?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, i->id);
+    db_bind_id(s, 2, i->organization);
+    db_bind_id(s, 3, i->environment);
+    db_bind_text(s, 4, i->provider_id);
+    db_bind_int(s, 5, i->channel);
+    db_bind_text(s, 6, i->name);
+    db_bind_text(s, 7, i->identifier);
+    db_bind_text(s, 8, i->credentials);
+    db_bind_text(s, 9, i->configurations);
+    db_bind_text(s, 10, i->conditions);
+    db_bind_int(s, 11, i->active);
+    db_bind_int(s, 12, i->primary);
+    db_bind_int(s, 13, i->priority);
+    db_bind_int(s, 14, i->created_at);
+    db_bind_int(s, 15, i->updated_at);
+    return db_run(s, err);
+}
+
+bool integration_update(struct db *db, const struct integration *i, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "UPDATE integrations SET name = ?1, identifier = ?2, credentials = ?3, configurations = ?4, "
+                                       "conditions = ?5, active = ?6, is_primary = ?7, priority = ?8, updated_at = ?9 "
+                                       "WHERE environment_id = ?10 AND id = ?11", err);
+    if (!s)
+        return false;
+    db_bind_text(s, 1, i->name);
+    db_bind_text(s, 2, i->identifier);
+    db_bind_text(s, 3, i->credentials);
+    db_bind_text(s, 4, i->configurations);
+    db_bind_text(s, 5, i->conditions);
+    db_bind_int(s, 6, i->active);
+    db_bind_int(s, 7, i->primary);
+    db_bind_int(s, 8, i->priority);
+    db_bind_int(s, 9, i->updated_at);
+    db_bind_id(s, 10, i->environment);
+    db_bind_id(s, 11, i->id);
+    return db_run(s, err);
+}
+
+bool integration_delete(struct db *db, struct id environment, struct id id, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "DELETE FROM integrations WHERE environment_id = ?1 AND id = ?2", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_id(s, 2, id);
+    return db_run(s, err);
+}
+
+bool integration_find(struct db *db, struct arena *a, struct id environment, struct id id, struct integration *out,
+                      struct error *err)
+{
+    char hex[ID_HEX + 1];
+    struct db_stmt *s = db_prepare(db, "SELECT " INTEGRATION_COLUMNS " FROM integrations WHERE environment_id = ?1 AND id = ?2", err);
+    if (!s)
+        return false;
+    id_hex(id, hex);
+    db_bind_id(s, 1, environment);
+    db_bind_id(s, 2, id);
+    if (!row_one(s, "", err)) {
+        if (err->code == ERROR_NOT_FOUND)
+            error_set(err, ERROR_NOT_FOUND, "Entity with id %s not found", hex);
+        return false;
+    }
+    integration_read(s, a, out);
+    db_reset(s);
+    return true;
+}
+
+bool integration_list(struct db *db, struct arena *a, struct id environment, struct integration **out, size_t *n,
+                      struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT " INTEGRATION_COLUMNS " FROM integrations WHERE environment_id = ?1 ORDER BY created_at, id", err);
+    enum db_step step;
+    size_t cap = 0;
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    *out = NULL;
+    *n = 0;
+    while ((step = db_step(s, err)) == DB_ROW) {
+        if (*n == cap) {
+            size_t more = cap ? cap * 2 : 8;
+            *out = arena_grow(a, *out, cap * sizeof **out, more * sizeof **out);
+            cap = more;
+        }
+        integration_read(s, a, &(*out)[(*n)++]);
+    }
+    db_reset(s);
+    return step == DB_DONE;
+}
+
+bool integration_elect_primary(struct db *db, struct id environment, enum channel c, struct id chosen, struct error *err)
+{
+    static const char sql[] =
+        "UPDATE integrations SET is_primary = CASE WHEN id = coalesce(?3, ("
+        "SELECT i.id FROM integrations AS i WHERE i.environment_id = ?1 AND i.channel = ?2 AND i.active = 1 "
+        "AND i.conditions IS NULL ORDER BY CASE WHEN i.provider_id IN ('novu-email', 'novu-sms') THEN 1 ELSE 0 END, "
+        "i.is_primary DESC, i.created_at, i.id LIMIT 1)) THEN 1 ELSE 0 END "
+        "WHERE environment_id = ?1 AND channel = ?2";
+    struct db_stmt *s;
+    if (c != CHANNEL_EMAIL && c != CHANNEL_SMS)
+        return true;
+    s = db_prepare(db, sql, err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_int(s, 2, c);
+    if (id_is_zero(chosen))
+        db_bind_blob(s, 3, STR_NULL);
+    else
+        db_bind_id(s, 3, chosen);
+    return db_run(s, err);
+}
+
+const struct integration *integration_select(const struct integration *all, size_t n, enum channel c, struct str identifier)
+{
+    const struct integration *best = NULL;
+    for (size_t i = 0; i < n; i++) {
+        const struct integration *x = &all[i];
+        if (x->channel != c || !x->active)
+            continue;
+        if (identifier.n) {
+            if (str_eq(x->identifier, identifier))
+                return x;
+            continue;
+        }
+        if ((c == CHANNEL_EMAIL || c == CHANNEL_SMS) && !x->primary)
+            continue;
+        if (!best || x->created_at >= best->created_at)
+            best = x;
+    }
+    return best;
+}
+
+yyjson_mut_val *integration_json(yyjson_mut_doc *d, const struct integration *i)
+{
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    json_add_id(d, o, "_id", i->id);
+    json_add_id(d, o, "_environmentId", i->environment);
+    json_add_id(d, o, "_organizationId", i->organization);
+    json_add_str(d, o, "providerId", i->provider_id);
+    json_add_str(d, o, "channel", channel_name(i->channel));
+    json_add_str(d, o, "name", i->name);
+    json_add_str(d, o, "identifier", i->identifier);
+    json_add_obj(d, o, "credentials");
+    json_add_text(d, o, "configurations", i->configurations);
+    json_add_text(d, o, "conditions", i->conditions.p ? i->conditions : STR("[]"));
+    json_add_bool(d, o, "active", i->active);
+    json_add_bool(d, o, "primary", i->primary);
+    json_add_int(d, o, "priority", i->priority);
+    json_add_bool(d, o, "deleted", false);
+    json_add_time(d, o, "createdAt", i->created_at);
+    json_add_time(d, o, "updatedAt", i->updated_at);
+    return o;
+}

@@ -1,0 +1,226 @@
+/* Messages in the store, and their stored form on the wire. */
+#include "model/message.h"
+
+#include "model/row.h"
+#include "model/message_private.h"
+
+void message_read(struct db_stmt *s, struct arena *a, struct message *m)
+{
+    *m = (struct message){
+        .id = db_id(s, 0),
+        .environment = db_id(s, 1),
+        .subscriber = db_id(s, 2),
+        .run = db_id(s, 3),
+        .job = db_id(s, 4),
+        .workflow = db_id(s, 5),
+        .channel = (enum channel)db_int(s, 6),
+        .context = row_text(s, 7, a),
+        .severity = (enum severity)db_int(s, 8),
+        .seen = db_int(s, 9) != 0,
+        .read = db_int(s, 10) != 0,
+        .archived = db_int(s, 11) != 0,
+        .snoozed_until = db_int(s, 12),
+        .status = (enum message_status)db_int(s, 13),
+        .first_seen_at = db_int(s, 14),
+        .last_seen_at = db_int(s, 15),
+        .last_read_at = db_int(s, 16),
+        .archived_at = db_int(s, 17),
+        .doc = row_text(s, 18, a),
+        .created_at = db_int(s, 19),
+        .updated_at = db_int(s, 20),
+    };
+}
+
+bool message_insert(struct db *db, const struct message *m, struct error *err)
+{
+    struct db_stmt *s = db_prepare(
+        db, "INSERT INTO messages (id, environment_id, subscriber_id, run_id, job_id, workflow_id, channel, context, severity, "
+            "seen, read, archived, status, doc, created_at, updated_at) "
+            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0, 0, ?10, ?11, ?12, ?12) "
+            "ON CONFLICT (environment_id, id) DO UPDATE SET seen = 0, status = excluded.status, doc = excluded.doc, "
+            "created_at = excluded.created_at, updated_at = excluded.updated_at", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, m->id);
+    db_bind_id(s, 2, m->environment);
+    db_bind_id(s, 3, m->subscriber);
+    db_bind_id(s, 4, m->run);
+    db_bind_id(s, 5, m->job);
+    db_bind_id(s, 6, m->workflow);
+    db_bind_int(s, 7, m->channel);
+    db_bind_text(s, 8, m->context.p ? m->context : STR(""));
+    db_bind_int(s, 9, m->severity);
+    db_bind_int(s, 10, m->status);
+    db_bind_text(s, 11, m->doc);
+    db_bind_int(s, 12, m->created_at);
+    return db_run(s, err);
+}
+
+bool message_update_delivery(struct db *db, const struct message *m, struct error *err)
+{
+    struct db_stmt *s = db_prepare(
+        db, "UPDATE messages SET status = ?1, doc = ?2, updated_at = ?3 WHERE environment_id = ?4 AND id = ?5", err);
+    if (!s)
+        return false;
+    db_bind_int(s, 1, m->status);
+    db_bind_text(s, 2, m->doc);
+    db_bind_int(s, 3, m->updated_at);
+    db_bind_id(s, 4, m->environment);
+    db_bind_id(s, 5, m->id);
+    return db_run(s, err);
+}
+
+bool message_find(struct db *db, struct arena *a, struct id environment, struct id id, struct message *out,
+                  struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE environment_id = ?1 AND id = ?2", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_id(s, 2, id);
+    if (!row_one(s, "Message not found", err))
+        return false;
+    message_read(s, a, out);
+    db_reset(s);
+    return true;
+}
+
+bool message_delete(struct db *db, struct id environment, struct id id, bool *deleted, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "DELETE FROM messages WHERE environment_id = ?1 AND id = ?2", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_id(s, 2, id);
+    if (!db_run(s, err))
+        return false;
+    *deleted = db_changes(s) > 0;
+    return true;
+}
+
+bool message_collect(struct db_stmt *s, struct arena *a, struct message **out, size_t *n, struct error *err)
+{
+    enum db_step step;
+    size_t cap = 0;
+    *out = NULL;
+    *n = 0;
+    while ((step = db_step(s, err)) == DB_ROW) {
+        if (*n == cap) {
+            size_t more = cap ? cap * 2 : 16;
+            *out = arena_grow(a, *out, cap * sizeof **out, more * sizeof **out);
+            cap = more;
+        }
+        message_read(s, a, &(*out)[(*n)++]);
+    }
+    db_reset(s);
+    return step == DB_DONE;
+}
+
+bool message_list_by_run(struct db *db, struct arena *a, struct id run, struct message **out, size_t *n,
+                         struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE run_id = ?1 ORDER BY id", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, run);
+    return message_collect(s, a, out, n, err);
+}
+
+bool message_list(struct db *db, struct arena *a, struct id environment, const struct message_query *q,
+                  struct message **out, size_t *n, struct error *err)
+{
+    struct buf sql = {.arena = a};
+    buf_z(&sql, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE environment_id = ?1");
+    if (q->channel >= 0)
+        buf_z(&sql, " AND channel = ?2");
+    if (!id_is_zero(q->subscriber))
+        buf_z(&sql, " AND subscriber_id = ?3");
+    if (q->runs) {
+        buf_z(&sql, " AND run_id IN (NULL");
+        for (size_t i = 0; i < q->runs_n; i++)
+            buf_fmt(&sql, ", ?%d", 6 + (int)i);
+        buf_char(&sql, ')');
+    }
+    buf_z(&sql, " ORDER BY id DESC LIMIT ?4 OFFSET ?5");
+    struct db_stmt *s = db_prepare(db, buf_finish(&sql).p, err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    if (q->channel >= 0)
+        db_bind_int(s, 2, q->channel);
+    if (!id_is_zero(q->subscriber))
+        db_bind_id(s, 3, q->subscriber);
+    db_bind_int(s, 4, q->limit);
+    db_bind_int(s, 5, q->offset);
+    for (size_t i = 0; q->runs && i < q->runs_n; i++)
+        db_bind_id(s, 6 + (int)i, q->runs[i]);
+    return message_collect(s, a, out, n, err);
+}
+
+static void add_time(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, int64_t ms)
+{
+    if (ms)
+        json_add_time(d, o, key, ms);
+}
+
+void message_add_context_keys(yyjson_mut_doc *d, yyjson_mut_val *o, struct str context)
+{
+    yyjson_mut_val *keys = json_add_arr(d, o, "contextKeys");
+    while (context.n) {
+        ptrdiff_t comma = str_find(context, STR(","));
+        struct str key = str_sub(context, 0, comma < 0 ? context.n : (size_t)comma);
+        yyjson_mut_arr_add_strncpy(d, keys, key.p, key.n);
+        context = str_sub(context, key.n + 1, context.n);
+    }
+}
+
+yyjson_mut_val *message_json(yyjson_mut_doc *d, const struct message *m, yyjson_val *doc, struct id organization,
+                             const struct subscriber *subscriber, struct str payload)
+{
+    static const char *const copied[] = {"transactionId", "templateIdentifier", "stepId", "providerId", "subject", "content",
+                                         "avatar", "data", "tags", "email", "phone", "title", "identifier", "errorId",
+                                         "errorText", "deviceTokens", "overrides", "workflow"};
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    json_add_id(d, o, "_id", m->id);
+    json_add_id(d, o, "_templateId", m->workflow);
+    json_add_id(d, o, "_environmentId", m->environment);
+    json_add_id(d, o, "_organizationId", organization);
+    json_add_id(d, o, "_notificationId", m->run);
+    json_add_id(d, o, "_subscriberId", m->subscriber);
+    json_add_id(d, o, "_jobId", m->job);
+    json_add_id(d, o, "_messageTemplateId", m->job);
+    json_add_str(d, o, "channel", channel_name(m->channel));
+    for (size_t i = 0; i < sizeof copied / sizeof *copied; i++)
+        json_add_val(d, o, copied[i], json_get(doc, copied[i]));
+    /* The browser client reads cta.action without a check: cta is always an object (inbox-realtime.md §6.1). */
+    if (json_get(doc, "cta"))
+        json_add_val(d, o, "cta", json_get(doc, "cta"));
+    else
+        json_add_obj(d, o, "cta");
+    json_add_text(d, o, "payload", payload.n ? payload : STR("{}"));
+    json_add_str(d, o, "severity", severity_name(m->severity));
+    json_add_str(d, o, "status", message_status_name(m->status));
+    json_add_bool(d, o, "seen", m->seen);
+    json_add_bool(d, o, "read", m->read);
+    json_add_bool(d, o, "archived", m->archived);
+    json_add_bool(d, o, "deleted", false);
+    message_add_context_keys(d, o, m->context);
+    yyjson_mut_val *delivered = json_add_arr(d, o, "deliveredAt");
+    yyjson_val *at;
+    yyjson_arr_iter it = yyjson_arr_iter_with(json_get(doc, "deliveredAt"));
+    while ((at = yyjson_arr_iter_next(&it))) {
+        char iso[TIME_ISO_LEN + 1];
+        time_iso(yyjson_get_sint(at), iso);
+        yyjson_mut_arr_add_strncpy(d, delivered, iso, TIME_ISO_LEN);
+    }
+    add_time(d, o, "snoozedUntil", m->snoozed_until);
+    add_time(d, o, "firstSeenDate", m->first_seen_at);
+    add_time(d, o, "lastSeenDate", m->last_seen_at);
+    add_time(d, o, "lastReadDate", m->last_read_at);
+    add_time(d, o, "archivedAt", m->archived_at);
+    json_add_time(d, o, "createdAt", m->created_at);
+    json_add_time(d, o, "updatedAt", m->updated_at);
+    if (subscriber)
+        yyjson_mut_obj_add_val(d, o, "subscriber", subscriber_json(d, subscriber, organization));
+    return o;
+}

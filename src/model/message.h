@@ -1,0 +1,51 @@
+/* Messages: what reached, or should have reached, one person on one channel (engine.md §7.2). */
+#ifndef MODEL_MESSAGE_H
+#define MODEL_MESSAGE_H
+
+#include "base/json.h"
+#include "db/db.h"
+#include "model/subscriber.h"
+#include "model/types.h"
+
+struct message {
+    struct id id, environment, subscriber, run, job, workflow;
+    enum channel channel;
+    struct str context;
+    enum severity severity;
+    bool seen, read, archived;
+    int64_t snoozed_until;                      /* 0: not snoozed */
+    enum message_status status;
+    int64_t first_seen_at, last_seen_at, last_read_at, archived_at;     /* 0: never */
+    /* {transactionId, templateIdentifier, stepId, providerId, subject, content, avatar, cta, data, tags, email, phone,
+     *  title, identifier, errorId, errorText, deliveredAt:[ms…], workflow:{…}} */
+    struct str doc;
+    int64_t created_at, updated_at;
+};
+
+/* Inserts, or when the same job runs again replaces content and resets seen (engine.md §7.3 in_app). */
+bool message_insert(struct db *db, const struct message *m, struct error *err);
+/* Status and doc of a message that is being delivered. */
+bool message_update_delivery(struct db *db, const struct message *m, struct error *err);
+bool message_find(struct db *db, struct arena *a, struct id environment, struct id id, struct message *out,
+                  struct error *err);
+bool message_delete(struct db *db, struct id environment, struct id id, bool *deleted, struct error *err);
+bool message_list_by_run(struct db *db, struct arena *a, struct id run, struct message **out, size_t *n,
+                         struct error *err);
+
+struct message_query {
+    int channel;                                /* -1: any */
+    struct id subscriber;                       /* zero: any */
+    const struct id *runs;                      /* NULL: any */
+    size_t runs_n;
+    int64_t offset;
+    int limit;
+};
+/* Of an environment, newest first. */
+bool message_list(struct db *db, struct arena *a, struct id environment, const struct message_query *q,
+                  struct message **out, size_t *n, struct error *err);
+
+/* The stored form as REST (/v1/messages) and the socket send it. subscriber and payload may be NULL/empty. */
+yyjson_mut_val *message_json(yyjson_mut_doc *d, const struct message *m, yyjson_val *doc, struct id organization,
+                             const struct subscriber *subscriber, struct str payload);
+
+#endif

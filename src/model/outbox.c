@@ -1,0 +1,140 @@
+/* The outbox in the store. */
+#include "model/outbox.h"
+
+#include "model/row.h"
+
+#define OUTBOX_COLUMNS "id, environment_id, channel, recipient, transaction_id, message_id, doc, created_at"
+
+static void outbox_read(struct db_stmt *s, struct arena *a, struct outbox_message *m)
+{
+    *m = (struct outbox_message){
+        .id = db_id(s, 0),
+        .environment = db_id(s, 1),
+        .channel = (enum channel)db_int(s, 2),
+        .recipient = row_text(s, 3, a),
+        .transaction_id = row_text(s, 4, a),
+        .message = db_id(s, 5),
+        .doc = row_text(s, 6, a),
+        .created_at = db_int(s, 7),
+    };
+}
+
+bool outbox_insert(struct db *db, const struct outbox_message *m, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "INSERT INTO outbox (" OUTBOX_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) "
+                                       "ON CONFLICT (environment_id, id) DO NOTHING", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, m->id);
+    db_bind_id(s, 2, m->environment);
+    db_bind_int(s, 3, m->channel);
+    db_bind_text(s, 4, m->recipient.p ? m->recipient : STR(""));
+    db_bind_text(s, 5, m->transaction_id);
+    db_bind_id(s, 6, m->message);
+    db_bind_text(s, 7, m->doc);
+    db_bind_int(s, 8, m->created_at);
+    return db_run(s, err);
+}
+
+bool outbox_find(struct db *db, struct arena *a, struct id environment, struct id id, struct outbox_message *out,
+                 struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT " OUTBOX_COLUMNS " FROM outbox WHERE environment_id = ?1 AND id = ?2", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_id(s, 2, id);
+    if (!row_one(s, "Outbox message not found", err))
+        return false;
+    outbox_read(s, a, out);
+    db_reset(s);
+    return true;
+}
+
+bool outbox_delete(struct db *db, struct id environment, struct id id, int64_t *deleted, struct error *err)
+{
+    bool all = id_is_zero(id);
+    struct db_stmt *s = db_prepare(db, all ? "DELETE FROM outbox WHERE environment_id = ?1"
+                                           : "DELETE FROM outbox WHERE environment_id = ?1 AND id = ?2", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    if (!all)
+        db_bind_id(s, 2, id);
+    if (!db_run(s, err))
+        return false;
+    *deleted = db_changes(s);
+    return true;
+}
+
+bool outbox_list(struct db *db, struct arena *a, struct id environment, const struct outbox_query *q,
+                 struct outbox_message **out, size_t *n, struct error *err)
+{
+    struct buf sql = {.arena = a};
+    enum db_step step;
+    buf_z(&sql, "SELECT " OUTBOX_COLUMNS " FROM outbox WHERE environment_id = ?1");
+    if (q->channel >= 0)
+        buf_z(&sql, " AND channel = ?2");
+    if (q->to.n)
+        buf_z(&sql, " AND recipient = ?3");
+    if (q->transaction_id.n)
+        buf_z(&sql, " AND transaction_id = ?4");
+    if (q->q.n)
+        buf_z(&sql, " AND lower(doc) LIKE ?5 ESCAPE '\\'");
+    if (!id_is_zero(q->after))
+        buf_z(&sql, " AND id < ?6");
+    if (!id_is_zero(q->before))
+        buf_z(&sql, " AND id > ?7");
+    buf_z(&sql, " ORDER BY id DESC LIMIT ?8");
+    struct db_stmt *s = db_prepare(db, buf_finish(&sql).p, err);
+    struct buf like = {.arena = a};
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    if (q->channel >= 0)
+        db_bind_int(s, 2, q->channel);
+    if (q->to.n)
+        db_bind_text(s, 3, q->to);
+    if (q->transaction_id.n)
+        db_bind_text(s, 4, q->transaction_id);
+    if (q->q.n) {
+        buf_char(&like, '%');
+        for (size_t i = 0; i < q->q.n; i++) {
+            if (strchr("%_\\", q->q.p[i]))
+                buf_char(&like, '\\');
+            buf_char(&like, q->q.p[i] >= 'A' && q->q.p[i] <= 'Z' ? (char)(q->q.p[i] + 32) : q->q.p[i]);
+        }
+        buf_char(&like, '%');
+        db_bind_text(s, 5, buf_finish(&like));
+    }
+    if (!id_is_zero(q->after))
+        db_bind_id(s, 6, q->after);
+    if (!id_is_zero(q->before))
+        db_bind_id(s, 7, q->before);
+    db_bind_int(s, 8, q->limit);
+    *out = ARENA_ARRAY(a, struct outbox_message, q->limit);
+    *n = 0;
+    while ((step = db_step(s, err)) == DB_ROW)
+        outbox_read(s, a, &(*out)[(*n)++]);
+    db_reset(s);
+    return step == DB_DONE;
+}
+
+yyjson_mut_val *outbox_json(yyjson_mut_doc *d, struct arena *a, const struct outbox_message *m)
+{
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    yyjson_val *doc = NULL, *key;
+    json_add_id(d, o, "_id", m->id);
+    json_add_str(d, o, "channel", channel_name(m->channel));
+    json_add_str(d, o, "to", m->recipient);
+    json_add_str(d, o, "transactionId", m->transaction_id);
+    if (!id_is_zero(m->message))
+        json_add_id(d, o, "messageId", m->message);
+    json_add_time(d, o, "createdAt", m->created_at);
+    if (json_parse(a, m->doc, &doc, NULL)) {
+        yyjson_obj_iter it = yyjson_obj_iter_with(doc);
+        while ((key = yyjson_obj_iter_next(&it)))
+            yyjson_mut_obj_add(o, yyjson_val_mut_copy(d, key), yyjson_val_mut_copy(d, yyjson_obj_iter_get_val(key)));
+    }
+    return o;
+}

@@ -1,0 +1,87 @@
+/* The queue in the store. */
+#include "model/queue.h"
+
+#include "model/row.h"
+
+bool queue_insert(struct db *db, const struct queue_item *q, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "INSERT INTO queue (due_at, id, kind, environment_id, ref, job, attempt, owner) "
+                                       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", err);
+    if (!s)
+        return false;
+    db_bind_int(s, 1, q->due_at);
+    db_bind_id(s, 2, q->id);
+    db_bind_int(s, 3, q->kind);
+    db_bind_id(s, 4, q->environment);
+    db_bind_id(s, 5, q->ref);
+    db_bind_int(s, 6, q->job);
+    db_bind_int(s, 7, q->attempt);
+    if (id_is_zero(q->owner))
+        db_bind_blob(s, 8, STR_NULL);
+    else
+        db_bind_id(s, 8, q->owner);
+    return db_run(s, err);
+}
+
+bool queue_delete(struct db *db, int64_t due_at, struct id id, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "DELETE FROM queue WHERE due_at = ?1 AND id = ?2", err);
+    if (!s)
+        return false;
+    db_bind_int(s, 1, due_at);
+    db_bind_id(s, 2, id);
+    return db_run(s, err);
+}
+
+bool queue_due(struct db *db, int64_t now, int64_t after_due, struct id after_id, struct queue_item *out, size_t max,
+               size_t *n, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT due_at, id, kind, environment_id, ref, job, attempt, owner FROM queue "
+                                       "WHERE due_at <= ?1 AND (due_at, id) > (?2, ?3) ORDER BY due_at, id LIMIT ?4", err);
+    enum db_step step;
+    *n = 0;
+    if (!s)
+        return false;
+    db_bind_int(s, 1, now);
+    db_bind_int(s, 2, after_due);
+    db_bind_id(s, 3, after_id);
+    db_bind_int(s, 4, (int64_t)max);
+    while (*n < max && (step = db_step(s, err)) != DB_DONE) {
+        if (step == DB_FAILED)
+            return false;
+        out[(*n)++] = (struct queue_item){
+            .due_at = db_int(s, 0),
+            .id = db_id(s, 1),
+            .kind = (enum queue_kind)db_int(s, 2),
+            .environment = db_id(s, 3),
+            .ref = db_id(s, 4),
+            .job = (int)db_int(s, 5),
+            .attempt = (int)db_int(s, 6),
+            .owner = db_id(s, 7),
+        };
+    }
+    db_reset(s);
+    return true;
+}
+
+bool queue_next_due(struct db *db, int64_t now, int64_t *due, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT due_at FROM queue WHERE due_at > ?1 ORDER BY due_at LIMIT 1", err);
+    if (!s)
+        return false;
+    db_bind_int(s, 1, now);
+    enum db_step step = db_step(s, err);
+    *due = step == DB_ROW ? db_int(s, 0) : INT64_MAX;
+    db_reset(s);
+    return step != DB_FAILED;
+}
+
+bool queue_count(struct db *db, int64_t *n, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM queue", err);
+    if (!s || !row_one(s, "no count", err))
+        return false;
+    *n = db_int(s, 0);
+    db_reset(s);
+    return true;
+}

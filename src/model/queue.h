@@ -1,0 +1,33 @@
+/* The queue: what is still to do, ordered by when (design.md, idea 3).
+ *
+ * A row exists only while something is to do: a delay to fire, a delivery to attempt, an event to fan out.
+ */
+#ifndef MODEL_QUEUE_H
+#define MODEL_QUEUE_H
+
+#include "db/db.h"
+
+enum queue_kind {
+    QUEUE_TIMER = 1,        /* ref: run; job: its delayed step fires */
+    QUEUE_DELIVERY = 2,     /* ref: run; job: attempt number `attempt` of its delivery */
+    QUEUE_EVENT = 3         /* ref: event, accepted but not yet expanded into runs */
+};
+
+struct queue_item {
+    int64_t due_at;
+    struct id id, environment, ref;
+    enum queue_kind kind;
+    int job, attempt;
+    struct id owner;        /* boot id of the process that works on it; zero: nobody */
+};
+
+bool queue_insert(struct db *db, const struct queue_item *q, struct error *err);
+bool queue_delete(struct db *db, int64_t due_at, struct id id, struct error *err);
+/* Due at `now` or before, in order, beyond (after_due, after_id); at most max items into out. */
+bool queue_due(struct db *db, int64_t now, int64_t after_due, struct id after_id, struct queue_item *out, size_t max,
+               size_t *n, struct error *err);
+/* When the next item after `now` is due; INT64_MAX if none. */
+bool queue_next_due(struct db *db, int64_t now, int64_t *due, struct error *err);
+bool queue_count(struct db *db, int64_t *n, struct error *err);
+
+#endif

@@ -1,0 +1,158 @@
+/* Runs in the store. */
+#include "model/run.h"
+
+#include "model/row.h"
+
+#define RUN_COLUMNS                                                                                                  \
+    "id, environment_id, event_id, workflow_id, workflow_version, subscriber_id, context, status, delivery, severity, " \
+    "channels, revision, state, created_at, updated_at"
+
+static void run_read(struct db_stmt *s, struct arena *a, struct run_row *r)
+{
+    *r = (struct run_row){
+        .id = db_id(s, 0),
+        .environment = db_id(s, 1),
+        .event = db_id(s, 2),
+        .workflow = db_id(s, 3),
+        .workflow_version = db_int(s, 4),
+        .subscriber = db_id(s, 5),
+        .context = row_text(s, 6, a),
+        .status = (enum run_status)db_int(s, 7),
+        .delivery = (enum delivery_status)db_int(s, 8),
+        .severity = (enum severity)db_int(s, 9),
+        .channels = (unsigned)db_int(s, 10),
+        .revision = db_int(s, 11),
+        .state = row_text(s, 12, a),
+        .created_at = db_int(s, 13),
+        .updated_at = db_int(s, 14),
+    };
+}
+
+bool run_insert(struct db *db, const struct run_row *r, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "INSERT INTO runs (" RUN_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+                                       "?11, ?12, ?13, ?14, ?15)", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, r->id);
+    db_bind_id(s, 2, r->environment);
+    db_bind_id(s, 3, r->event);
+    db_bind_id(s, 4, r->workflow);
+    db_bind_int(s, 5, r->workflow_version);
+    db_bind_id(s, 6, r->subscriber);
+    db_bind_text(s, 7, r->context.p ? r->context : STR(""));
+    db_bind_int(s, 8, r->status);
+    db_bind_int(s, 9, r->delivery);
+    db_bind_int(s, 10, r->severity);
+    db_bind_int(s, 11, r->channels);
+    db_bind_int(s, 12, r->revision);
+    db_bind_text(s, 13, r->state);
+    db_bind_int(s, 14, r->created_at);
+    db_bind_int(s, 15, r->updated_at);
+    return db_run(s, err);
+}
+
+bool run_update(struct db *db, const struct run_row *r, bool *updated, struct error *err)
+{
+    /* What people did with a message (interacted) is not undone by a step that ends later. */
+    struct db_stmt *s = db_prepare(db, "UPDATE runs SET status = ?1, delivery = CASE WHEN delivery = 7 THEN 7 ELSE ?2 END, "
+                                       "state = ?3, updated_at = ?4, revision = revision + 1 "
+                                       "WHERE environment_id = ?5 AND id = ?6 AND revision = ?7", err);
+    if (!s)
+        return false;
+    db_bind_int(s, 1, r->status);
+    db_bind_int(s, 2, r->delivery);
+    db_bind_text(s, 3, r->state);
+    db_bind_int(s, 4, r->updated_at);
+    db_bind_id(s, 5, r->environment);
+    db_bind_id(s, 6, r->id);
+    db_bind_int(s, 7, r->revision);
+    if (!db_run(s, err))
+        return false;
+    *updated = db_changes(s) > 0;
+    return true;
+}
+
+bool run_mark_interacted(struct db *db, struct id environment, struct id id, struct error *err)
+{
+    struct db_stmt *s = db_prepare(
+        db, "UPDATE runs SET delivery = 7 WHERE environment_id = ?1 AND id = ?2 AND delivery <> 7", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_id(s, 2, id);
+    return db_run(s, err);
+}
+
+bool run_find(struct db *db, struct arena *a, struct id environment, struct id id, struct run_row *out, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT " RUN_COLUMNS " FROM runs WHERE environment_id = ?1 AND id = ?2", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_id(s, 2, id);
+    if (!row_one(s, "Notification not found", err))
+        return false;
+    run_read(s, a, out);
+    db_reset(s);
+    return true;
+}
+
+static void in_list(struct buf *b, const char *column, size_t n, int *next)
+{
+    buf_fmt(b, " AND %s IN (", column);
+    for (size_t i = 0; i < n; i++)
+        buf_fmt(b, "%s?%d", i ? ", " : "", (*next)++);
+    buf_char(b, ')');
+}
+
+bool run_list(struct db *db, struct arena *a, struct id environment, const struct run_query *q, struct run_row **out,
+              size_t *n, struct error *err)
+{
+    struct buf sql = {.arena = a};
+    int next = 9;
+    enum db_step step;
+    buf_z(&sql, "SELECT " RUN_COLUMNS " FROM runs WHERE environment_id = ?1");
+    if (!id_is_zero(q->event))
+        buf_z(&sql, " AND event_id = ?2");
+    if (q->channels)
+        buf_z(&sql, " AND (channels & ?3) <> 0");
+    if (q->severities)
+        buf_z(&sql, " AND ((?4 >> severity) & 1) = 1");
+    if (q->from)
+        buf_z(&sql, " AND created_at >= ?5");
+    if (q->to)
+        buf_z(&sql, " AND created_at <= ?6");
+    if (q->workflows_n)
+        in_list(&sql, "workflow_id", q->workflows_n, &next);
+    if (q->subscribers_n)
+        in_list(&sql, "subscriber_id", q->subscribers_n, &next);
+    buf_z(&sql, " ORDER BY id DESC LIMIT ?7 OFFSET ?8");
+    struct db_stmt *s = db_prepare(db, buf_finish(&sql).p, err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    if (!id_is_zero(q->event))
+        db_bind_id(s, 2, q->event);
+    if (q->channels)
+        db_bind_int(s, 3, q->channels);
+    if (q->severities)
+        db_bind_int(s, 4, q->severities);
+    if (q->from)
+        db_bind_int(s, 5, q->from);
+    if (q->to)
+        db_bind_int(s, 6, q->to);
+    db_bind_int(s, 7, q->limit);
+    db_bind_int(s, 8, q->offset);
+    next = 9;
+    for (size_t i = 0; i < q->workflows_n; i++)
+        db_bind_id(s, next++, q->workflows[i]);
+    for (size_t i = 0; i < q->subscribers_n; i++)
+        db_bind_id(s, next++, q->subscribers[i]);
+    *out = ARENA_ARRAY(a, struct run_row, q->limit);
+    *n = 0;
+    while ((step = db_step(s, err)) == DB_ROW)
+        run_read(s, a, &(*out)[(*n)++]);
+    db_reset(s);
+    return step == DB_DONE;
+}

@@ -1,0 +1,44 @@
+/* Runs: one workflow for one subscriber; on the wire a "notification" (engine.md §2.1). */
+#ifndef MODEL_RUN_H
+#define MODEL_RUN_H
+
+#include "db/db.h"
+#include "model/types.h"
+
+/* The row. What happened inside (jobs, step log) is in state, which the engine reads and writes. */
+struct run_row {
+    struct id id, environment, event, workflow, subscriber;
+    int64_t workflow_version;
+    struct str context;                 /* sorted context keys joined by ",", "" for none */
+    enum run_status status;
+    enum delivery_status delivery;
+    enum severity severity;
+    unsigned channels;                  /* bits 1 << enum step_type of the active steps */
+    int64_t revision;
+    struct str state;                   /* JSON */
+    int64_t created_at, updated_at;
+};
+
+bool run_insert(struct db *db, const struct run_row *r, struct error *err);
+/* Writes status, delivery, state, updated_at if the stored revision is still r->revision, and raises it.
+ * *updated is false when somebody else was first. */
+bool run_update(struct db *db, const struct run_row *r, bool *updated, struct error *err);
+/* A message of this run was seen, read, archived or snoozed (engine.md §9 rule 1). */
+bool run_mark_interacted(struct db *db, struct id environment, struct id id, struct error *err);
+bool run_find(struct db *db, struct arena *a, struct id environment, struct id id, struct run_row *out, struct error *err);
+
+struct run_query {
+    struct id event;                    /* zero: any */
+    const struct id *workflows, *subscribers;
+    size_t workflows_n, subscribers_n;
+    unsigned channels;                  /* any of these steps; 0: any */
+    unsigned severities;                /* bits; 0: any */
+    int64_t from, to;                   /* createdAt bounds in ms, inclusive; 0: none */
+    int64_t offset;
+    int limit;
+};
+/* Newest first. */
+bool run_list(struct db *db, struct arena *a, struct id environment, const struct run_query *q, struct run_row **out,
+              size_t *n, struct error *err);
+
+#endif
