@@ -36,6 +36,7 @@ static bool is_everybodys(struct batch *b, const struct error *why, enum verdict
 
 static bool run_behind_savepoint(struct batch *b, struct write_task *t, struct error *why)
 {
+    int64_t rows = db_rows_written(b->db);
     if (!db_savepoint(b->db, 1, why))
         return false;
     /* A task that overlooked a failed statement fails in the release (PostgreSQL). */
@@ -43,6 +44,7 @@ static bool run_behind_savepoint(struct batch *b, struct write_task *t, struct e
         return true;
     if (db_trouble_of(b->db) == DB_FINE)
         db_rollback_to(b->db, 1);
+    b->rows_undone += db_rows_written(b->db) - rows;
     return false;
 }
 
@@ -70,6 +72,7 @@ static enum verdict try_once(struct batch *b, bool savepoints)
     enum verdict v;
     arena_reset(b->arena);
     b->failed = NULL;
+    b->rows_undone = 0;
     if (!db_begin(b->db, true, &why))
         return is_everybodys(b, &why, &v) ? v : (b->error = why, GIVE_UP);
     int64_t rows = db_rows_written(b->db);
@@ -79,7 +82,7 @@ static enum verdict try_once(struct batch *b, bool savepoints)
         return v;
     }
     int64_t start = clock_mono_ns();
-    rows = db_rows_written(b->db) - rows;
+    rows = db_rows_written(b->db) - rows - b->rows_undone;
     if (!db_commit(b->db, &why)) {
         if (is_everybodys(b, &why, &v))
             return v;

@@ -18,6 +18,7 @@ struct batch {
     struct error error;             /* of all tasks, when neither committed nor in failed */
     struct error **failed;          /* by position; NULL: no task failed by itself */
     int64_t rows;                   /* written by what was committed */
+    int64_t rows_undone;            /* written by tasks that failed */
     int64_t commit_ns;
 };
 
