@@ -33,6 +33,7 @@ struct request {
     struct str body;                         /* complete, within the limit */
     yyjson_val *json;                        /* parsed body, NULL when empty; an object or array */
     char id[32];                             /* "req_<24 hex>" */
+    void *note;                              /* from the before hook to the answered hook */
 };
 
 struct str request_param(struct request *rq, const char *name);        /* path parameter, percent-decoded */
@@ -57,7 +58,8 @@ void reply_error(struct request *rq, const struct error *err);
 /* 422 with the messages of failed field checks ("name must be a string"). */
 void reply_validation(struct request *rq, const struct str *messages, size_t n);
 /* Completes the WebSocket handshake; then calls taken on the server's loop thread with a socket of its own
- * (non-blocking, the callee closes it) and the bytes that had already been read. Never for non-upgrades. */
+ * (non-blocking, the callee closes it) and the bytes that had already been read, or with fd -1 when the client
+ * was gone first, so that arg can be released. Never for non-upgrades. */
 void reply_websocket(struct request *rq, void (*taken)(void *arg, int fd, struct str early), void *arg);
 
 #endif

@@ -27,7 +27,8 @@ enum route_flag {
     ROUTE_CORS_ANY = 1,         /* browser-facing: Access-Control-Allow-Origin: * */
     ROUTE_RAW_BODY = 2,         /* the body is not parsed as JSON */
     ROUTE_NOT_IDEMPOTENT = 4,   /* Idempotency-Key is ignored */
-    ROUTE_ANY_UPGRADE = 8       /* takes WebSocket upgrades */
+    ROUTE_ANY_UPGRADE = 8,      /* takes WebSocket upgrades; may share its path with an ordinary GET route */
+    ROUTE_ALWAYS = 16           /* served under overload too: health, metrics */
 };
 
 struct route {

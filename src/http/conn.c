@@ -1,0 +1,184 @@
+/* Connections, their deadlines, and the slow goodbye to those that are still sending.
+ *
+ * Deadlines hang on a wheel of one-second slots. A slot is only a reminder: what counts is conn->deadline, and
+ * a connection found early is hung further on. So the common case, a deadline that moves away with every
+ * request, costs one assignment.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "http/http_private.h"
+
+int64_t second_now(void)
+{
+    return clock_mono_ns() / 1000000000;
+}
+
+static void wheel_unlink(struct conn *c)
+{
+    *c->prev = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+}
+
+static void wheel_link(struct conn *c)
+{
+    struct loop *l = c->loop;
+    int64_t ahead = c->deadline ? c->deadline - l->second : HTTP_WHEEL - 1;
+    if (ahead < 1)
+        ahead = 1;
+    if (ahead > HTTP_WHEEL - 1)
+        ahead = HTTP_WHEEL - 1;
+    c->slot = (int)((l->second + ahead) % HTTP_WHEEL);
+    struct conn **first = &l->wheel[c->slot];
+    c->next = *first;
+    c->prev = first;
+    if (c->next)
+        c->next->prev = &c->next;
+    *first = c;
+}
+
+void conn_deadline(struct conn *c, int64_t deadline)
+{
+    int64_t reminder = c->loop->second + (c->slot - c->loop->second % HTTP_WHEEL + HTTP_WHEEL) % HTTP_WHEEL;
+    c->deadline = deadline;
+    if (deadline && deadline < reminder) {
+        wheel_unlink(c);
+        wheel_link(c);
+    }
+}
+
+/* libmicrohttpd sees the end of the stream and closes. */
+static void conn_cut(struct conn *c)
+{
+    shutdown(c->fd, SHUT_RDWR);
+    c->deadline = 0;
+}
+
+static void wheel_slot(struct loop *l, int slot)
+{
+    struct conn *c = l->wheel[slot], *next;
+    l->wheel[slot] = NULL;
+    for (; c; c = next) {
+        next = c->next;
+        if (c->deadline && c->deadline <= l->second)
+            conn_cut(c);
+        wheel_link(c);
+    }
+}
+
+void wheel_turn(struct loop *l, int64_t second)
+{
+    if (second - l->second > HTTP_WHEEL)        /* the machine slept: every slot is due once */
+        l->second = second - HTTP_WHEEL;
+    while (l->second < second) {
+        l->second++;
+        wheel_slot(l, (int)(l->second % HTTP_WHEEL));
+    }
+    for (struct lingerer *g = l->lingering, *next; g; g = next) {
+        next = g->next;
+        if (g->until <= second)
+            linger_free(l, g);
+    }
+}
+
+static struct conn *conn_new(struct loop *l)
+{
+    struct conn *c = l->free_conn;
+    if (c)
+        l->free_conn = c->next;
+    else if (!(c = malloc(sizeof *c)))
+        abort();
+    *c = (struct conn){.loop = l};
+    return c;
+}
+
+static void conn_opened(struct loop *l, struct MHD_Connection *mhd, void **ctx)
+{
+    struct server *s = l->server;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct conn *c = conn_new(l);
+    c->mhd = mhd;
+    c->fd = info->connect_fd;
+    c->over_cap = l->conns >= s->c.connections_max;
+    c->deadline = l->second + 1 + s->c.header_timeout_s;
+    l->conns++;
+    counter_add(s->connections, 1);
+    wheel_link(c);
+    *ctx = c;
+}
+
+static void conn_closed(struct loop *l, void **ctx)
+{
+    struct conn *c = *ctx;
+    if (!c)
+        return;
+    if (c->linger)
+        conn_linger(c);
+    wheel_unlink(c);
+    l->conns--;
+    counter_add(l->server->connections, -1);
+    c->next = l->free_conn;
+    l->free_conn = c;
+    *ctx = NULL;
+}
+
+void conn_notify(void *loop, struct MHD_Connection *mhd, void **ctx, enum MHD_ConnectionNotificationCode what)
+{
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        conn_opened(loop, mhd, ctx);
+    else
+        conn_closed(loop, ctx);
+}
+
+/* The client got an answer before it had sent everything. Closing now would make the kernel answer its further
+ * bytes with a reset, which may destroy the answer on its way (RFC 9112 §9.6). So a copy of the socket stays
+ * open for reading a little longer. */
+void conn_linger(struct conn *c)
+{
+    struct loop *l = c->loop;
+    struct lingerer *g;
+    if (l->quiesced || l->lingerers >= HTTP_LINGER_MAX || !(g = calloc(1, sizeof *g)))
+        return;
+    g->fd = fcntl(c->fd, F_DUPFD_CLOEXEC, 0);
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = g};
+    if (g->fd < 0 || epoll_ctl(l->epoll, EPOLL_CTL_ADD, g->fd, &ev)) {
+        if (g->fd >= 0)
+            close(g->fd);
+        free(g);
+        return;
+    }
+    shutdown(g->fd, SHUT_WR);
+    g->until = l->second + 1 + HTTP_LINGER_S;
+    g->next = l->lingering;
+    g->prev = &l->lingering;
+    if (g->next)
+        g->next->prev = &g->next;
+    l->lingering = g;
+    l->lingerers++;
+}
+
+void linger_free(struct loop *l, struct lingerer *g)
+{
+    *g->prev = g->next;
+    if (g->next)
+        g->next->prev = g->prev;
+    close(g->fd);
+    free(g);
+    l->lingerers--;
+}
+
+void linger_read(struct loop *l, struct lingerer *g)
+{
+    char waste[16384];
+    ssize_t n = recv(g->fd, waste, sizeof waste, MSG_DONTWAIT);
+    if (n > 0)
+        g->bytes += (size_t)n;
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) || g->bytes > HTTP_LINGER_BYTES)
+        linger_free(l, g);
+}

@@ -1,0 +1,219 @@
+/* The life of a request: from its first line through the stages that server.h names to the answer. */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "http/http_private.h"
+
+static struct conn *conn_of(struct MHD_Connection *mhd)
+{
+    return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+/* Called with the request line; what it returns comes back as *cls. */
+void *exchange_begin(void *loop, const char *target, struct MHD_Connection *mhd)
+{
+    struct loop *l = loop;
+    struct server *s = l->server;
+    struct arena *a = loop_arena(l);
+    struct exchange *x = ARENA_NEW(a, struct exchange);
+    char id[ID_HEX + 1];
+    x->rq.arena = a;
+    x->rq.app = s->c.app;
+    x->loop = l;
+    x->loop_index = l->index;
+    x->mailbox = l->mailbox;
+    x->conn = conn_of(mhd);
+    x->began_ns = clock_mono_ns();
+    x->last_header = &x->first_header;
+    id_hex(id_new(&s->ids, clock_real_ms()), id);
+    snprintf(x->rq.id, sizeof x->rq.id, "req_%s", id);
+    x->rq.target = url_visible(a, str_dup(a, str_of(target ? target : "/")));
+    x->conn->now = x;
+    conn_deadline(x->conn, l->second + 1 + s->c.header_timeout_s);
+    return x;
+}
+
+void exchange_free(struct exchange *x)
+{
+    struct loop *l = x->loop;
+    struct arena *a = x->rq.arena;
+    if (x->taken)
+        x->taken(x->taken_arg, -1, STR_NULL);
+    body_release(x);
+    if (l)
+        loop_arena_back(l, a);
+    else
+        arena_destroy(a);
+}
+
+/* The answer was sent, or the connection is lost. */
+void exchange_end(void *loop, struct MHD_Connection *mhd, void **cls, enum MHD_RequestTerminationCode why)
+{
+    struct loop *l = loop;
+    struct exchange *x = *cls;
+    struct server_config *c = &l->server->c;
+    (void)mhd;
+    (void)why;
+    *cls = NULL;
+    if (!x)
+        return;
+    x->conn->now = NULL;
+    conn_deadline(x->conn, l->second + 1 + c->idle_timeout_s + c->header_timeout_s);
+    x->conn = NULL;
+    if (x->holder == HOLDER_LOOP)
+        exchange_free(x);
+}
+
+static enum MHD_Result answer_queue(struct exchange *x)
+{
+    struct loop *l = x->loop;
+    if (l->stopping || x->conn->over_cap)
+        x->close = true;
+    struct MHD_Response *response = x->taken ? websocket_response(x) : answer_response(x);
+    x->stage = STAGE_REPLYING;
+    if (!response)
+        return MHD_NO;
+    enum MHD_Result ok = MHD_queue_response(x->conn->mhd, (unsigned)x->status, response);
+    MHD_destroy_response(response);
+    measure_answer(x);
+    conn_deadline(x->conn, l->second + 1 + l->server->c.idle_timeout_s + (int64_t)(x->answer.n / HTTP_SEND_RATE));
+    return ok;
+}
+
+/* An answer while the body is still coming: libmicrohttpd takes none at this point, so it is written to the
+ * socket here and the connection is given up. */
+static enum MHD_Result answer_now(struct exchange *x)
+{
+    struct buf b = {.arena = x->rq.arena};
+    buf_fmt(&b, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Length: %zu\r\nx-request-id: %s\r\n", x->status,
+            MHD_get_reason_phrase_for((unsigned)x->status), x->answer.n, x->rq.id);
+    if (x->content_type)
+        buf_fmt(&b, "Content-Type: %s\r\n", x->content_type);
+    for (struct answer_header *h = x->first_header; h; h = h->next)
+        buf_fmt(&b, "%s: %s\r\n", h->name, h->value);
+    buf_z(&b, "\r\n");
+    buf_str(&b, x->answer);
+    ssize_t n = send(x->conn->fd, b.p, b.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)n;                /* a client that does not read gets nothing */
+    x->conn->linger = true;
+    x->stage = STAGE_REPLYING;
+    measure_answer(x);
+    return MHD_NO;
+}
+
+/* Refused (or answered) from its head alone. A small body is read and dropped, to keep the connection usable. */
+static enum MHD_Result head_answer(struct exchange *x)
+{
+    bool body = x->chunked || x->length;
+    if (!body || (!x->chunked && x->length <= HTTP_SWALLOW_MAX && !x->expects_continue && !x->close)) {
+        x->stage = STAGE_SWALLOW;
+        return MHD_YES;
+    }
+    x->close = true;
+    x->conn->linger = true;
+    return answer_queue(x);
+}
+
+static enum MHD_Result step_head(struct exchange *x, struct MHD_Connection *mhd, const char *method, const char *version)
+{
+    struct error err = {0};
+    if (head_read(x, mhd, method, version, &err) && head_check(x, &err)) {
+        if (!x->ready) {
+            x->stage = STAGE_BODY;
+            return MHD_YES;
+        }
+    } else {
+        answer_refuse(x, &err);
+    }
+    return head_answer(x);
+}
+
+static enum MHD_Result step_body(struct exchange *x, const char *p, size_t *n)
+{
+    struct error err;
+    size_t got = *n;
+    *n = 0;
+    if (x->stage == STAGE_SWALLOW || body_add(x, p, got))
+        return MHD_YES;
+    if (x->body_n + got > x->body_max) {
+        error_http(&err, 413, "Payload Too Large");
+    } else {
+        counter_add(x->loop->server->overload, 1);
+        error_http(&err, 503, "Too many requests are being received");
+    }
+    answer_refuse(x, &err);
+    return answer_now(x);
+}
+
+static void run(struct exchange *x)
+{
+    struct server_config *c = &x->loop->server->c;
+    struct error err = {0};
+    if (c->before && !c->before(c->app, x->loop->index, &x->rq))
+        return;
+    if (body_parse(x, &err))
+        x->rq.route->handle(&x->rq);
+    else
+        reply_error(&x->rq, &err);
+}
+
+/* The whole request is here. */
+static enum MHD_Result step_complete(struct exchange *x)
+{
+    struct MHD_Connection *mhd = x->conn->mhd;
+    x->stage = STAGE_COMPLETE;
+    conn_deadline(x->conn, 0);
+    x->rq.body = (struct str){x->body, x->body_n};
+    x->holder = HOLDER_HANDLER;
+    x->in_handler = true;
+    run(x);
+    /* From here on x may have been answered by another thread; that answer waits in the mailbox. */
+    x->in_handler = false;
+    if (x->ready) {
+        x->holder = HOLDER_LOOP;
+        return answer_queue(x);
+    }
+    x->loop->handed++;
+    x->suspended = true;
+    MHD_suspend_connection(mhd);
+    return MHD_YES;
+}
+
+void exchange_answered(struct exchange *x)
+{
+    x->holder = HOLDER_LOOP;
+    if (!x->conn) {
+        exchange_free(x);
+        return;
+    }
+    x->ready = true;
+    if (x->suspended) {
+        x->suspended = false;
+        MHD_resume_connection(x->conn->mhd);
+    }
+}
+
+enum MHD_Result exchange_step(void *loop, struct MHD_Connection *mhd, const char *url, const char *method,
+                              const char *version, const char *upload, size_t *upload_n, void **cls)
+{
+    struct exchange *x = *cls;
+    (void)loop;
+    (void)url;
+    if (!x || x->drop)
+        return MHD_NO;
+    switch (x->stage) {
+    case STAGE_HEAD:
+        return step_head(x, mhd, method, version);
+    case STAGE_BODY:
+        return *upload_n ? step_body(x, upload, upload_n) : step_complete(x);
+    case STAGE_SWALLOW:
+        return *upload_n ? step_body(x, upload, upload_n) : answer_queue(x);
+    case STAGE_COMPLETE:
+        return x->ready ? answer_queue(x) : MHD_YES;
+    case STAGE_REPLYING:
+        break;
+    }
+    return MHD_NO;
+}
