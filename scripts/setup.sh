@@ -7,11 +7,12 @@
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/env.sh
-mkdir -p build
 log=build/setup.log
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "setup: $*"; exit 1; }
+mkdir -p build 2>/dev/null && [ -w build ] ||
+  die "$PWD/build cannot be written by $(id -un): it was made by another user; remove it or change its owner"
 
 build_packages="gcc libc6-dev make cmake ninja-build pkg-config ca-certificates
   libmicrohttpd-dev libwslay-dev libcurl4-openssl-dev libsodium-dev libsqlite3-dev libpq-dev libpcre2-dev
@@ -61,7 +62,7 @@ as_root() {
     "$@"
   else
     # sudo forgets the proxy that the caller's shell names.
-    sudo ${sudo_flags-} env http_proxy="${http_proxy-}" https_proxy="${https_proxy-}" "$@"
+    sudo env http_proxy="${http_proxy-}" https_proxy="${https_proxy-}" "$@"
   fi
 }
 
@@ -76,12 +77,10 @@ may_install() {
   fi
 }
 
-apt() { # apt-get, quietly; the last lines of its words only if it fails
-  if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 "$@" >>$log 2>&1; then
-    grep '^E:' $log | tail -n 1 >&2 || true
-    return 1
-  fi
+apt() { # apt-get, quietly
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 "$@" >>$log 2>&1
 }
+why() { sed -n 's/^E: //p' $log | tail -n 1; } # apt-get's own last complaint
 
 update() {
   apt update -o APT::Update::Error-Mode=any ||
@@ -136,7 +135,7 @@ if [ -n "$want" ]; then
       fi ;;
   esac
   # shellcheck disable=SC2086
-  apt install --no-install-recommends $want || die "apt-get could not install everything (details: $log)"
+  apt install --no-install-recommends $want || die "apt-get could not install everything: $(why) (details: $log)"
   want=$(missing)
   [ -z "$want" ] || die "still missing after the installation: $want"
 fi
