@@ -41,8 +41,7 @@ fuzz:
 
 bench:
 	@scripts/setup.sh build bench
-	@scripts/build.sh build
-	@scripts/bench.sh
+	@bench/run.sh
 
 lint:
 	@scripts/setup.sh build lint
