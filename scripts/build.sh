@@ -7,8 +7,8 @@ kind=${1:-build}
 [ $# = 0 ] || shift
 case $kind in
   build) dir=build; set -- "${@:-carillon}"; options= ;;
-  asan) dir=build-asan; options="-DSANITIZE=address,undefined -DCMAKE_BUILD_TYPE=Debug" ;;
-  tsan) dir=build-tsan; options="-DSANITIZE=thread -DCMAKE_BUILD_TYPE=Debug" ;;
+  asan) dir=build-asan; options="-DSANITIZE=address,undefined -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-O1" ;;
+  tsan) dir=build-tsan; options="-DSANITIZE=thread -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-O1" ;;
   fuzz) dir=build-fuzz; options="-DFUZZ=ON"; CC=clang; export CC ;;
   *) echo "build: unknown kind \"$kind\"" >&2; exit 2 ;;
 esac

@@ -86,7 +86,8 @@ test("an integration made with the client is listed, primary, and tells no secre
   assert.equal(made.providerId, "nodemailer");
   assert.equal(made.primary, true, "the first real one takes over from the outbox");
   const { result: list } = await novu.integrations.list();
-  assert.ok(list.some((i) => i.id === made.id && i.credentials.host === "localhost"));
+  const found = list.find((i) => i.id === made.id);
+  assert.deepEqual(found.credentials, {}, "a secret key gets no credentials back (rest-api.md §6.14)");
   assert.ok(!server.log.includes("pass-word-1"));
   await novu.integrations.delete(made.id);
 });
