@@ -106,8 +106,8 @@ static enum MHD_Result answer_now(struct exchange *x)
 /* Refused (or answered) from its head alone. A small body is read and dropped, to keep the connection usable. */
 static enum MHD_Result head_answer(struct exchange *x)
 {
-    bool body = x->chunked || x->length;
-    if (!body || (!x->chunked && x->length <= HTTP_SWALLOW_MAX && !x->expects_continue && !x->close)) {
+    bool small = !x->chunked && x->length <= HTTP_SWALLOW_MAX && (!x->length || !x->expects_continue);
+    if (small && !x->close) {
         x->stage = STAGE_SWALLOW;
         return MHD_YES;
     }
