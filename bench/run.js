@@ -137,6 +137,8 @@ async function rawMeasure(sample) {
   note('raw SQLite');
   const batch = Math.max(1, Math.round(result.carillon.triggers_per_commit || 100));
   const once = (mode) => () => runJson(`${build}/bench_raw_trigger`, [sample, `${dir}/raw.db`, batch, 2, SUBSCRIBERS, mode]);
+  const writer = await run(`${build}/bench_raw_sqlite`, [500, 256, 2, dir]);
+  result.writer = { raw_rows: Number(/automatic checkpoints +(\d+)/.exec(writer)[1]), rows: Number(/writer_submit.*? threads +(\d+)/.exec(writer)[1]) };
   result.raw = { plain: await several(RUNS, once('plain')), indexed: await several(RUNS, once('indexed')) };
 }
 
@@ -197,6 +199,7 @@ function rows() {
     if (c.socket) row('trigger to socket, idle: p50, p99, ms', `${round(c.socket.event_p50_ms, 2)}, ${round(c.socket.event_p99_ms, 2)}`, p?.socket && `${round(p.socket.event_p50_ms, 2)}, ${round(p.socket.event_p99_ms, 2)}`, '', 'p50 ≤ 5');
     row('RSS after the load, MB', round(c.rss_mb, 1));
   }
+  if (result.writer) row('one table: rows /s through the writer', round(result.writer.rows), round(result.writer.raw_rows), `${ratio(result.writer.rows, result.writer.raw_rows)} raw`);
   if (idle) {
     row('idle RSS, MB', round(idle.empty.rss_mb, 1), '', '', '≤ 25');
     row('start to ready, ms', round(idle.empty.ready_ms, 1), '', '', '≤ 100');

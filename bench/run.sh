@@ -5,6 +5,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/env.sh
-scripts/build.sh build carillon bench_load bench_ready bench_fill bench_raw_trigger
+scripts/build.sh build carillon bench_load bench_ready bench_fill bench_raw_trigger bench_raw_sqlite
 scripts/npm.sh bench
 exec node bench/run.js
