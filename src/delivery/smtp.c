@@ -9,7 +9,7 @@
 enum { REPLY_MAX = 2048, REFUSED_MAX = 4096, EHLO_MAX = 255 };
 
 /* Where in the dialogue we are: the last command that was sent. */
-enum phase { PHASE_GREETING, PHASE_EHLO, PHASE_STARTTLS, PHASE_AUTH, PHASE_MAIL, PHASE_RCPT, PHASE_DATA, PHASE_BODY, PHASE_QUIT };
+enum phase { PHASE_GREETING, PHASE_EHLO, PHASE_STARTTLS, PHASE_AUTH, PHASE_MAIL, PHASE_RCPT, PHASE_DATA, PHASE_BODY };
 
 enum auth_try { AUTH_PLAIN_LOGIN, AUTH_CRAM };
 
@@ -26,6 +26,7 @@ struct smtp {
 
     /* The dialogue of this transfer. */
     enum phase phase;
+    bool quitting;                      /* libcurl closes the connection, before it tells us why */
     int code;                           /* of the last complete reply */
     struct str reply;                   /* its text, lines joined by a space */
     char reply_text[REPLY_MAX];
@@ -203,6 +204,7 @@ static int on_dialogue(CURL *easy, curl_infotype type, char *p, size_t n, void *
 static void dialogue_reset(struct smtp *s)
 {
     s->phase = PHASE_GREETING;
+    s->quitting = false;
     s->code = 0;
     s->reply = STR_NULL;
     s->reply_n = 0;
@@ -245,15 +247,18 @@ static void command_sent(struct smtp *s, struct str line)
 {
     static const struct { const char *verb; enum phase phase; } verbs[] = {
         {"EHLO", PHASE_EHLO}, {"HELO", PHASE_EHLO}, {"STARTTLS", PHASE_STARTTLS}, {"AUTH", PHASE_AUTH},
-        {"MAIL FROM:", PHASE_MAIL}, {"RCPT TO:", PHASE_RCPT}, {"DATA", PHASE_DATA}, {"QUIT", PHASE_QUIT}
+        {"MAIL FROM:", PHASE_MAIL}, {"RCPT TO:", PHASE_RCPT}, {"DATA", PHASE_DATA}
     };
     if (s->phase == PHASE_AUTH && s->code == 334)
         return;                         /* a user name or password, which may look like anything */
+    if (str_starts(line, STR("QUIT"))) {
+        s->quitting = true;
+        job_stop_reading(s->job);
+        return;
+    }
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (str_starts(line, str_of(verbs[i].verb)))
             s->phase = verbs[i].phase;
-    if (s->phase == PHASE_QUIT)
-        job_stop_reading(s->job);
 }
 
 static void ehlo_line(struct smtp *s, struct str text)
@@ -286,7 +291,7 @@ static void rcpt_answered(struct smtp *s)
 static void reply_line(struct smtp *s, struct str line)
 {
     struct str text = str_trim(line);
-    if (s->phase == PHASE_QUIT || text.n < 3)
+    if (s->quitting || text.n < 3)
         return;
     int code = 0;
     for (int i = 0; i < 3; i++)
@@ -345,7 +350,7 @@ static const char *phase_name(const struct smtp *s)
 {
     static const char *const names[] = {
         "the connection", "the greeting", "STARTTLS", "the authentication", "the sender", "all recipients", "the message",
-        "the message", "QUIT"
+        "the message"
     };
     return names[s->phase];
 }
