@@ -96,7 +96,7 @@ size_t html_entity_decode(struct str s, size_t at, bool in_attribute, char out[H
         return numeric_decode(s, at, out, out_n);
     size_t lo = 0, hi = ENTITIES_N, depth = 0, found_n = 0;
     const struct entity *found = NULL;
-    for (size_t i = at + 1; i < s.n && lo < hi; i++, depth++) {
+    for (size_t i = at + 1; i < s.n && s.p[i] && lo < hi; i++, depth++) {
         unsigned c = (unsigned char)s.p[i];
         lo = lower_bound(lo, hi, depth, c);
         hi = lower_bound(lo, hi, depth, c + 1);

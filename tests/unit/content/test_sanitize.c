@@ -246,6 +246,14 @@ static void hostile_nesting_stays_flat_and_linear(void **state)
     assert_true(deepest <= 256);
 }
 
+static void references_end_at_nul(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct str html = {"&lt\0;&\0<b>&n", 12};
+    assert_true(str_eq(sanitize_html(a, html), (struct str){"&lt;\0;&amp;\0<b>&amp;n</b>", 24}));
+}
+
 static void strings_of_json_are_sanitised(void **state)
 {
     (void)state;
@@ -267,6 +275,7 @@ int main(void)
         cmocka_unit_test(recordings_are_met),
         cmocka_unit_test(attacks_are_inert),
         cmocka_unit_test(hostile_nesting_stays_flat_and_linear),
+        cmocka_unit_test(references_end_at_nul),
         cmocka_unit_test(strings_of_json_are_sanitised),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
