@@ -12,7 +12,8 @@ struct liquid_template;
 
 enum liquid_mode {
     LIQUID_PLAIN,       /* strings verbatim; arrays and objects as compact JSON with ' for " */
-    LIQUID_JSON         /* Novu's outputEscape for templates inside of a JSON text */
+    LIQUID_JSON,        /* Novu's outputEscape for templates inside of a JSON text */
+    LIQUID_STOCK        /* liquidjs without options: arrays joined, objects "[object Object]", real JSON from `json` */
 };
 
 /* One top-level variable. */
