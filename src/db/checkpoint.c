@@ -29,7 +29,7 @@ static void *checkpointer_main(void *arg)
             break;
         c->wanted = false;
         pthread_mutex_unlock(&c->lock);
-        db_wal_checkpoint(c->db, false);
+        db_wal_copy(c->db);
         pthread_mutex_lock(&c->lock);
     }
     pthread_mutex_unlock(&c->lock);

@@ -3,11 +3,18 @@
  * SQL is the common subset: `?1`-style parameters, INSERT … ON CONFLICT … DO, RETURNING, partial indexes,
  * row values in comparisons. Types are INTEGER (64 bit), TEXT (UTF-8, no NUL), BLOB. Booleans are INTEGER 0/1,
  * times INTEGER milliseconds, ids BLOB of 12 bytes. Aggregates other than COUNT need a cast to INTEGER.
+ * In every text the capital words INTEGER and BLOB become BIGINT and BYTEA for PostgreSQL, and SQLite is not shown
+ * FOR UPDATE [SKIP LOCKED]. LIKE minds the case in both; an escape character needs its ESCAPE clause.
+ * "x" is a name, never a text.
  *
  * Threads: a struct db is one connection and belongs to one thread at a time.
  * Ownership: statements belong to their connection; texts read from a row are valid until the next
  * db_step/db_reset of that statement (copy what must live longer). Bound memory must live until the statement
  * is stepped to its end or reset.
+ * Memory: under PostgreSQL a result is held whole until its statement is reset: page long lists with LIMIT.
+ * Failures: after DB_FAILED inside a transaction nothing may follow but db_rollback or db_rollback_to (SQLite
+ * would go on, PostgreSQL does not). Under PostgreSQL a lost connection is replaced by the next statement or
+ * db_begin outside of a transaction; inside of one it fails to the end.
  */
 #ifndef DB_DB_H
 #define DB_DB_H
@@ -44,7 +51,7 @@ void db_bind_null(struct db_stmt *s, int i);
 
 enum db_step { DB_ROW, DB_DONE, DB_FAILED };
 /* DB_FAILED fills err: ERROR_CONFLICT (unique or foreign key), ERROR_BUSY, ERROR_FULL, ERROR_IO (connection lost
- * too), ERROR_INTERNAL (bad SQL: a bug). */
+ * too), ERROR_BAD_INPUT (a text with a NUL or that is no UTF-8), ERROR_INTERNAL (bad SQL: a bug). */
 enum db_step db_step(struct db_stmt *s, struct error *err);
 /* Steps a statement that returns no rows to its end, and resets it. */
 bool db_run(struct db_stmt *s, struct error *err);
@@ -63,7 +70,9 @@ struct id db_id(struct db_stmt *s, int col);
 /* Runs SQL without parameters or rows; several statements separated by `;`. */
 bool db_exec(struct db *db, const char *sql, struct error *err);
 
-/* Transactions do not nest; savepoints do, by level (a small number that the caller counts). */
+/* Transactions do not nest; savepoints do, by level (a small number that the caller counts). A read transaction
+ * sees one state of the store. A write transaction is alone in SQLite; under PostgreSQL it is READ COMMITTED.
+ * After a failed db_commit nothing is left open. db_rollback_to undoes and ends the savepoint. */
 bool db_begin(struct db *db, bool write, struct error *err);
 bool db_commit(struct db *db, struct error *err);
 void db_rollback(struct db *db);

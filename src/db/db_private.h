@@ -87,9 +87,12 @@ static inline void db_stmt_set_stepping(struct db_stmt *s, bool on)
  * checkpoint by itself inside of commits. */
 void db_wal_manual(struct db *db);
 int db_wal_pages(const struct db *db);          /* after this connection's last commit */
-/* Copies the log into the file, without waiting for anybody. With restart it then waits (100 ms at most) for
- * readers of the log, so that the next commit writes from its beginning again. */
-void db_wal_checkpoint(struct db *db, bool restart);
+/* Copies the log into the file, without waiting for anybody. */
+void db_wal_copy(struct db *db);
+/* Copies the rest and lets the next commit write from the log's beginning. Waits for readers for some 30 ms at
+ * most; not at all for a copy under way on another connection. SQLite only, on the connection that writes. */
+enum wal_restart { WAL_RESTARTED, WAL_HELD_BY_READERS, WAL_BEING_COPIED };
+enum wal_restart db_wal_restart(struct db *db);
 
 /* checkpoint.c: a thread that moves the log into the file while the writer commits. NULL under PostgreSQL. */
 struct checkpointer;

@@ -11,7 +11,7 @@
 /* Memory: the cache is filled by use only; a mapping would count its touched pages as ours, and turns an I/O
  * error into SIGBUS, so there is none. The log's limit: a bigger one is cut back when it is started anew. */
 enum {
-    BUSY_MS = 5000, RESTART_BUSY_MS = 100,
+    BUSY_MS = 5000, RESTART_BUSY_MS = 20, RESTART_TRIES = 10,
     WRITER_CACHE_KIB = 8192, READER_CACHE_KIB = 2048,
     WAL_KEEP_BYTES = 64 << 20,
 };
@@ -348,12 +348,30 @@ int db_wal_pages(const struct db *db)
 }
 
 /* A failure is not ours to report: the log keeps everything, and the next commit meets the same disk. */
-void db_wal_checkpoint(struct db *db, bool restart)
+void db_wal_copy(struct db *db)
 {
-    if (db->kind != DB_SQLITE)
-        return;
+    if (db->kind == DB_SQLITE)
+        sqlite3_wal_checkpoint_v2(db_of(db)->h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
+/* RESTART alone would starve: it waits for readers of an older state one slot at a time, and a busy thread takes
+ * the slot again at once. So first wait until all of the log is copied, which needs every reader to begin anew
+ * once; from then on new readers take the file, and only those under way are waited for. */
+enum wal_restart db_wal_restart(struct db *db)
+{
     sqlite3 *h = db_of(db)->h;
+    int frames = 0, copied = -1, rc;
+    for (int i = 0; copied < frames; i++) {
+        if (i == RESTART_TRIES)
+            return WAL_HELD_BY_READERS;
+        if (i > 0)
+            sqlite3_sleep(1);
+        rc = sqlite3_wal_checkpoint_v2(h, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &copied);
+        if (rc != SQLITE_OK)
+            return WAL_BEING_COPIED;
+    }
     sqlite3_busy_timeout(h, RESTART_BUSY_MS);
-    sqlite3_wal_checkpoint_v2(h, NULL, restart ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    rc = sqlite3_wal_checkpoint_v2(h, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
     sqlite3_busy_timeout(h, BUSY_MS);
+    return rc == SQLITE_OK ? WAL_RESTARTED : WAL_HELD_BY_READERS;
 }

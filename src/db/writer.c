@@ -27,7 +27,7 @@ struct writer {
     struct writer_metrics m;
     int queue_max, batch_max;
 
-    pthread_mutex_t lock;           /* of the next five */
+    pthread_mutex_t lock;           /* of what follows until depth, and of changing that */
     pthread_cond_t wake;
     struct write_task *head, **tail;
     bool idle;                      /* the thread waits for wake */
@@ -40,7 +40,8 @@ struct writer {
     /* The thread's own. */
     struct write_task *taken;       /* taken from the queue, not in a batch yet */
     struct batch batch;
-    int wal_copied, wal_restarted;  /* its length when last asked for */
+    int wal_copied;                 /* length of the log when its copy was last asked for */
+    int wal_restart;                /* length from which on to start it anew */
 };
 
 static void metrics_open(struct writer *w)
@@ -58,6 +59,7 @@ static void metrics_open(struct writer *w)
     w->m.depth = metrics_gauge(w->metrics, "carillon_write_queue_depth", "Writes that wait for a commit", NULL);
 }
 
+/* With the lock held. */
 static void depth_add(struct writer *w, int n)
 {
     int depth = atomic_fetch_add(&w->depth, n) + n;
@@ -116,7 +118,9 @@ static void cut_batch(struct writer *w)
     w->batch.n = n;
     w->taken = *end;
     *end = NULL;
+    pthread_mutex_lock(&w->lock);       /* for the gauge: the last one to count is the last one to set it */
     depth_add(w, -n);
+    pthread_mutex_unlock(&w->lock);
 }
 
 static void set_health(struct writer *w, bool healthy, const char *why)
@@ -153,16 +157,18 @@ static void tell_tasks(struct batch *b)
     }
 }
 
-/* SQLite's log, between commits. A restart needs a moment without readers of the log: with all of it copied, new
- * readers take the file, so the wait is only for those under way (100 ms at most). */
+/* SQLite's log, between commits. Long readers (a backup) may hold it: each try costs a moment, so the next one
+ * comes after some growth. */
 static void wal_tend(struct writer *w)
 {
     int pages = db_wal_pages(w->db);
-    if (pages < w->wal_copied || pages < w->wal_restarted)
-        w->wal_copied = w->wal_restarted = 0;       /* it has started anew */
-    if (pages >= WAL_RESTART_PAGES && pages - w->wal_restarted >= WAL_COPY_PAGES) {
-        w->wal_restarted = w->wal_copied = pages;
-        db_wal_checkpoint(w->db, true);
+    if (pages < w->wal_copied) {        /* it has started anew */
+        w->wal_copied = 0;
+        w->wal_restart = WAL_RESTART_PAGES;
+    }
+    if (pages >= w->wal_restart) {
+        if (db_wal_restart(w->db) != WAL_BEING_COPIED)
+            w->wal_restart = pages + pages / 16;
     } else if (pages - w->wal_copied >= WAL_COPY_PAGES) {
         w->wal_copied = pages;
         checkpointer_poke(w->checkpointer);
@@ -233,6 +239,7 @@ struct writer *writer_start(const struct writer_config *c, struct error *err)
     w->batch_max = c->batch_max ? c->batch_max : BATCH_MAX;
     w->metrics = c->metrics;
     w->tail = &w->head;
+    w->wal_restart = WAL_RESTART_PAGES;
     w->batch.arena = arena_create(0);
     atomic_store(&w->healthy, true);
     metrics_open(w);

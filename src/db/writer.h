@@ -39,7 +39,8 @@ bool writer_submit(struct writer *w, struct write_task *t, struct error *err);
 /* Submits and waits until it is durable. Not on the writer's thread. For start-up, tools and tests. */
 bool writer_run(struct writer *w, bool (*apply)(void *arg, struct db *db, struct error *err), void *arg, struct error *err);
 int writer_depth(const struct writer *w);
-/* false after a commit failed for the disk (full, I/O error) and until one succeeds again. */
+/* false after a commit failed for the disk (full, I/O error) or the connection, and until one succeeds again.
+ * Meanwhile tasks go on to be answered with that error, and each idle second tries an empty commit. */
 bool writer_healthy(const struct writer *w);
 int64_t writer_rows_written(const struct writer *w);
 /* Runs what is queued, then stops the thread. */

@@ -16,7 +16,7 @@
 #include "failing_disk.h"
 
 /* A task that inserts its number, and does what its kind says besides. */
-enum kind { PLAIN, FAILS_WITHOUT_REASON, CONFLICTS, OVERLOOKS_A_CONFLICT, WAITS, KILLS_US, DISCONNECTS, SUBMITS, BIG };
+enum kind { PLAIN, FAILS_WITHOUT_REASON, CONFLICTS, OVERLOOKS_A_CONFLICT, WAITS, KILLS_US, DISCONNECTS, SUBMITS, BIG, OVERLOOKS_A_FULL_DISK };
 
 struct fixture;
 struct job {
@@ -72,6 +72,8 @@ static bool job_apply(struct write_task *t, struct db *db, struct error *err)
     }
     if (j->kind == BIG)
         return insert_big(db, j->n, err);
+    if (j->kind == OVERLOOKS_A_FULL_DISK)
+        insert_big(db, j->n + 1000, NULL);
     if (!insert_number(db, j->n, err))
         return false;
     if (j->kind == CONFLICTS)
@@ -436,11 +438,16 @@ static void a_store_at_its_size_limit_is_survived(void **state)
     expect_all(jobs, 3, ERROR_FULL);
     assert_false(writer_healthy(f.w));
     assert_int_equal(stored(&f), 1);
+    struct job careless = job_of(&f, OVERLOOKS_A_FULL_DISK, 4);
+    submit(&f, &careless);
+    wait_told(&f, 5);
+    assert_int_equal(careless.error.code, ERROR_IO);    /* of its second statement, which must not run outside */
+    assert_int_equal(stored(&f), 1);
     pages = 1000000;
     must(writer_run(f.w, limit_pages, &pages, &err), &err, "limit");
     struct job again = job_of(&f, BIG, 2);
     submit(&f, &again);
-    wait_told(&f, 5);
+    wait_told(&f, 6);
     assert_int_equal(again.error.code, ERROR_NONE);
     assert_int_equal(stored(&f), 2);
     fixture_stop(&f);
