@@ -129,6 +129,10 @@ static void sqlite_close(struct db *db)
 static struct db *sqlite_open(const char *url, bool read_only, struct error *err)
 {
     const char *path = url + strlen("sqlite:");
+    if (!*path) {
+        error_set(err, ERROR_BAD_INPUT, "A database URL sqlite:<path> needs a path.");
+        return NULL;
+    }
     struct sqlite_db *d = calloc(1, sizeof *d + strlen(path) + 1);
     if (!d)
         abort();
