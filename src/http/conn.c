@@ -107,6 +107,8 @@ static void conn_opened(struct loop *l, struct MHD_Connection *mhd, void **ctx)
     c->fd = info->connect_fd;
     c->over_cap = l->conns >= s->c.connections_max;
     c->deadline = l->second + 1 + s->c.header_timeout_s;
+    struct epoll_event ev = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = c};
+    epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->fd, &ev);
     l->conns++;
     counter_add(s->connections, 1);
     wheel_link(c);
@@ -118,6 +120,14 @@ static void conn_closed(struct loop *l, void **ctx)
     struct conn *c = *ctx;
     if (!c)
         return;
+    epoll_ctl(l->epoll, EPOLL_CTL_DEL, c->fd, NULL);    /* a duplicate of the socket may live on */
+    for (struct conn **p = &l->done; c->listed; p = &(*p)->next_done) {
+        if (*p == c) {
+            *p = c->next_done;
+            c->listed = false;
+            break;
+        }
+    }
     if (c->linger)
         conn_linger(c);
     wheel_unlink(c);
@@ -126,6 +136,36 @@ static void conn_closed(struct loop *l, void **ctx)
     c->next = l->free_conn;
     l->free_conn = c;
     *ctx = NULL;
+}
+
+void conn_peer_done(struct conn *c)
+{
+    c->peer_done = true;
+    if (c->listed)
+        return;
+    c->listed = true;
+    c->next_done = c->loop->done;
+    c->loop->done = c;
+}
+
+/* libmicrohttpd waits for edges and takes a short read for the last: an end of stream that came together with the
+ * last bytes escapes it, and the connection would stay until a deadline. So the loop watches for that itself. What
+ * was asked before the end is still answered. */
+void conn_check_done(struct loop *l)
+{
+    struct conn *c = l->done, *next;
+    l->done = NULL;
+    for (; c; c = next) {
+        char byte;
+        next = c->next_done;
+        c->listed = false;
+        if (c->now && c->now->stage >= STAGE_COMPLETE)
+            continue;
+        if (recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+            conn_peer_done(c);      /* still to be read */
+        else
+            conn_cut(c);
+    }
 }
 
 void conn_notify(void *loop, struct MHD_Connection *mhd, void **ctx, enum MHD_ConnectionNotificationCode what)
@@ -145,6 +185,7 @@ void conn_linger(struct conn *c)
     struct lingerer *g;
     if (l->quiesced || l->lingerers >= HTTP_LINGER_MAX || !(g = calloc(1, sizeof *g)))
         return;
+    g->kind = WATCHED_LINGERER;
     g->fd = fcntl(c->fd, F_DUPFD_CLOEXEC, 0);
     struct epoll_event ev = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = g};
     if (g->fd < 0 || epoll_ctl(l->epoll, EPOLL_CTL_ADD, g->fd, &ev)) {
@@ -168,6 +209,7 @@ void linger_free(struct loop *l, struct lingerer *g)
     *g->prev = g->next;
     if (g->next)
         g->next->prev = g->prev;
+    epoll_ctl(l->epoll, EPOLL_CTL_DEL, g->fd, NULL);    /* close alone was seen to leave an event behind */
     close(g->fd);
     free(g);
     l->lingerers--;

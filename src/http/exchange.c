@@ -60,6 +60,8 @@ void exchange_end(void *loop, struct MHD_Connection *mhd, void **cls, enum MHD_R
     if (!x)
         return;
     x->conn->now = NULL;
+    if (x->conn->peer_done)
+        conn_peer_done(x->conn);
     conn_deadline(x->conn, l->second + 1 + c->idle_timeout_s + c->header_timeout_s);
     x->conn = NULL;
     if (x->holder == HOLDER_LOOP)

@@ -46,8 +46,11 @@ struct answer_header {
     char *name, *value;
 };
 
+enum watched { WATCHED_CONN, WATCHED_LINGERER };     /* first member of what a loop's epoll set points to */
+
 /* A TCP connection. */
 struct conn {
+    enum watched kind;
     struct loop *loop;
     struct MHD_Connection *mhd;
     struct exchange *now;               /* the request under way */
@@ -56,6 +59,9 @@ struct conn {
     struct conn *next, **prev;          /* in a slot of the wheel */
     int slot;
     bool over_cap, linger;
+    bool peer_done;                     /* the client has ended its stream (perhaps with bytes still unread) */
+    bool listed;
+    struct conn *next_done;             /* in the loop's list, when listed */
 };
 
 enum stage { STAGE_HEAD, STAGE_BODY, STAGE_SWALLOW, STAGE_COMPLETE, STAGE_REPLYING };
@@ -108,6 +114,7 @@ struct exchange {
 };
 
 struct lingerer {
+    enum watched kind;
     struct lingerer *next, **prev;
     int fd;
     int64_t until;
@@ -129,6 +136,7 @@ struct loop {
     int daemons;
     int conns, handed;                  /* connections; requests held by handlers */
     struct conn *wheel[HTTP_WHEEL], *free_conn;
+    struct conn *done;                  /* connections to look at: their clients have ended the stream */
     int64_t second;                     /* up to which the wheel has turned */
     struct lingerer *lingering;
     int lingerers;
@@ -214,6 +222,8 @@ void mailbox_put(struct exchange *x);
 void conn_notify(void *loop, struct MHD_Connection *mhd, void **ctx, enum MHD_ConnectionNotificationCode what);
 void conn_deadline(struct conn *c, int64_t deadline);
 void conn_linger(struct conn *c);
+void conn_peer_done(struct conn *c);
+void conn_check_done(struct loop *l);
 void linger_read(struct loop *l, struct lingerer *g);
 void linger_free(struct loop *l, struct lingerer *g);
 void wheel_turn(struct loop *l, int64_t second);

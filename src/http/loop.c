@@ -166,7 +166,10 @@ static void turn(struct loop *l)
             ssize_t got = read(l->mailbox->wake, &count, sizeof count);
             (void)got;
         } else if (p < (void *)l->daemon || p >= (void *)(l->daemon + HTTP_LISTEN_MAX)) {
-            linger_read(l, p);
+            if (*(enum watched *)p == WATCHED_CONN)
+                conn_peer_done(p);
+            else
+                linger_read(l, p);
         }
     }
     int64_t now = second_now();
@@ -175,6 +178,8 @@ static void turn(struct loop *l)
     mailbox_empty(l);
     for (int i = 0; i < l->daemons; i++)
         MHD_run(l->daemon[i].mhd);
+    if (l->done)
+        conn_check_done(l);
 }
 
 /* What is suspended must be resumed before its daemon may stop; exchange_step drops it. */
