@@ -118,7 +118,7 @@ static struct value slot_get(struct render *r, int32_t slot)
     if (s->shadows)
         return s->shadow;
     if (s->state == SLOT_NEW) {
-        s->bottom = environment_get(r, r->t->slots[slot]);
+        s->bottom = environment_get(r, r->names->v[slot]);
         s->state = SLOT_ENV;
     }
     return s->bottom;
@@ -147,9 +147,7 @@ static struct value name_get(struct render *r, struct value key)
     for (const struct overlay *o = r->overlay; o; o = o->next)
         if (str_eq(o->name, name))
             return o->value;
-    if (!render_work(r, (double)r->t->slots_n / 16))
-        return VALUE_UNDEFINED;
-    int32_t slot = template_slot(r->t, name);
+    int32_t slot = names_find(r->names, name);
     return slot >= 0 ? slot_get(r, slot) : environment_get(r, name);
 }
 

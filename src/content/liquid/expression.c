@@ -15,42 +15,42 @@ static uint32_t hash_name(struct str s)
     return h;
 }
 
-static void slots_grow(struct lexer *l)
+static uint32_t names_probe(const struct liquid_names *names, struct str name)
 {
-    uint32_t n = l->slot_table_n ? l->slot_table_n * 2 : 32;
-    uint32_t *table = ARENA_ARRAY(l->arena, uint32_t, n);
-    for (uint32_t i = 0; i < l->t->slots_n; i++) {
-        uint32_t at = hash_name(l->t->slots[i]) & (n - 1);
-        while (table[at])
-            at = (at + 1) & (n - 1);
-        table[at] = i + 1;
-    }
-    l->t->slots = arena_grow(l->arena, l->t->slots, l->t->slots_n * sizeof *l->t->slots, n / 2 * sizeof *l->t->slots);
-    l->slot_table = table;
-    l->slot_table_n = n;
+    uint32_t at = hash_name(name) & (names->table_n - 1);
+    while (names->table[at] && !str_eq(names->v[names->table[at] - 1], name))
+        at = (at + 1) & (names->table_n - 1);
+    return at;
+}
+
+static void names_grow(struct arena *a, struct liquid_names *names)
+{
+    uint32_t old = names->table_n / 2;
+    names->table_n = names->table_n ? names->table_n * 2 : 32;
+    names->table = ARENA_ARRAY(a, uint32_t, names->table_n);
+    names->v = arena_grow(a, names->v, old * sizeof *names->v, names->table_n / 2 * sizeof *names->v);
+    for (uint32_t i = 0; i < names->n; i++)
+        names->table[names_probe(names, names->v[i])] = i + 1;
 }
 
 int32_t lexer_slot(struct lexer *l, struct str name)
 {
-    if (!l->t)
+    struct liquid_names *names = l->names;
+    if (!names)
         return -1;
-    if (l->t->slots_n >= l->slot_table_n / 2)
-        slots_grow(l);
-    uint32_t at = hash_name(name) & (l->slot_table_n - 1);
-    for (; l->slot_table[at]; at = (at + 1) & (l->slot_table_n - 1))
-        if (str_eq(l->t->slots[l->slot_table[at] - 1], name))
-            return (int32_t)l->slot_table[at] - 1;
-    l->t->slots[l->t->slots_n++] = name;
-    l->slot_table[at] = l->t->slots_n;
-    return (int32_t)l->t->slots_n - 1;
+    if (names->n >= names->table_n / 2)
+        names_grow(l->arena, names);
+    uint32_t at = names_probe(names, name);
+    if (!names->table[at]) {
+        names->v[names->n++] = name;
+        names->table[at] = names->n;
+    }
+    return (int32_t)names->table[at] - 1;
 }
 
-int32_t template_slot(const struct liquid_template *t, struct str name)
+int32_t names_find(const struct liquid_names *names, struct str name)
 {
-    for (uint32_t i = 0; i < t->slots_n; i++)
-        if (str_eq(t->slots[i], name))
-            return (int32_t)i;
-    return -1;
+    return names->table_n ? (int32_t)names->table[names_probe(names, name)] - 1 : -1;
 }
 
 /* ---- literals ---- */
@@ -427,8 +427,7 @@ static bool read_filter(struct lexer *l, struct filter_call *out, bool *more)
     }
     *more = true;
     *out = (struct filter_call){filter_find(name), args.v, args.n};
-    if (l->t && filter_is_raw(out->filter))
-        l->t->raw_filter = true;
+    l->raw_filter |= filter_is_raw(out->filter);
     return true;
 }
 

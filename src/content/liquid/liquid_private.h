@@ -132,19 +132,31 @@ struct node {
     };
 };
 
+/* The variables that sources mention; each has a slot while rendering. */
+struct liquid_names {
+    struct str *v;
+    uint32_t n;
+    uint32_t *table;                /* open addressing over v: index + 1, 0 = free */
+    uint32_t table_n;
+};
+
 struct liquid_template {
     struct str source;
     struct nodes nodes;
-    struct str *slots;              /* names of the variables that the source mentions */
-    uint32_t slots_n;
+    struct liquid_names *names;
     bool leaf;                      /* a control's string: see liquid_parse_leaf */
-    int32_t continue_slot;          /* of the name `continue`, -1 if the source does not mention it */
     bool raw_filter;                /* the filter raw occurs: its output needs JSON repair upstream */
 };
 
 /* A string leaf of step controls. Upstream renders it inside of a JSON text: a backslash in a tag's string literal
  * stands for itself there, and only blanks that JSON does not escape are trimmed (content.md §1.4). */
-struct liquid_template *liquid_parse_leaf(struct arena *a, struct str source, struct error *err);
+struct liquid_template *liquid_parse_leaf(struct arena *a, struct str source, struct liquid_names *names, struct error *err);
+
+/* Several templates rendered one after the other with the same variables: the leaves of one controls object, which is
+ * one template upstream. All must have been parsed with these names. */
+struct render;
+struct render *liquid_open(const struct liquid_names *names, const struct liquid_context *c, struct arena *a);
+bool liquid_render_next(struct render *r, const struct liquid_template *t, struct buf *out, struct error *err);
 
 /* ---- lexer.c ---- */
 enum token_kind { TOKEN_TEXT, TOKEN_TAG, TOKEN_OUTPUT };
@@ -165,9 +177,8 @@ struct lexer {
     int depth;
     struct error *err;
     bool failed;
-    struct liquid_template *t;      /* for slots; NULL: every name is looked up at run time */
-    uint32_t *slot_table;           /* open addressing over t->slots, 0 = free */
-    uint32_t slot_table_n;
+    struct liquid_names *names;     /* NULL: every name is looked up at run time */
+    bool raw_filter;
 };
 
 /* Every one fails by setting lexer->failed and *err (with its place) and returning false. */
@@ -196,7 +207,7 @@ bool lexer_quoted(struct lexer *l, struct operand *out);
 bool lexer_filtered_value(struct lexer *l, struct liquid_value *out);
 bool lexer_hash(struct lexer *l, struct hash_args *out);
 int32_t lexer_slot(struct lexer *l, struct str name);
-int32_t template_slot(const struct liquid_template *t, struct str name);
+int32_t names_find(const struct liquid_names *names, struct str name);
 
 /* ---- render.c ---- */
 struct slot {
@@ -212,7 +223,8 @@ struct loop_end { struct str variable, text; struct value at; struct loop_end *n
 struct overlay { struct str name; struct value value; const struct overlay *next; };
 
 struct render {
-    const struct liquid_template *t;
+    const struct liquid_names *names;
+    int32_t continue_slot;          /* of the name `continue`, -1 if no source mentions it */
     const struct liquid_context *c;
     struct arena *arena;
     struct buf *out;

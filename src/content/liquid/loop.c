@@ -102,7 +102,7 @@ static struct loop_end *loop_end_of(struct render *r, const struct node *node)
  * the same text ended; before there was one, liquidjs has an empty object there. */
 static bool for_arguments(struct render *r, const struct node *node, struct walk *w)
 {
-    int32_t slot = r->t->continue_slot;
+    int32_t slot = r->continue_slot;
     if (!node->loop.args.n && slot < 0)
         return true;
     struct loop_end *end = slot >= 0 ? loop_end_of(r, node) : NULL;

@@ -444,12 +444,10 @@ static bool parse_file(struct parser *p, struct lexer *l, struct file_arg *file)
         return true;
     /* A quoted name is a template of its own; its mistakes are reported at its own place. */
     struct lexer name = {.arena = l->arena, .source = o.value.s, .end = o.value.s.n, .leaf = l->leaf, .err = l->err,
-                         .t = l->t, .slot_table = l->slot_table, .slot_table_n = l->slot_table_n};
+                         .names = l->names};
     struct parser in = {.l = &name, .depth = p->depth};
     file->is_template = true;
     bool ok = lexer_tokens(&name, &in.v, &in.n) && parse_all(&in, &file->name);
-    l->slot_table = name.slot_table;
-    l->slot_table_n = name.slot_table_n;
     l->failed = name.failed;
     return ok;
 }
@@ -572,33 +570,33 @@ static bool parse_token(struct parser *p, const struct token *t, struct node *ou
     return true;
 }
 
-static struct liquid_template *parse_source(struct arena *a, struct str source, bool leaf, struct error *err)
+static struct liquid_template *parse_source(struct arena *a, struct str source, struct liquid_names *names, bool leaf,
+                                            struct error *err)
 {
     struct liquid_template *t = ARENA_NEW(a, struct liquid_template);
-    struct lexer l = {.arena = a, .source = source, .end = source.n, .leaf = leaf, .err = err, .t = t};
+    struct lexer l = {.arena = a, .source = source, .end = source.n, .leaf = leaf, .err = err, .names = names};
     struct parser p = {.l = &l};
     t->source = source;
     t->leaf = leaf;
+    t->names = names;
     if (source.n > LIQUID_SOURCE_MAX) {
         lexer_fail(&l, 0, "parse length limit exceeded");
         return NULL;
     }
-    if (!lexer_tokens(&l, &p.v, &p.n))
+    if (!lexer_tokens(&l, &p.v, &p.n) || !parse_all(&p, &t->nodes))
         return NULL;
-    if (!parse_all(&p, &t->nodes))
-        return NULL;
-    t->continue_slot = template_slot(t, STR("continue"));
+    t->raw_filter = l.raw_filter;
     return t;
 }
 
 struct liquid_template *liquid_parse(struct arena *a, struct str source, struct error *err)
 {
-    return parse_source(a, source, false, err);
+    return parse_source(a, source, ARENA_NEW(a, struct liquid_names), false, err);
 }
 
-struct liquid_template *liquid_parse_leaf(struct arena *a, struct str source, struct error *err)
+struct liquid_template *liquid_parse_leaf(struct arena *a, struct str source, struct liquid_names *names, struct error *err)
 {
-    return parse_source(a, source, true, err);
+    return parse_source(a, source, names, true, err);
 }
 
 bool liquid_is_static(const struct liquid_template *t)

@@ -341,29 +341,53 @@ bool render_nodes(struct render *r, const struct nodes *nodes)
     return true;
 }
 
-bool liquid_render(const struct liquid_template *t, const struct liquid_context *c, struct arena *a, struct buf *out,
-                   struct error *err)
+static void render_open(struct render *r, const struct liquid_names *names, const struct liquid_context *c, struct arena *a)
+{
+    *r = (struct render){
+        .names = names, .continue_slot = names_find(names, STR("continue")), .c = c, .arena = a,
+        .output_max = c->output_max ? c->output_max : OUTPUT_MAX,
+        .loops = c->loops_max ? c->loops_max : LOOPS_MAX,
+        .steps = (c->steps_max ? c->steps_max : STEPS_MAX) * 16,
+        .random = (uint64_t)c->now_ms * 2 + 1,
+    };
+    r->memory_max = r->output_max * MEMORY_FACTOR + MEMORY_BASE;
+    r->slots = ARENA_ARRAY(a, struct slot, names->n);
+}
+
+struct render *liquid_open(const struct liquid_names *names, const struct liquid_context *c, struct arena *a)
+{
+    struct render *r = ARENA_NEW(a, struct render);
+    render_open(r, names, c, a);
+    return r;
+}
+
+bool liquid_render_next(struct render *r, const struct liquid_template *t, struct buf *out, struct error *err)
 {
     static const enum render_how hows[] = {
         [LIQUID_PLAIN] = RENDER_PLAIN, [LIQUID_JSON] = RENDER_JSON, [LIQUID_STOCK] = RENDER_STOCK,
     };
-    struct render r = {
-        .t = t, .c = c, .arena = a, .out = out, .out_start = out->n, .err = err, .source = t->source,
-        .output_max = c->output_max ? c->output_max : OUTPUT_MAX,
-        .loops = c->loops_max ? c->loops_max : LOOPS_MAX,
-        .steps = (c->steps_max ? c->steps_max : STEPS_MAX) * 16,
-        .how = t->leaf ? RENDER_LEAF : hows[c->mode],
-        .random = (uint64_t)c->now_ms * 2 + 1,
-    };
-    r.memory_max = r.output_max * MEMORY_FACTOR + MEMORY_BASE;
-    r.slots = ARENA_ARRAY(a, struct slot, t->slots_n);
     size_t start = out->n;
-    if (!render_nodes(&r, &t->nodes))
+    r->how = t->leaf ? RENDER_LEAF : hows[r->c->mode];
+    r->source = t->source;
+    r->out = out;
+    r->out_start = start;
+    r->err = err;
+    r->broke = r->continued = false;
+    if (!render_nodes(r, &t->nodes))
         return false;
-    if (r.halves) {
-        struct str whole = text_join_halves(a, (struct str){out->p + start, out->n - start});
+    if (r->halves) {
+        struct str whole = text_join_halves(r->arena, (struct str){out->p + start, out->n - start});
         out->n = start;
         buf_str(out, whole);
     }
+    r->output_max -= out->n - start < r->output_max ? out->n - start : r->output_max;
     return true;
+}
+
+bool liquid_render(const struct liquid_template *t, const struct liquid_context *c, struct arena *a, struct buf *out,
+                   struct error *err)
+{
+    struct render r;
+    render_open(&r, t->names, c, a);
+    return liquid_render_next(&r, t, out, err);
 }

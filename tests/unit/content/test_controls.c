@@ -1,0 +1,165 @@
+/* Control values against what @novu/framework compiled (tests/data/liquid-novu/controls_client.json), and the parts of
+ * content.md §1.4 that no recording shows. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "content/controls.h"
+#include "content/json_repair.h"
+
+static struct str file_read(struct arena *a, const char *path)
+{
+    struct buf b = {.arena = a};
+    char chunk[65536];
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    for (size_t n; (n = fread(chunk, 1, sizeof chunk, f)) > 0;)
+        buf_add(&b, chunk, n);
+    fclose(f);
+    return buf_get(&b);
+}
+
+static yyjson_val *json_of(struct arena *a, struct str text)
+{
+    yyjson_val *v = NULL;
+    struct error err;
+    if (!json_parse(a, text, &v, &err))
+        fail_msg("%s: %.*s", err.message, STR_ARG(text));
+    return v;
+}
+
+/* The result as JSON text, or "! error". */
+static struct str compiled(struct arena *a, yyjson_val *controls, struct liquid_context *ctx)
+{
+    struct error err = {0};
+    yyjson_mut_doc *d = json_doc(a);
+    yyjson_mut_val *out = NULL;
+    struct controls *c = controls_compile(a, controls);
+    if (!controls_render(c, ctx, a, d, &out, &err))
+        return str_fmt(a, "! %s", err.message);
+    return json_write_mut(a, out);
+}
+
+static size_t variables_of(yyjson_val *data, struct liquid_variable *v, size_t n)
+{
+    yyjson_obj_iter it = yyjson_obj_iter_with(data);
+    size_t k = 0;
+    for (yyjson_val *key; k < n && (key = yyjson_obj_iter_next(&it)); k++)
+        v[k] = (struct liquid_variable){json_str(key), yyjson_obj_iter_get_val(key)};
+    return k;
+}
+
+static void test_recorded(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    yyjson_val *templates = json_of(a, file_read(a, TESTDATA "/liquid-novu/templates.json"));
+    yyjson_val *recorded = json_of(a, file_read(a, TESTDATA "/liquid-novu/controls_client.json")), *c;
+    struct liquid_variable v[16];
+    size_t n = variables_of(json_get(templates, "data"), v, 12), wrong = 0, i = 0;
+    yyjson_arr_iter it = yyjson_arr_iter_with(json_get(recorded, "cases"));
+    v[n++] = (struct liquid_variable){STR("actor"), json_of(a, STR("{\"firstName\":\"Act\"}"))};
+    for (; (c = yyjson_arr_iter_next(&it)); i++) {
+        /* As the recording was made: own steps, a workflow named after the case. */
+        struct str workflow = str_fmt(a, "{\"workflowId\":\"w%zu\",\"tags\":[\"x\"],\"severity\":\"high\"}", i + 1);
+        for (size_t k = 0; k < n; k++) {
+            if (str_eq(v[k].name, STR("steps")))
+                v[k].value = json_of(a, STR("{\"prev\":{\"body\":\"PB\"}}"));
+            if (str_eq(v[k].name, STR("workflow")))
+                v[k].value = json_of(a, workflow);
+        }
+        struct liquid_context ctx = {.variables = v, .variables_n = n};
+        struct str got = compiled(a, json_get(c, "controls"), &ctx);
+        struct str want = json_get(c, "error") ? str_fmt(a, "! %.*s", STR_ARG(json_get_str(c, "cause"))) : json_write(a, json_get(c, "result"));
+        if (!str_eq(got, want)) {
+            struct str controls = json_write(a, json_get(c, "controls"));
+            fprintf(stderr, "%zu %.*s\n  want %.*s\n  got  %.*s\n", i, STR_ARG(controls), STR_ARG(want), STR_ARG(got));
+            wrong++;
+        }
+    }
+    assert_true(i > 20);
+    assert_int_equal(wrong, 0);
+}
+
+static void check(const char *controls, const char *data, const char *want)
+{
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct liquid_variable v[8];
+    struct liquid_context ctx = {.variables = v};
+    ctx.variables_n = variables_of(json_of(a, str_of(data)), v, 8);
+    struct str got = compiled(a, json_of(a, str_of(controls)), &ctx);
+    assert_string_equal(str_z(a, got), want);
+}
+
+static void test_leaves(void **state)
+{
+    (void)state;
+    /* Double quotes inside of tags: refused upstream, accepted here. */
+    check("{\"a\":\"{{ p.x | append: \\\"-\\\" }}\"}", "{\"p\":{\"x\":1}}", "{\"a\":\"1-\"}");
+    /* A backslash in a tag's text stands for itself; no escapes. */
+    check("{\"a\":\"{{ 'x\\\\ny' }}\"}", "{}", "{\"a\":\"x\\\\ny\"}");
+    /* Only blanks that JSON does not escape are trimmed. */
+    check("{\"a\":\"x\\n  {{- 1 -}}  \\ty\"}", "{}", "{\"a\":\"x\\n1\\ty\"}");
+    /* Leaves share variables, in the order of the JSON text. */
+    check("{\"b\":\"{% assign n = 3 %}\",\"a\":\"{{ n }}{% increment k %}\",\"c\":\"{% increment k %}\"}", "{}",
+          "{\"b\":\"\",\"a\":\"30\",\"c\":\"1\"}");
+    /* What a control captures stays JSON-escaped, as upstream. */
+    check("{\"a\":\"{% capture x %}q\\\"q{% endcapture %}{{ x }}\"}", "{}", "{\"a\":\"q\\\\\\\"q\"}");
+    /* Objects print with ' for \", without JSON escapes. */
+    check("{\"a\":\"{{ p }}\"}", "{\"p\":{\"k\":\"l1\\nl2\"}}", "{\"a\":\"{'k':'l1\\nl2'}\"}");
+    check("{\"{{p.k}}\":\"v\",\"z\":[1.0,null,true,\"{{p.k}}\"]}", "{\"p\":{\"k\":\"key\"}}", "{\"key\":\"v\",\"z\":[1.0,null,true,\"key\"]}");
+    /* Tags that open in one leaf and close in another. */
+    check("{\"a\":\"{% if p.yes %}A\",\"b\":\"B{% endif %}\"}", "{\"p\":{\"yes\":1}}", "{\"a\":\"A\",\"b\":\"B\"}");
+}
+
+static void test_translations(void **state)
+{
+    (void)state;
+    check("{\"a\":\"{{ t.hello.x-y }} {{t.ż}}\"}", "{}", "{\"a\":\"{{t.hello.x-y}} {{t.ż}}\"}");
+    check("{\"a\":\"it's 't.k' here\"}", "{}", "{\"a\":\"it's '{{t.k}}' here\"}");
+    check("{\"a\":\"{\\\"x\\\":\\\"{{t.a}}\\\"}\"}", "{}", "{\"a\":\"{\\\"x\\\":\\\"{{t.a}}\\\"}\"}");
+}
+
+static void test_errors(void **state)
+{
+    (void)state;
+    /* At run time too the place is one in the JSON text of all controls. */
+    check("{\"abc\":\"{{ 1 | append }}\"}", "{}", "! append expect 2 arguments, line:1, col:9");
+    check("{\"a\":\"{% nope %}\"}", "{}", "! tag \"nope\" not found, line:1, col:7");
+}
+
+static void test_repair(void **state)
+{
+    static const char *const cases[][2] = {
+        {"{'a':1}", "{\"a\":1}"}, {"[object Object]", "[\"object Object\"]"}, {"{a:b,c:'d'}", "{\"a\":\"b\",\"c\":\"d\"}"},
+        {"{\"a\":1,}", "{\"a\":1}"}, {"[1 2,3", "[1, 2,3]"}, {"{\"a\":\"b\\'c\"}", "{\"a\":\"b'c\"}"},
+        {"{'a':'it's'}", "{\"a\":\"it\\\"s\"}"}, {"{a:None,b:True}", "{\"a\":null,\"b\":true}"}, {"[.5,2.,1e]", "[0.5,2.0,1e0]"},
+        {"/*c*/{}", "{}"}, {"\"a\" + \"b\"", "\"ab\""}, {"cb({a:1});", "{\"a\":1}"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct arena *a ARENA_SCOPED = arena_create(0);
+        struct str out;
+        struct error err = {0};
+        if (!json_repair(a, str_of(cases[i][0]), &out, &err))
+            fail_msg("%s: %s", cases[i][0], err.message);
+        assert_string_equal(str_z(a, out), cases[i][1]);
+    }
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct str out;
+    struct error err = {0};
+    assert_false(json_repair(a, STR("{\"a\":\"b\" \"c\"d}"), &out, &err));
+    assert_string_equal(err.message, "Colon expected at position 12");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_recorded), cmocka_unit_test(test_leaves), cmocka_unit_test(test_translations),
+        cmocka_unit_test(test_errors), cmocka_unit_test(test_repair),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
