@@ -71,7 +71,12 @@ struct trigger {
     struct str idempotency_hash, body_hash; /* 32 bytes or empty */
     yyjson_val *to, *payload, *overrides, *actor, *tenant, *context;    /* NULL where absent */
     /* Set for done: */
-    bool duplicate;                         /* the transactionId (or key) was taken: nothing was done */
+    enum trigger_result {
+        TRIGGER_FRESH,
+        TRIGGER_TAKEN,                      /* the transactionId was used before: nothing was done (decisions.md 11) */
+        TRIGGER_REPLAY,                     /* the same idempotency key and body: transaction_id is that of then */
+        TRIGGER_OTHER_BODY                  /* the key was used with another body: nothing was done */
+    } result;
     /* On the writer's thread (or the caller's, if it fails at once): durable when err is NULL. */
     void (*done)(struct trigger *t, const struct error *err);
     void *owner;

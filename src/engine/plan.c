@@ -28,7 +28,8 @@ struct plan {
     bool consumes;                      /* deletes work->item */
     bool continues;                     /* inserts rest: the cursor of what is still to expand */
     struct queue_item rest;
-    bool duplicate, conflict;           /* results of apply */
+    bool conflict;                      /* results of apply */
+    enum trigger_result result;
 };
 
 /* --- in the writer's transaction ------------------------------------------------------------------------ */
@@ -95,18 +96,33 @@ static bool run_apply(struct plan *p, struct planned_run *r, struct db *db, stru
     return true;
 }
 
+/* The transactionId or the key was taken: by what? (rest-api.md §5, 5 and 6) */
+static bool duplicate_resolve(struct plan *p, struct db *db, struct error *err)
+{
+    struct trigger *t = p->work->trigger;
+    struct event before;
+    struct error missing = {0};
+    p->result = TRIGGER_TAKEN;
+    if (!t->idempotency_hash.n)
+        return true;
+    if (!event_find_by_idempotency(db, p->arena, t->idempotency_hash, &before, &missing))
+        return missing.code == ERROR_NOT_FOUND || (*err = missing, false);
+    p->result = str_eq(before.body_hash, t->body_hash) ? TRIGGER_REPLAY : TRIGGER_OTHER_BODY;
+    t->transaction_id = str_dup(t->arena, before.transaction_id);
+    return true;
+}
+
 static bool plan_apply(struct write_task *t, struct db *db, struct error *err)
 {
     struct plan *p = (struct plan *)t;
-    p->duplicate = p->conflict = false;
+    p->result = TRIGGER_FRESH;
+    p->conflict = false;
     if (p->insert_event) {
         enum event_insert inserted = event_insert(db, &p->event, err);
         if (inserted == EVENT_FAILED)
             return false;
-        if (inserted == EVENT_DUPLICATE) {
-            p->duplicate = true;
-            return true;
-        }
+        if (inserted == EVENT_DUPLICATE)
+            return duplicate_resolve(p, db, err);
     }
     for (size_t i = 0; i < p->runs_n; i++)
         if (!run_apply(p, &p->runs[i], db, err))
@@ -209,21 +225,22 @@ static void plan_done(struct write_task *t, const struct error *err)
     struct plan *p = (struct plan *)t;
     struct engine *e = p->engine;
     struct work *w = p->work;
-    if (err || p->duplicate)
+    bool fresh = !err && p->result == TRIGGER_FRESH;
+    if (!fresh)
         first_attempts(p, false);
     if (err && p->conflict && w->replans < REPLANS_MAX) {
         replan(p);
         return;
     }
-    if (!err && !p->duplicate) {
+    if (fresh) {
         for (size_t i = 0; i < p->runs_n; i++)
             run_announce(p, &p->runs[i]);
         if (p->continues)
             timers_due(e, p->rest.due_at);
     }
     if (w->kind == WORK_TRIGGER) {
-        w->trigger->duplicate = p->duplicate;
-        if (!err && !p->duplicate)
+        w->trigger->result = p->result;
+        if (fresh)
             counter_add(e->metrics.triggers, 1);
         trigger_end(w->trigger, err);
     } else if (err) {

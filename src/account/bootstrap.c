@@ -1,0 +1,162 @@
+/* Makes an empty store usable, and tells the operator its keys. */
+#include "account/bootstrap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "model/environment.h"
+#include "model/integration.h"
+#include "model/row.h"
+
+static bool built_in(struct db *db, struct arena *a, struct id_source *ids, const struct environment *e, const char *provider,
+                     enum channel channel, const char *name, int64_t now, struct error *err)
+{
+    char hex[ID_HEX + 1];
+    struct integration i = {.id = id_new(ids, now), .organization = e->organization, .environment = e->id,
+                            .provider_id = str_of(provider), .channel = channel, .name = str_of(name), .active = true,
+                            .created_at = now, .updated_at = now};
+    id_hex(i.id, hex);
+    i.identifier = str_fmt(a, "%s-%s", provider, hex + 16);
+    i.primary = channel == CHANNEL_EMAIL || channel == CHANNEL_SMS;
+    return integration_insert(db, &i, err);
+}
+
+bool environment_create(struct db *db, struct arena *a, const struct crypto_box *box, struct id_source *ids,
+                        struct environment *e, struct id user, struct str secret, int64_t now, struct error *err)
+{
+    e->created_at = e->updated_at = now;
+    return environment_insert(db, e, err)
+        && api_key_insert(db, a, box, e->id, user, secret.n ? secret : crypto_random_hex(a, 16), now, err)
+        && built_in(db, a, ids, e, "novu", CHANNEL_IN_APP, "Novu Inbox", now, err)
+        && (!e->outbox || (built_in(db, a, ids, e, "novu-email", CHANNEL_EMAIL, "Carillon outbox (email)", now, err)
+                           && built_in(db, a, ids, e, "novu-sms", CHANNEL_SMS, "Carillon outbox (SMS)", now, err)));
+}
+
+static bool has_organization(struct db *db, bool *yes, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM organizations", err);
+    if (!s || !row_one(s, "no count", err))
+        return false;
+    *yes = db_int(s, 0) > 0;
+    db_reset(s);
+    return true;
+}
+
+static bool owner_insert(struct db *db, struct id organization, struct id user, int64_t now, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "INSERT INTO organizations (id, name, settings, created_at, updated_at) "
+                                       "VALUES (?1, 'Organization', '{}', ?2, ?2)", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, organization);
+    db_bind_int(s, 2, now);
+    if (!db_run(s, err))
+        return false;
+    s = db_prepare(db, "INSERT INTO users (id, first_name, created_at, updated_at) VALUES (?1, 'Owner', ?2, ?2)", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, user);
+    db_bind_int(s, 2, now);
+    if (!db_run(s, err))
+        return false;
+    s = db_prepare(db, "INSERT INTO members (organization_id, user_id, role, created_at) VALUES (?1, ?2, 'owner', ?3)", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, organization);
+    db_bind_id(s, 2, user);
+    db_bind_int(s, 3, now);
+    return db_run(s, err);
+}
+
+static bool apply(void *arg, struct db *db, struct error *err)
+{
+    const struct bootstrap *b = arg;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    bool exists;
+    if (!has_organization(db, &exists, err))
+        return false;
+    if (exists)
+        return true;
+    struct id organization = id_new(b->ids, b->now), user = id_new(b->ids, b->now);
+    struct environment dev = {.id = id_new(b->ids, b->now), .organization = organization, .name = STR("Development"),
+                              .type = STR("dev"), .outbox = true,
+                              .application_identifier = b->application_identifier.n ? b->application_identifier
+                                                                                     : crypto_random_word(a, 12)};
+    struct environment prod = {.id = id_new(b->ids, b->now), .organization = organization, .name = STR("Production"),
+                               .type = STR("prod"), .application_identifier = crypto_random_word(a, 12)};
+    return owner_insert(db, organization, user, b->now, err)
+        && environment_create(db, a, b->box, b->ids, &dev, user, b->secret_key, b->now, err)
+        && environment_create(db, a, b->box, b->ids, &prod, user, STR_NULL, b->now, err);
+}
+
+bool bootstrap_store(struct writer *w, const struct bootstrap *b, struct error *err)
+{
+    return writer_run(w, apply, (void *)(uintptr_t)b, err);
+}
+
+static bool write_private(const char *path, struct str text, struct error *err)
+{
+    char tmp[4096];
+    if (snprintf(tmp, sizeof tmp, "%s.new", path) >= (int)sizeof tmp)
+        return error_set(err, ERROR_IO, "The path %s is too long", path);
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_set(err, ERROR_IO, "Cannot write %s: %s", tmp, strerror(errno));
+    ssize_t n = write(fd, text.p, text.n);
+    bool ok = n == (ssize_t)text.n && fsync(fd) == 0;
+    int why = errno;
+    if (close(fd) || !ok || rename(tmp, path)) {
+        unlink(tmp);
+        return error_set(err, ERROR_IO, "Cannot write %s: %s", path, strerror(ok ? errno : why));
+    }
+    return true;
+}
+
+bool bootstrap_write_credentials(struct db *db, const struct crypto_box *box, const char *path, struct error *err)
+{
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct environment *list;
+    size_t n;
+    yyjson_mut_doc *d = json_doc(a);
+    yyjson_mut_val *root = yyjson_mut_obj(d), *arr = json_add_arr(d, root, "environments");
+    if (!environment_list(db, a, (struct id){{0}}, &list, &n, err))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        struct api_key *keys;
+        size_t keys_n;
+        struct str secret = STR_NULL;
+        if (!api_key_list(db, a, list[i].id, &keys, &keys_n, err)
+            || (keys_n && !crypto_open(box, a, keys[0].sealed, &secret, err)))
+            return false;
+        yyjson_mut_val *o = yyjson_mut_arr_add_obj(d, arr);
+        json_add_str(d, o, "name", list[i].name);
+        json_add_id(d, o, "_id", list[i].id);
+        json_add_str(d, o, "applicationIdentifier", list[i].application_identifier);
+        json_add_str(d, o, "secretKey", secret);
+    }
+    return write_private(path, json_write_mut(a, root), err);
+}
+
+bool bootstrap_secret(struct arena *a, const char *path, struct str *secret, struct error *err)
+{
+    char text[257];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ssize_t n = read(fd, text, sizeof text - 1);
+        close(fd);
+        *secret = str_trim((struct str){text, n > 0 ? (size_t)n : 0});
+        if (secret->n < 16)
+            return error_set(err, ERROR_IO, "The secret in %s is too short; restore it, or delete the file to make a new one", path);
+        *secret = str_dup(a, *secret);
+        return true;
+    }
+    if (errno != ENOENT)
+        return error_set(err, ERROR_IO, "Cannot read %s: %s", path, strerror(errno));
+    *secret = crypto_random_hex(a, 32);
+    return write_private(path, *secret, err);
+}

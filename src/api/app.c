@@ -1,0 +1,162 @@
+/* What all handlers share: connections, durable writes, input checks. */
+#include "api/app.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+struct db *app_db(struct request *rq)
+{
+    return app_of(rq)->loop_db[server_loop_of(rq)];
+}
+
+static bool write_apply(struct write_task *t, struct db *db, struct error *err)
+{
+    struct api_write *w = (struct api_write *)t;
+    return w->apply(w, db, err);
+}
+
+static void write_done(struct write_task *t, const struct error *err)
+{
+    struct api_write *w = (struct api_write *)t;
+    struct app *app = app_of(w->rq);
+    if (err) {
+        reply_error(w->rq, err);
+        return;
+    }
+    if (w->flags & WRITE_DIRECTORY)
+        directory_changed(app->directory);
+    if (w->flags & WRITE_DEFINITIONS)
+        definitions_changed(app->definitions);
+    w->reply(w);
+}
+
+void api_write(struct request *rq, struct api_write *w)
+{
+    struct error err = {0};
+    w->rq = rq;
+    w->task.apply = write_apply;
+    w->task.done = write_done;
+    if (!writer_submit(app_of(rq)->writer, &w->task, &err))
+        reply_error(rq, &err);
+}
+
+void reply_fail(struct request *rq, int status, const char *fmt, ...)
+{
+    struct error err = {0};
+    char text[sizeof err.message];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    error_http(&err, status, "%s", text);
+    reply_error(rq, &err);
+}
+
+/* --- checks ------------------------------------------------------------------------------------------------ */
+
+struct checks checks_begin(struct request *rq)
+{
+    return (struct checks){.rq = rq};
+}
+
+void check_fail(struct checks *c, const char *fmt, ...)
+{
+    va_list ap;
+    if (c->n == c->cap) {
+        size_t cap = c->cap ? c->cap * 2 : 8;
+        c->messages = arena_grow(c->rq->arena, c->messages, c->cap * sizeof *c->messages, cap * sizeof *c->messages);
+        c->cap = cap;
+    }
+    va_start(ap, fmt);
+    c->messages[c->n++] = str_vfmt(c->rq->arena, fmt, ap);
+    va_end(ap);
+}
+
+static bool absent(yyjson_val *v)
+{
+    return !v || yyjson_is_null(v);
+}
+
+struct str check_string(struct checks *c, yyjson_val *obj, const char *key, bool required)
+{
+    yyjson_val *v = json_get(obj, key);
+    if (absent(v)) {
+        if (required) {
+            check_fail(c, "%s should not be null or undefined", key);
+            check_fail(c, "%s must be a string", key);
+        }
+        return STR_NULL;
+    }
+    if (!yyjson_is_str(v))
+        check_fail(c, "%s must be a string", key);
+    else if (required && !yyjson_get_len(v))
+        check_fail(c, "%s should not be empty", key);
+    return json_str(v);
+}
+
+static yyjson_val *check_kind(struct checks *c, yyjson_val *obj, const char *key, bool required, bool array)
+{
+    yyjson_val *v = json_get(obj, key);
+    if (absent(v)) {
+        if (required)
+            check_fail(c, "%s should not be null or undefined", key);
+        return NULL;
+    }
+    if (array ? yyjson_is_arr(v) : yyjson_is_obj(v))
+        return v;
+    check_fail(c, "%s must be an %s", key, array ? "array" : "object");
+    return NULL;
+}
+
+yyjson_val *check_object(struct checks *c, yyjson_val *obj, const char *key, bool required)
+{
+    return check_kind(c, obj, key, required, false);
+}
+
+yyjson_val *check_array(struct checks *c, yyjson_val *obj, const char *key, bool required)
+{
+    return check_kind(c, obj, key, required, true);
+}
+
+bool check_bool(struct checks *c, yyjson_val *obj, const char *key, bool otherwise)
+{
+    yyjson_val *v = json_get(obj, key);
+    if (absent(v))
+        return otherwise;
+    if (!yyjson_is_bool(v))
+        check_fail(c, "%s must be a boolean value", key);
+    return yyjson_get_bool(v);
+}
+
+int64_t check_query_int(struct checks *c, const char *name, int64_t otherwise, int64_t least, int64_t most)
+{
+    struct str s = request_query(c->rq, name);
+    int64_t n;
+    if (!s.p || !s.n)
+        return otherwise;
+    if (!str_to_i64(s, &n)) {
+        check_fail(c, "%s must be an integer number", name);
+        return otherwise;
+    }
+    if (n < least)
+        check_fail(c, "%s must not be less than %lld", name, (long long)least);
+    if (n > most)
+        check_fail(c, "%s must not be greater than %lld", name, (long long)most);
+    return n;
+}
+
+bool check_query_bool(struct checks *c, const char *name, bool otherwise)
+{
+    struct str s = request_query(c->rq, name);
+    if (!s.p || !s.n)
+        return otherwise;
+    return str_eqz(s, "true");
+}
+
+bool checks_done(struct checks *c)
+{
+    if (!c->n)
+        return true;
+    reply_validation(c->rq, c->messages, c->n);
+    return false;
+}

@@ -1,0 +1,108 @@
+/* The application: every part of the running server, and what handlers share.
+ *
+ * Made by `carillon serve` (src/cli/serve.c) before the first request and destroyed after the last; handlers only
+ * read the pointers. rq->app is this.
+ */
+#ifndef API_APP_H
+#define API_APP_H
+
+#include "account/directory.h"
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/metrics.h"
+#include "db/writer.h"
+#include "delivery/dispatcher.h"
+#include "engine/engine.h"
+#include "http/server.h"
+#include "realtime/hub.h"
+
+struct app {
+    struct clock clock;
+    struct id_source ids;
+    struct crypto_box box;              /* secrets at rest */
+    struct str jwt_secret;
+    struct str public_url;              /* without a slash at the end */
+    struct str metrics_token;           /* empty: /metrics is open on loopback only */
+    struct metrics *metrics;
+    struct writer *writer;
+    struct directory *directory;
+    struct definitions *definitions;
+    struct dispatcher *dispatcher;
+    struct hub *hub;
+    struct engine *engine;
+    struct server *server;
+    struct db **loop_db;                /* a read connection for each HTTP loop */
+    struct db *hub_db;                  /* … and one for the hub's thread */
+    int loops;
+    _Atomic bool stopping;
+    bool listens_on_loopback_only;
+};
+
+static inline struct app *app_of(struct request *rq) { return rq->app; }
+/* The read connection of the calling loop. */
+struct db *app_db(struct request *rq);
+static inline int64_t app_now(struct request *rq) { return clock_now_ms(&app_of(rq)->clock); }
+static inline struct id app_id(struct request *rq) { return id_new(&app_of(rq)->ids, app_now(rq)); }
+
+/* Server callbacks (src/api/auth.c). */
+bool app_authenticate(void *app, int loop, struct request *rq, struct error *err);
+bool app_accepting(void *app);
+/* What the hub asks (src/api/socket.c). */
+bool app_socket_authenticate(void *app, struct arena *a, struct str token, struct hub_identity *id);
+bool app_socket_counts(void *app, const struct hub_identity *id, struct hub_counts *out);
+void app_socket_presence(void *app, const struct hub_identity *id, bool online);
+/* What the engine needs of the world (src/api/world.c). */
+void app_deliver(void *app, struct engine_delivery *d);
+void app_received(void *app, const struct message *m, struct str json);
+
+/* The route tables, ended by an entry without routes. */
+struct route_table {
+    const struct route *routes;
+    const size_t *n;
+};
+extern const struct route_table app_tables[];
+
+/* --- writing ----------------------------------------------------------------------------------------- */
+
+enum write_flag {
+    WRITE_DIRECTORY = 1,        /* environments, keys or integrations change */
+    WRITE_DEFINITIONS = 2       /* workflows change */
+};
+
+/* A write on behalf of a request, allocated in rq->arena (usually inside a bigger struct). */
+struct api_write {
+    struct write_task task;
+    struct request *rq;
+    unsigned flags;
+    /* As write_task.apply: only SQL, may run more than once. */
+    bool (*apply)(struct api_write *w, struct db *db, struct error *err);
+    /* After the commit: answers the request. */
+    void (*reply)(struct api_write *w);
+};
+/* Queues it; the request is answered when it is durable, or with the error. */
+void api_write(struct request *rq, struct api_write *w);
+
+/* --- reading input ------------------------------------------------------------------------------------- */
+
+/* Collects class-validator style messages; checks_done answers 422 and returns false if there are any. */
+struct checks {
+    struct request *rq;
+    struct str *messages;
+    size_t n, cap;
+};
+struct checks checks_begin(struct request *rq);
+void check_fail(struct checks *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Members of the body (an object): missing or of the wrong type adds the contract's message. */
+struct str check_string(struct checks *c, yyjson_val *obj, const char *key, bool required);
+yyjson_val *check_object(struct checks *c, yyjson_val *obj, const char *key, bool required);
+yyjson_val *check_array(struct checks *c, yyjson_val *obj, const char *key, bool required);
+bool check_bool(struct checks *c, yyjson_val *obj, const char *key, bool otherwise);
+/* Query parameters. */
+int64_t check_query_int(struct checks *c, const char *name, int64_t otherwise, int64_t least, int64_t most);
+bool check_query_bool(struct checks *c, const char *name, bool otherwise);
+bool checks_done(struct checks *c);
+
+/* Answers with an error of this status. */
+void reply_fail(struct request *rq, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

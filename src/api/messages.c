@@ -1,0 +1,166 @@
+/* /v1/messages (rest-api.md §6.6). */
+#include "api/app.h"
+#include "api/tables.h"
+#include "model/event.h"
+#include "model/message.h"
+#include "model/run.h"
+
+enum { LIMIT_MAX = 1000, TRANSACTIONS_MAX = 100, RUNS_MAX = 10000 };
+
+/* Runs of the named transactions. */
+static bool runs_read(struct request *rq, struct message_query *q, struct error *err)
+{
+    struct str *names;
+    size_t n = request_query_all(rq, "transactionId", &names);
+    struct id *ids = ARENA_ARRAY(rq->arena, struct id, RUNS_MAX);
+    if (!n)
+        return true;
+    q->runs = ids;
+    for (size_t i = 0; i < n && i < TRANSACTIONS_MAX; i++) {
+        struct event e;
+        struct error missing = {0};
+        struct run_query rq_all = {.limit = RUNS_MAX - (int)q->runs_n};
+        struct run_row *rows;
+        size_t rows_n;
+        if (!event_find_by_transaction(app_db(rq), rq->arena, rq->principal.environment, names[i], &e, &missing)) {
+            if (missing.code == ERROR_NOT_FOUND)
+                continue;
+            *err = missing;
+            return false;
+        }
+        rq_all.event = e.id;
+        if (rq_all.limit <= 0)
+            break;
+        if (!run_list(app_db(rq), rq->arena, rq->principal.environment, &rq_all, &rows, &rows_n, err))
+            return false;
+        for (size_t k = 0; k < rows_n; k++)
+            ids[q->runs_n++] = rows[k].id;
+    }
+    return true;
+}
+
+static yyjson_mut_val *message_full_json(struct request *rq, yyjson_mut_doc *d, const struct message *m)
+{
+    struct subscriber s;
+    struct error missing = {0};
+    struct run_row run;
+    struct event event;
+    yyjson_val *doc = NULL, *event_doc = NULL;
+    struct db *db = app_db(rq);
+    bool known = subscriber_find_by_id(db, rq->arena, m->environment, m->subscriber, &s, &missing);
+    json_parse(rq->arena, m->doc, &doc, NULL);
+    if (run_find(db, rq->arena, m->environment, m->run, &run, &missing)
+        && event_find(db, rq->arena, m->environment, run.event, &event, &missing))
+        json_parse(rq->arena, event.doc, &event_doc, NULL);
+    yyjson_val *payload = json_get(event_doc, "payload");
+    return message_json(d, m, doc, rq->principal.organization, known ? &s : NULL,
+                        payload ? json_write(rq->arena, payload) : STR_NULL);
+}
+
+static bool subscriber_read(struct request *rq, struct message_query *q)
+{
+    struct str name = request_query(rq, "subscriberId");
+    struct subscriber s;
+    struct error err = {0};
+    if (!name.n)
+        return true;
+    if (subscriber_find(app_db(rq), rq->arena, rq->principal.environment, name, &s, &err)) {
+        q->subscriber = s.id;
+        return true;
+    }
+    if (err.code == ERROR_NOT_FOUND)
+        error_http(&err, 404, "Subscriber with subscriberId %.*s not found", (int)(name.n > 256 ? 256 : name.n), name.p);
+    reply_error(rq, &err);
+    return false;
+}
+
+static void handle_list(struct request *rq)
+{
+    struct checks checks = checks_begin(rq);
+    struct message_query q = {.channel = -1};
+    struct str channel = request_query(rq, "channel");
+    struct message *list;
+    struct error err = {0};
+    size_t n;
+    int64_t page = check_query_int(&checks, "page", 0, 0, 1000000);
+    int64_t limit = check_query_int(&checks, "limit", 10, 1, INT64_MAX);
+    enum channel c;
+    if (channel.n && !channel_parse(channel, &c))
+        check_fail(&checks, "channel must be one of the following values: in_app, email, sms, chat, push, tool");
+    else if (channel.n)
+        q.channel = (int)c;
+    if (!checks_done(&checks))
+        return;
+    if (limit > LIMIT_MAX) {
+        reply_fail(rq, 400, "Limit can not be larger then %d", LIMIT_MAX);
+        return;
+    }
+    q.limit = (int)limit + 1;
+    q.offset = page * limit;
+    if (!subscriber_read(rq, &q))
+        return;
+    if (!runs_read(rq, &q, &err) || !message_list(app_db(rq), rq->arena, rq->principal.environment, &q, &list, &n, &err)) {
+        reply_error(rq, &err);
+        return;
+    }
+    bool more = n > (size_t)limit;
+    yyjson_mut_doc *d = json_doc(rq->arena);
+    yyjson_mut_val *o = yyjson_mut_obj(d), *data = json_add_arr(d, o, "data");
+    for (size_t i = 0; i < n - more; i++)
+        yyjson_mut_arr_append(data, message_full_json(rq, d, &list[i]));
+    json_add_int(d, o, "page", page);
+    json_add_int(d, o, "pageSize", limit);
+    json_add_int(d, o, "totalCount", q.offset + (int64_t)n);
+    json_add_bool(d, o, "hasMore", more);
+    reply_json(rq, 0, o);
+}
+
+struct message_erase {
+    struct api_write w;
+    struct message row;
+};
+
+static bool erase_apply(struct api_write *w, struct db *db, struct error *err)
+{
+    struct message_erase *x = (struct message_erase *)w;
+    bool deleted = false;
+    return message_delete(db, x->row.environment, x->row.id, &deleted, err);
+}
+
+static void erase_reply(struct api_write *w)
+{
+    struct message_erase *x = (struct message_erase *)w;
+    yyjson_mut_doc *d = json_doc(w->rq->arena);
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    if (x->row.channel == CHANNEL_IN_APP)
+        hub_changed(app_of(w->rq)->hub, x->row.subscriber, HUB_UNSEEN | HUB_UNREAD);
+    json_add_bool(d, o, "acknowledged", true);
+    json_add_str(d, o, "status", STR("deleted"));
+    reply_json(w->rq, 0, o);
+}
+
+static void handle_delete(struct request *rq)
+{
+    struct message_erase *x = ARENA_NEW(rq->arena, struct message_erase);
+    struct str id = request_param(rq, "messageId");
+    struct error err = {0};
+    struct id parsed;
+    x->w.apply = erase_apply;
+    x->w.reply = erase_reply;
+    if (!id_parse(id, &parsed)
+        || !message_find(app_db(rq), rq->arena, rq->principal.environment, parsed, &x->row, &err)) {
+        if (err.code == ERROR_NONE || err.code == ERROR_NOT_FOUND)
+            error_http(&err, 404, "Message with id %.*s not found", (int)(id.n > 64 ? 64 : id.n), id.p);
+        reply_error(rq, &err);
+        return;
+    }
+    api_write(rq, &x->w);
+}
+
+const struct route message_routes[] = {
+    {HTTP_GET, "/v1/messages", "messagesRetrieve", "Messages", "List messages", AUTH_ENVIRONMENT, "MESSAGE_READ", RATE_GLOBAL, 1, 200,
+     ENVELOPE_NONE, 0, 0, handle_list},
+    {HTTP_DELETE, "/v1/messages/{messageId}", "messagesDelete", "Messages", "Delete a message", AUTH_ENVIRONMENT, "MESSAGE_WRITE",
+     RATE_GLOBAL, 1, 200, ENVELOPE_DATA, 0, 0, handle_delete},
+};
+const size_t message_routes_n = sizeof message_routes / sizeof *message_routes;

@@ -1,0 +1,176 @@
+/* /v1/notifications: the activity feed (rest-api.md §6.7). */
+#include "api/app.h"
+#include "api/tables.h"
+#include "engine/view.h"
+#include "model/event.h"
+#include "model/subscriber.h"
+#include "model/workflow.h"
+
+enum { PAGE_MAX = 50, NAMES_MAX = 200 };
+
+/* One row to its view; what was deleted meanwhile is left out of it. */
+static bool view_one(struct request *rq, struct run_row *row, yyjson_mut_doc *d, yyjson_mut_val **out, struct error *err)
+{
+    struct app *app = app_of(rq);
+    struct db *db = app_db(rq);
+    struct run run;
+    struct event event;
+    struct subscriber subscriber;
+    struct error missing = {0};
+    if (!run_decode(row, rq->arena, &run, err) || !event_find(db, rq->arena, row->environment, row->event, &event, err))
+        return false;
+    struct definition *version = definition_version(app->definitions, db, row->environment, row->workflow,
+                                                    row->workflow_version, &missing);
+    bool found = subscriber_find_by_id(db, rq->arena, row->environment, row->subscriber, &subscriber, &missing);
+    struct run_view v = {.run = &run, .version = version, .event = &event, .subscriber = found ? &subscriber : NULL,
+                         .organization = rq->principal.organization};
+    /* The texts of the version are copied: it may be released before the answer is written. */
+    yyjson_mut_val *view = run_view_json(d, rq->arena, &v);
+    struct str text = json_write_mut(rq->arena, view);
+    *out = yyjson_mut_rawn(d, text.p, text.n);
+    if (version)
+        cached_unref(&version->head);
+    return true;
+}
+
+static void handle_get(struct request *rq)
+{
+    struct id id;
+    struct run_row row;
+    struct error err = {0};
+    yyjson_mut_doc *d = json_doc(rq->arena);
+    yyjson_mut_val *out;
+    if (!id_parse(request_param(rq, "notificationId"), &id)) {
+        reply_fail(rq, 404, "Notification not found");
+        return;
+    }
+    if (!run_find(app_db(rq), rq->arena, rq->principal.environment, id, &row, &err) || !view_one(rq, &row, d, &out, &err))
+        reply_error(rq, &err);
+    else
+        reply_json(rq, 0, out);
+}
+
+static bool time_read(struct request *rq, const char *name, int64_t *ms)
+{
+    struct str s = request_query(rq, name);
+    if (!s.n || time_parse_iso(s, ms))
+        return true;
+    reply_fail(rq, 400, "Invalid date format for parameter '%s': %.*s. Please provide a valid ISO 8601 date string.", name,
+               (int)(s.n > 64 ? 64 : s.n), s.p);
+    return false;
+}
+
+/* Names of people to their ids. false with *nobody: the filter names only people who do not exist. */
+static bool people_read(struct request *rq, struct run_query *q, bool *nobody, struct error *err)
+{
+    struct str *names;
+    size_t n = request_query_all(rq, "subscriberIds", &names);
+    struct id *ids = ARENA_ARRAY(rq->arena, struct id, n);
+    *nobody = false;
+    for (size_t i = 0; i < n && i < NAMES_MAX; i++) {
+        struct subscriber s;
+        struct error missing = {0};
+        if (subscriber_find(app_db(rq), rq->arena, rq->principal.environment, names[i], &s, &missing))
+            ids[q->subscribers_n++] = s.id;
+        else if (missing.code != ERROR_NOT_FOUND) {
+            *err = missing;
+            return false;
+        }
+    }
+    q->subscribers = ids;
+    *nobody = n && !q->subscribers_n;
+    return true;
+}
+
+static void workflows_read(struct request *rq, struct run_query *q)
+{
+    struct str *names;
+    size_t n = request_query_all(rq, "templates", &names);
+    struct id *ids = ARENA_ARRAY(rq->arena, struct id, n);
+    for (size_t i = 0; i < n && i < NAMES_MAX; i++)
+        if (!id_parse(names[i], &ids[q->workflows_n++]))
+            ids[q->workflows_n - 1] = (struct id){{0}};         /* names no workflow, matches nothing */
+    q->workflows = ids;
+}
+
+static void sets_read(struct checks *c, struct run_query *q)
+{
+    struct str *list;
+    size_t n = request_query_all(c->rq, "channels", &list);
+    for (size_t i = 0; i < n; i++) {
+        enum step_type t;
+        if (step_type_parse(list[i], &t))
+            q->channels |= 1u << t;
+        else
+            check_fail(c, "each value in channels must be one of the following values: in_app, email, sms, chat, push, tool");
+    }
+    n = request_query_all(c->rq, "severity", &list);
+    for (size_t i = 0; i < n; i++) {
+        enum severity s;
+        if (severity_parse(list[i], &s))
+            q->severities |= 1u << s;
+        else
+            check_fail(c, "each value in severity must be one of the following values: high, medium, low, none");
+    }
+}
+
+static void reply_page(struct request *rq, struct run_row *rows, size_t n, int64_t page, int64_t limit)
+{
+    yyjson_mut_doc *d = json_doc(rq->arena);
+    yyjson_mut_val *o = yyjson_mut_obj(d), *list = json_add_arr(d, o, "data"), *view;
+    struct error err = {0};
+    for (size_t i = 0; i < n; i++) {
+        if (!view_one(rq, &rows[i], d, &view, &err)) {
+            reply_error(rq, &err);
+            return;
+        }
+        yyjson_mut_arr_append(list, view);
+    }
+    json_add_int(d, o, "page", page);
+    json_add_int(d, o, "pageSize", limit);
+    json_add_bool(d, o, "hasMore", n == (size_t)limit);
+    reply_json(rq, 0, o);
+}
+
+static void handle_list(struct request *rq)
+{
+    struct checks checks = checks_begin(rq);
+    struct run_query q = {.limit = 0};
+    struct run_row *rows = NULL;
+    struct error err = {0};
+    struct event event;
+    bool nobody;
+    size_t n = 0;
+    int64_t page = check_query_int(&checks, "page", 0, 0, 1000000);
+    q.limit = (int)check_query_int(&checks, "limit", 10, 1, PAGE_MAX);
+    q.offset = page * q.limit;
+    sets_read(&checks, &q);
+    if (!checks_done(&checks) || !time_read(rq, "after", &q.from) || !time_read(rq, "before", &q.to))
+        return;
+    if (q.from && q.to && q.from > q.to) {
+        reply_fail(rq, 400, "Invalid date range: start date (after) must be earlier than end date (before)");
+        return;
+    }
+    workflows_read(rq, &q);
+    struct str tx = request_query(rq, "transactionId");
+    if (!people_read(rq, &q, &nobody, &err)) {
+        reply_error(rq, &err);
+        return;
+    }
+    if (tx.n && !event_find_by_transaction(app_db(rq), rq->arena, rq->principal.environment, tx, &event, &err))
+        nobody = true;
+    else if (tx.n)
+        q.event = event.id;
+    if (!nobody && !run_list(app_db(rq), rq->arena, rq->principal.environment, &q, &rows, &n, &err))
+        reply_error(rq, &err);
+    else
+        reply_page(rq, rows, n, page, q.limit);
+}
+
+const struct route notification_routes[] = {
+    {HTTP_GET, "/v1/notifications", "notificationsList", "Notifications", "List workflow runs", AUTH_ENVIRONMENT,
+     "NOTIFICATION_READ", RATE_GLOBAL, 1, 200, ENVELOPE_NONE, 0, 0, handle_list},
+    {HTTP_GET, "/v1/notifications/{notificationId}", "notificationsRetrieve", "Notifications", "Retrieve a workflow run",
+     AUTH_ENVIRONMENT, "NOTIFICATION_READ", RATE_GLOBAL, 1, 200, ENVELOPE_DATA, 0, 0, handle_get},
+};
+const size_t notification_routes_n = sizeof notification_routes / sizeof *notification_routes;

@@ -1,0 +1,98 @@
+/* Routes of the live sockets, and what the hub asks of the application. */
+#include <stdlib.h>
+
+#include "api/app.h"
+#include "api/tables.h"
+#include "api/token.h"
+#include "model/inbox.h"
+
+bool app_socket_authenticate(void *arg, struct arena *a, struct str token, struct hub_identity *id)
+{
+    struct app *app = arg;
+    struct subscriber_token t;
+    if (!subscriber_token_verify(a, app->jwt_secret, token, &t))
+        return false;
+    *id = (struct hub_identity){.environment = t.environment, .subscriber = t.subscriber, .context = t.context,
+                                .expires_ms = t.expires_ms};
+    return true;
+}
+
+bool app_socket_counts(void *arg, const struct hub_identity *id, struct hub_counts *out)
+{
+    struct app *app = arg;
+    struct inbox_owner o = {.environment = id->environment, .subscriber = id->subscriber, .context = id->context};
+    struct inbox_counts c;
+    struct error err = {0};
+    if (!inbox_counts(app->hub_db, &o, &c, &err))
+        return false;
+    *out = (struct hub_counts){.unseen = c.unseen, .unread = c.unread, .high = c.by_severity[SEVERITY_HIGH],
+                               .medium = c.by_severity[SEVERITY_MEDIUM], .low = c.by_severity[SEVERITY_LOW],
+                               .none = c.by_severity[SEVERITY_NONE]};
+    return true;
+}
+
+/* --- presence: who has a socket open (inbox-realtime.md §6.3) ------------------------------------------------ */
+
+struct presence {
+    struct write_task task;
+    struct id environment, subscriber;
+    bool online;
+    int64_t now;
+};
+
+static bool presence_apply(struct write_task *t, struct db *db, struct error *err)
+{
+    struct presence *p = (struct presence *)t;
+    return subscriber_set_online(db, p->environment, p->subscriber, p->online, p->now, err);
+}
+
+static void presence_done(struct write_task *t, const struct error *err)
+{
+    (void)err;          /* the next connection or disconnection says it again */
+    free(t);
+}
+
+void app_socket_presence(void *arg, const struct hub_identity *id, bool online)
+{
+    struct app *app = arg;
+    struct presence *p = calloc(1, sizeof *p);
+    struct error err = {0};
+    if (!p)
+        return;
+    *p = (struct presence){.task = {.apply = presence_apply, .done = presence_done}, .environment = id->environment,
+                           .subscriber = id->subscriber, .online = online, .now = clock_now_ms(&app->clock)};
+    if (!writer_submit(app->writer, &p->task, &err))
+        free(p);
+}
+
+static void handle_engineio(struct request *rq)
+{
+    hub_handle_engineio(app_of(rq)->hub, rq);
+}
+
+static void handle_plain(struct request *rq)
+{
+    hub_handle_plain(app_of(rq)->hub, rq);
+}
+
+static void handle_root(struct request *rq)
+{
+    if (request_is_upgrade(rq)) {
+        hub_handle_plain(app_of(rq)->hub, rq);
+        return;
+    }
+    reply_header(rq, "Location", STR("/demo"));
+    reply_text(rq, 302, "text/plain; charset=utf-8", STR("The dashboard is not part of this version; see /demo\n"));
+}
+
+const struct route socket_routes[] = {
+    {HTTP_GET, "/socket.io/", "socketPoll", "Realtime", "Engine.IO polling and WebSocket", AUTH_PUBLIC, NULL, RATE_NONE, 0, 200,
+     ENVELOPE_NONE, 65536, ROUTE_CORS_ANY | ROUTE_RAW_BODY | ROUTE_NOT_IDEMPOTENT | ROUTE_ANY_UPGRADE, handle_engineio},
+    {HTTP_POST, "/socket.io/", "socketSend", "Realtime", "Engine.IO polling, client to server", AUTH_PUBLIC, NULL, RATE_NONE, 0,
+     200, ENVELOPE_NONE, 65536, ROUTE_CORS_ANY | ROUTE_RAW_BODY | ROUTE_NOT_IDEMPOTENT, handle_engineio},
+    {HTTP_GET, "/ws", "socketPlain", "Realtime", "Plain WebSocket transport", AUTH_PUBLIC, NULL, RATE_NONE, 0, 200, ENVELOPE_NONE,
+     65536, ROUTE_CORS_ANY | ROUTE_RAW_BODY | ROUTE_ANY_UPGRADE, handle_plain},
+    {HTTP_GET, "/", "root", "Realtime", "Plain WebSocket transport; the demo for browsers", AUTH_PUBLIC, NULL, RATE_NONE, 0, 200,
+     ENVELOPE_NONE, 65536, ROUTE_CORS_ANY | ROUTE_RAW_BODY | ROUTE_ANY_UPGRADE, handle_root},
+};
+const size_t socket_routes_n = sizeof socket_routes / sizeof *socket_routes;

@@ -1,0 +1,214 @@
+/* /v2/subscribers (rest-api.md §6.2). */
+#include "api/app.h"
+#include "api/tables.h"
+
+struct subscriber_write {
+    struct api_write w;
+    struct subscriber_patch patch;
+    enum { CREATE, PATCH, ERASE } kind;
+    bool fail_if_exists;
+    struct subscriber row;              /* afterwards */
+};
+
+/* 409 carries the existing entity's fields (rest-api.md §1). */
+static bool conflict(struct subscriber_write *x, const struct subscriber *s, struct error *err)
+{
+    struct request *rq = x->w.rq;
+    yyjson_mut_doc *d = json_doc(rq->arena);
+    error_http(err, 409, "Subscriber with id \"%.*s\" already exists", STR_ARG(s->subscriber_id));
+    err->details = json_write_mut(rq->arena, subscriber_json(d, s, rq->principal.organization));
+    return false;
+}
+
+static bool create_apply(struct subscriber_write *x, struct db *db, struct error *err)
+{
+    struct request *rq = x->w.rq;
+    struct id id;
+    struct error missing = {0};
+    if (x->fail_if_exists
+        && subscriber_find(db, rq->arena, rq->principal.environment, x->patch.subscriber_id, &x->row, &missing))
+        return conflict(x, &x->row, err);
+    return subscriber_upsert(db, rq->principal.environment, &x->patch, app_id(rq), app_now(rq), &id, err)
+        && subscriber_find_by_id(db, rq->arena, rq->principal.environment, id, &x->row, err);
+}
+
+static bool subscriber_apply(struct api_write *w, struct db *db, struct error *err)
+{
+    struct subscriber_write *x = (struct subscriber_write *)w;
+    struct request *rq = w->rq;
+    struct id environment = rq->principal.environment;
+    switch (x->kind) {
+    case CREATE: return create_apply(x, db, err);
+    case PATCH: return subscriber_update(db, environment, &x->patch, app_now(rq), err)
+                    && subscriber_find(db, rq->arena, environment, x->patch.subscriber_id, &x->row, err);
+    case ERASE: return subscriber_delete(db, environment, x->patch.subscriber_id, err);
+    }
+    return false;
+}
+
+static void subscriber_reply(struct api_write *w)
+{
+    struct subscriber_write *x = (struct subscriber_write *)w;
+    yyjson_mut_doc *d = json_doc(w->rq->arena);
+    if (x->kind == ERASE) {
+        yyjson_mut_val *o = yyjson_mut_obj(d);
+        json_add_bool(d, o, "acknowledged", true);
+        json_add_str(d, o, "status", STR("deleted"));
+        reply_json(w->rq, 0, o);
+        return;
+    }
+    reply_json(w->rq, 0, subscriber_json(d, &x->row, w->rq->principal.organization));
+}
+
+static struct subscriber_write *write_new(struct request *rq)
+{
+    struct subscriber_write *x = ARENA_NEW(rq->arena, struct subscriber_write);
+    x->w.rq = rq;
+    x->w.apply = subscriber_apply;
+    x->w.reply = subscriber_reply;
+    return x;
+}
+
+static bool body_read(struct checks *c, struct subscriber_write *x)
+{
+    struct str messages[SUBSCRIBER_FIELDS];
+    size_t n = subscriber_patch_read(c->rq->arena, c->rq->json, &x->patch, messages);
+    for (size_t i = 0; i < n; i++)
+        check_fail(c, "%.*s", STR_ARG(messages[i]));
+    return n == 0;
+}
+
+static void handle_create(struct request *rq)
+{
+    struct checks checks = checks_begin(rq);
+    struct subscriber_write *x = write_new(rq);
+    yyjson_val *id = json_get(rq->json, "subscriberId");
+    body_read(&checks, x);
+    if (!yyjson_is_str(id))
+        check_fail(&checks, "subscriberId must be a string");
+    else if (!x->patch.subscriber_id.n)
+        check_fail(&checks, "SubscriberId is required");
+    else if (!subscriber_id_valid(x->patch.subscriber_id))
+        check_fail(&checks, "subscriberId must have 1 to 256 characters and no control characters");
+    x->fail_if_exists = check_query_bool(&checks, "failIfExists", false);
+    if (!checks_done(&checks))
+        return;
+    /* A body without data resets it (rest-api.md §6.2). */
+    x->patch.present |= 1u << SUBSCRIBER_DATA;
+    x->kind = CREATE;
+    api_write(rq, &x->w);
+}
+
+static void handle_patch(struct request *rq)
+{
+    struct checks checks = checks_begin(rq);
+    struct subscriber_write *x = write_new(rq);
+    body_read(&checks, x);
+    if (!checks_done(&checks))
+        return;
+    x->patch.subscriber_id = request_param(rq, "subscriberId");
+    x->kind = PATCH;
+    api_write(rq, &x->w);
+}
+
+static void handle_delete(struct request *rq)
+{
+    struct subscriber_write *x = write_new(rq);
+    x->patch.subscriber_id = request_param(rq, "subscriberId");
+    x->kind = ERASE;
+    api_write(rq, &x->w);
+}
+
+static void handle_get(struct request *rq)
+{
+    struct subscriber s;
+    struct error err = {0};
+    struct str id = request_param(rq, "subscriberId");
+    if (!subscriber_find(app_db(rq), rq->arena, rq->principal.environment, id, &s, &err)) {
+        if (err.code == ERROR_NOT_FOUND)
+            error_http(&err, 404, "Subscriber: %.*s was not found", (int)(id.n > 256 ? 256 : id.n), id.p);
+        reply_error(rq, &err);
+        return;
+    }
+    reply_json(rq, 0, subscriber_json(json_doc(rq->arena), &s, rq->principal.organization));
+}
+
+static void cursor_read(struct checks *c, const char *name, struct id *out)
+{
+    struct str s = request_query(c->rq, name);
+    /* An id that cannot be one names no row: an empty page, like every unknown cursor. */
+    if (s.n && !id_parse(s, out))
+        memset(out->b, 0xff, sizeof out->b);
+}
+
+static void query_read(struct checks *c, struct subscriber_query *q)
+{
+    struct request *rq = c->rq;
+    struct str by = request_query(rq, "orderBy");
+    q->email = request_query(rq, "email");
+    q->phone = request_query(rq, "phone");
+    q->name = request_query(rq, "name");
+    q->subscriber_id = request_query(rq, "subscriberId");
+    q->limit = (int)check_query_int(c, "limit", 10, 1, 100);
+    q->ascending = str_eqz(request_query(rq, "orderDirection"), "ASC");
+    q->include_cursor = check_query_bool(c, "includeCursor", false);
+    q->by_updated_at = str_eqz(by, "updatedAt");
+    if (by.n && !q->by_updated_at && !str_eqz(by, "_id"))
+        check_fail(c, "orderBy must be one of the following values: updatedAt, _id");
+    cursor_read(c, "after", &q->after);
+    cursor_read(c, "before", &q->before);
+}
+
+static void add_cursor(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, struct id id)
+{
+    if (id_is_zero(id))
+        json_add_str(d, o, key, STR_NULL);
+    else
+        json_add_id(d, o, key, id);
+}
+
+static void handle_search(struct request *rq)
+{
+    struct checks checks = checks_begin(rq);
+    struct subscriber_query q = {.limit = 0};
+    struct subscriber_page page;
+    struct error err = {0};
+    query_read(&checks, &q);
+    if (!checks_done(&checks))
+        return;
+    if (!id_is_zero(q.after) && !id_is_zero(q.before)) {
+        reply_fail(rq, 400, "Cannot specify both \"before\" and \"after\" cursors at the same time.");
+        return;
+    }
+    if (!subscriber_list(app_db(rq), rq->arena, rq->principal.environment, &q, &page, &err)) {
+        reply_error(rq, &err);
+        return;
+    }
+    yyjson_mut_doc *d = json_doc(rq->arena);
+    yyjson_mut_val *o = yyjson_mut_obj(d), *list = json_add_arr(d, o, "data");
+    for (size_t i = 0; i < page.n; i++)
+        yyjson_mut_arr_append(list, subscriber_json(d, &page.items[i], rq->principal.organization));
+    add_cursor(d, o, "next", page.next);
+    add_cursor(d, o, "previous", page.previous);
+    json_add_int(d, o, "totalCount", page.total);
+    json_add_bool(d, o, "totalCountCapped", page.total_capped);
+    reply_json(rq, 0, o);
+}
+
+#define SUBSCRIBER(method, path, operation, summary, permission, status, envelope, handler)                          \
+    {method, path, operation, "Subscribers", summary, AUTH_ENVIRONMENT, permission, RATE_CONFIGURATION, 1, status, envelope, 0, 0, \
+     handler}
+
+const struct route subscriber_routes[] = {
+    SUBSCRIBER(HTTP_GET, "/v2/subscribers", "subscribersSearch", "Search subscribers", "SUBSCRIBER_READ", 200, ENVELOPE_NONE,
+               handle_search),
+    SUBSCRIBER(HTTP_POST, "/v2/subscribers", "subscribersCreate", "Create or update a subscriber", "SUBSCRIBER_WRITE", 201,
+               ENVELOPE_DATA, handle_create),
+    SUBSCRIBER(HTTP_GET, "/v2/subscribers/{subscriberId}", "subscribersRetrieve", "Retrieve a subscriber", "SUBSCRIBER_READ", 200,
+               ENVELOPE_DATA, handle_get),
+    SUBSCRIBER(HTTP_PATCH, "/v2/subscribers/{subscriberId}", "subscribersPatch", "Change a subscriber", "SUBSCRIBER_WRITE", 200,
+               ENVELOPE_DATA, handle_patch),
+    SUBSCRIBER(HTTP_DELETE, "/v2/subscribers/{subscriberId}", "subscribersDelete", "Delete a subscriber", "SUBSCRIBER_WRITE", 200,
+               ENVELOPE_DATA, handle_delete),
+};
+const size_t subscriber_routes_n = sizeof subscriber_routes / sizeof *subscriber_routes;

@@ -1,0 +1,11 @@
+/* All routes, in one list. */
+#include "api/tables.h"
+
+#include "api/app.h"
+
+#define TABLE(name) {name##_routes, &name##_routes_n}
+
+const struct route_table app_tables[] = {
+    TABLE(event),       TABLE(subscriber),  TABLE(workflow), TABLE(notification), TABLE(message), TABLE(integration),
+    TABLE(environment), TABLE(outbox),      TABLE(inbox),    TABLE(socket),       TABLE(system),  {NULL, NULL},
+};

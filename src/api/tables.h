@@ -1,0 +1,23 @@
+/* The route tables of this room, one a resource. */
+#ifndef API_TABLES_H
+#define API_TABLES_H
+
+#include "http/route.h"
+
+#define ROUTE_TABLE(name)                     \
+    extern const struct route name##_routes[]; \
+    extern const size_t name##_routes_n
+
+ROUTE_TABLE(event);
+ROUTE_TABLE(subscriber);
+ROUTE_TABLE(workflow);
+ROUTE_TABLE(notification);
+ROUTE_TABLE(message);
+ROUTE_TABLE(integration);
+ROUTE_TABLE(environment);
+ROUTE_TABLE(outbox);
+ROUTE_TABLE(inbox);
+ROUTE_TABLE(socket);
+ROUTE_TABLE(system);
+
+#endif

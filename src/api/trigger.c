@@ -1,0 +1,167 @@
+/* Checks of a trigger, and its way into the engine. */
+#include "api/trigger.h"
+
+#include "model/event.h"
+
+static bool recipient_is_valid(yyjson_val *v)
+{
+    if (yyjson_is_str(v))
+        return str_trim(json_str(v)).n > 0;
+    if (!yyjson_is_obj(v))
+        return false;
+    if (str_eqz(json_get_str(v, "type"), "Topic"))
+        return json_get_str(v, "topicKey").n > 0;
+    return str_trim(json_get_str(v, "subscriberId")).n > 0 || json_get_str(v, "topicKey").n > 0;
+}
+
+static bool to_is_valid(yyjson_val *to)
+{
+    yyjson_val *v;
+    if (!yyjson_is_arr(to))
+        return recipient_is_valid(to);
+    yyjson_arr_iter it = yyjson_arr_iter_with(to);
+    while ((v = yyjson_arr_iter_next(&it)))
+        if (!recipient_is_valid(v))
+            return false;
+    return yyjson_arr_size(to) > 0;
+}
+
+void trigger_check(struct checks *c, yyjson_val *event)
+{
+    yyjson_val *actor = json_get(event, "actor"), *tenant = json_get(event, "tenant"), *context;
+    check_string(c, event, "name", true);
+    if (!to_is_valid(json_get(event, "to")))
+        check_fail(c, "to must be a non-empty subscriberId string, an object with a non-empty subscriberId, a topic object "
+                      "with a non-empty topicKey, or a non-empty array of those");
+    check_object(c, event, "payload", false);
+    check_object(c, event, "overrides", false);
+    struct str tx = check_string(c, event, "transactionId", false);
+    if (tx.n > 256)
+        check_fail(c, "transactionId must be shorter than or equal to 256 characters");
+    if (actor && !yyjson_is_null(actor) && !recipient_is_valid(actor))
+        check_fail(c, "actor must be a subscriberId string or an object with a non-empty subscriberId");
+    if (tenant && !yyjson_is_null(tenant) && !yyjson_is_str(tenant) && !json_get_str(tenant, "identifier").n)
+        check_fail(c, "tenant must be a string or an object with a non-empty identifier");
+    context = check_object(c, event, "context", false);
+    if (yyjson_obj_size(context) > 5)
+        check_fail(c, "context must contain no more than 5 elements");
+}
+
+/* Bytes of the event as JSON, without payload.attachments. */
+static bool size_check(struct trigger_call *c, yyjson_val *event, struct error *err)
+{
+    struct arena *a = c->rq->arena;
+    size_t n = c->bulk ? json_write(a, event).n : c->rq->body.n;
+    yyjson_val *attachments = json_path(event, STR("payload.attachments"));
+    if (attachments)
+        n -= json_write(a, attachments).n;
+    if (n <= EVENT_BYTES_MAX)
+        return true;
+    struct str name = json_get_str(event, "name");
+    if (c->bulk)
+        return error_http(err, 413, "Event at index %zu (workflow: \"%.*s\") has payload size (%zu bytes) exceeds maximum allowed "
+                          "size of %d bytes (512KB). Note: Attachments are excluded from this limit.", c->index,
+                          (int)(name.n > 128 ? 128 : name.n), name.p, n, EVENT_BYTES_MAX);
+    return error_http(err, 413, "Payload size (%zu bytes) exceeds maximum allowed size of %d bytes (512KB). Note: Attachments are "
+                      "excluded from this limit.", n, EVENT_BYTES_MAX);
+}
+
+static enum trigger_status workflow_status(const struct definition *d, yyjson_val *tenant)
+{
+    bool active = false;
+    if (yyjson_is_str(tenant))
+        return TRIGGER_NO_TENANT;           /* no tenant was ever created here (decisions.md 12) */
+    if (!d->workflow.active)
+        return TRIGGER_NOT_ACTIVE;
+    for (int i = 0; i < d->steps_n; i++)
+        active |= d->steps[i].active;
+    if (!d->steps_n)
+        return TRIGGER_NO_STEPS;
+    return active ? TRIGGER_PROCESSED : TRIGGER_NO_ACTIVE_STEPS;
+}
+
+/* Hashes of key and body: the event's columns (decisions.md 10; organisation, environment and route are part). */
+static void idempotency_set(struct trigger_call *c, struct str key)
+{
+    struct request *rq = c->rq;
+    uint8_t *key_hash = arena_alloc_raw(rq->arena, 32), *body_hash = arena_alloc_raw(rq->arena, 32);
+    struct buf b = {.arena = rq->arena};
+    buf_add(&b, rq->principal.organization.b, 12);
+    buf_add(&b, rq->principal.environment.b, 12);
+    buf_z(&b, rq->route->operation);
+    buf_char(&b, ' ');
+    buf_str(&b, key);
+    crypto_sha256(buf_get(&b), key_hash);
+    crypto_sha256(rq->body, body_hash);
+    c->trigger.idempotency_hash = (struct str){(char *)key_hash, 32};
+    c->trigger.body_hash = (struct str){(char *)body_hash, 32};
+}
+
+static void engine_done(struct trigger *t, const struct error *err)
+{
+    struct trigger_call *c = t->owner;
+    c->done(c, err);
+}
+
+static yyjson_val *member(yyjson_val *event, const char *key)
+{
+    yyjson_val *v = json_get(event, key);
+    return yyjson_is_null(v) ? NULL : v;
+}
+
+bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct str idempotency_key, struct error *err)
+{
+    struct request *rq = c->rq;
+    struct app *app = app_of(rq);
+    struct str tx = json_get_str(event, "transactionId");
+    char hex[ID_HEX + 1];
+    if (!size_check(c, event, err))
+        return false;
+    struct definition *d = definition_current(app->definitions, app_db(rq), rq->principal.environment,
+                                              json_get_str(event, "name"), err);
+    if (!d)
+        return err->code == ERROR_NOT_FOUND ? error_http(err, 422, "workflow_not_found") : false;
+    if (json_path(event, STR("payload.attachments"))) {
+        cached_unref(&d->head);
+        error_http(err, 400, "Attachments are not supported by this version");
+        return error_field(err, "payload.attachments");
+    }
+    if (!tx.n) {
+        id_hex(app_id(rq), hex);
+        tx = str_fmt(rq->arena, "txn_%s", hex);
+    }
+    c->transaction_id = tx;
+    c->status = workflow_status(d, json_get(event, "tenant"));
+    if (c->status != TRIGGER_PROCESSED) {
+        cached_unref(&d->head);
+        c->done(c, NULL);
+        return true;
+    }
+    c->trigger = (struct trigger){
+        .arena = rq->arena, .environment = rq->principal.environment, .organization = rq->principal.organization,
+        .definition = d, .request_id = str_of(rq->id), .transaction_id = tx, .to = member(event, "to"),
+        .payload = member(event, "payload"), .overrides = member(event, "overrides"), .actor = member(event, "actor"),
+        .tenant = member(event, "tenant"), .context = member(event, "context"), .done = engine_done, .owner = c};
+    if (idempotency_key.n)
+        idempotency_set(c, idempotency_key);
+    if (engine_trigger(app->engine, &c->trigger, err))
+        return true;
+    cached_unref(&d->head);
+    return false;
+}
+
+yyjson_mut_val *trigger_json(yyjson_mut_doc *d, const struct trigger_call *c)
+{
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    json_add_bool(d, o, "acknowledged", true);
+    json_add_str(d, o, "status", trigger_status_name(c->status));
+    json_add_str(d, o, "transactionId", c->transaction_id);
+    if (c->status == TRIGGER_PROCESSED) {
+        char hex[ID_HEX + 1];
+        struct str url = app_of(c->rq)->public_url;
+        id_hex(c->rq->principal.environment, hex);
+        struct str link = str_fmt(c->rq->arena, "%.*s/env/%s/activity/requests?selectedLogId=%s", STR_ARG(url), hex, c->rq->id);
+        json_add_str(d, o, "activityFeedLink", link);
+    }
+    return o;
+}

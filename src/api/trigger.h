@@ -1,0 +1,29 @@
+/* From the body of a trigger call to a struct trigger: the synchronous checks of engine.md §1.2. */
+#ifndef API_TRIGGER_H
+#define API_TRIGGER_H
+
+#include "api/app.h"
+
+enum { EVENT_BYTES_MAX = 524288 };      /* the event without attachments (decisions.md 7) */
+
+/* What a trigger call came to. status TRIGGER_PROCESSED: `trigger` was handed to the engine. */
+struct trigger_call {
+    struct request *rq;
+    enum trigger_status status;
+    struct str transaction_id;
+    struct trigger trigger;
+    void (*done)(struct trigger_call *c, const struct error *err);   /* on any thread, once */
+    void *owner;
+    size_t index;                       /* in a bulk call */
+    bool bulk;
+};
+
+/* Adds the messages of class-validator for one event (422). */
+void trigger_check(struct checks *c, yyjson_val *event);
+/* Runs the checks behind the form and starts the trigger. On false, err says why (done is not called); otherwise done
+ * is called, at once when the status is not TRIGGER_PROCESSED. idempotency_key may be empty. */
+bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct str idempotency_key, struct error *err);
+/* {acknowledged, status, transactionId, activityFeedLink} */
+yyjson_mut_val *trigger_json(yyjson_mut_doc *d, const struct trigger_call *c);
+
+#endif

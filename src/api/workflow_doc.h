@@ -1,0 +1,24 @@
+/* Between the wire form of a workflow and its stored definition (rest-api.md §6.8, model/workflow.h). */
+#ifndef API_WORKFLOW_DOC_H
+#define API_WORKFLOW_DOC_H
+
+#include "api/app.h"
+#include "model/workflow.h"
+
+enum { STEPS_MAX = 20 };
+
+/* Checks the body of a create (before NULL) or a full update and makes the row's name, active and doc. Adds form
+ * mistakes to checks (422); what the form allows but this server refuses is in err (400). */
+bool workflow_doc_read(struct checks *checks, yyjson_val *body, const struct workflow *before, struct workflow *w,
+                       struct error *err);
+/* Applies the members of a PATCH to w; nulls are ignored. */
+bool workflow_doc_patch(struct checks *checks, yyjson_val *body, struct workflow *w, struct error *err);
+
+/* WorkflowResponseDto. */
+yyjson_mut_val *workflow_json(yyjson_mut_doc *d, struct arena *a, const struct workflow *w);
+/* WorkflowListResponseDto. */
+yyjson_mut_val *workflow_summary_json(yyjson_mut_doc *d, struct arena *a, const struct workflow *w);
+/* "ACTIVE" or "INACTIVE". */
+struct str workflow_status_name(const struct workflow *w);
+
+#endif

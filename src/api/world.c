@@ -1,0 +1,93 @@
+/* The world as the engine sees it: providers behind the dispatcher, sockets behind the hub. */
+#include "api/app.h"
+
+static struct delivery_address address_of(struct str email, struct str name)
+{
+    return (struct delivery_address){.name = name, .email = email};
+}
+
+/* An address, or several: "a@b", ["a@b", …]. first, if given, comes before them. */
+static const struct delivery_address *addresses_of(struct arena *a, struct str first, yyjson_val *v, size_t *n)
+{
+    size_t max = 1 + (yyjson_is_arr(v) ? yyjson_arr_size(v) : 1);
+    struct delivery_address *list = ARENA_ARRAY(a, struct delivery_address, max);
+    yyjson_val *x;
+    *n = 0;
+    if (first.n)
+        list[(*n)++] = address_of(first, STR_NULL);
+    if (yyjson_is_str(v) && yyjson_get_len(v))
+        list[(*n)++] = address_of(json_str(v), STR_NULL);
+    yyjson_arr_iter it = yyjson_arr_iter_with(v);
+    while ((x = yyjson_arr_iter_next(&it)))
+        if (yyjson_is_str(x))
+            list[(*n)++] = address_of(json_str(x), STR_NULL);
+    return list;
+}
+
+static struct delivery_email *email_of(struct arena *a, yyjson_val *doc, yyjson_val *credentials)
+{
+    struct delivery_email *e = ARENA_NEW(a, struct delivery_email);
+    struct str from = json_get_str(json_get(doc, "from"), "email"), name = json_get_str(json_get(doc, "from"), "name");
+    e->from = address_of(from.n ? from : json_get_str(credentials, "from"),
+                         name.n ? name : json_get_str(credentials, "senderName"));
+    e->to = addresses_of(a, json_get_str(doc, "email"), json_get(doc, "to"), &e->to_n);
+    e->cc = addresses_of(a, STR_NULL, json_get(doc, "cc"), &e->cc_n);
+    e->bcc = addresses_of(a, STR_NULL, json_get(doc, "bcc"), &e->bcc_n);
+    e->reply_to = addresses_of(a, STR_NULL, json_get(doc, "replyTo"), &e->reply_to_n);
+    e->subject = json_get_str(doc, "subject");
+    e->html = json_get_str(doc, "content");
+    e->text = json_get_str(doc, "text");
+    e->headers = json_get(doc, "headers");
+    return e;
+}
+
+static void delivery_done(struct delivery *d, const struct delivery_result *r)
+{
+    struct engine_delivery *e = d->owner;
+    struct machine_input in = {
+        .verdict = r->outcome == DELIVERY_SENT ? VERDICT_SENT : r->outcome == DELIVERY_RETRY ? VERDICT_RETRY : VERDICT_FAILED,
+        .provider_message_id = r->message_id,
+        .response = r->response,
+        .error = r->error,
+        .retry_after_ms = r->retry_after_ms,
+    };
+    engine_delivered(e, &in);       /* frees the arena that d lives in */
+}
+
+static void refuse(struct engine_delivery *e, enum delivery_verdict verdict, const char *why)
+{
+    struct machine_input in = {.verdict = verdict, .error = str_of(why)};
+    engine_delivered(e, &in);
+}
+
+void app_deliver(void *arg, struct engine_delivery *e)
+{
+    struct app *app = arg;
+    struct error err = {0};
+    struct str plain = STR("{}");
+    struct delivery *d = ARENA_NEW(e->arena, struct delivery);
+    yyjson_val *credentials;
+    if (e->credentials.n && !crypto_open(&app->box, e->arena, e->credentials, &plain, &err)) {
+        refuse(e, VERDICT_FAILED, err.message);
+        return;
+    }
+    if (!json_parse(e->arena, plain, &credentials, &err)) {
+        refuse(e, VERDICT_FAILED, "The stored credentials are damaged");
+        return;
+    }
+    *d = (struct delivery){.arena = e->arena, .provider_id = e->provider_id, .credentials = credentials,
+                           .idempotency_key = e->idempotency_key, .done = delivery_done, .owner = e};
+    d->email = email_of(e->arena, e->doc, credentials);
+    if (!d->email->from.email.n) {
+        refuse(e, VERDICT_FAILED, "Provider is missing or not configured");     /* engine.md §7.3: no default sender */
+        return;
+    }
+    if (!dispatcher_submit(app->dispatcher, d, &err))
+        refuse(e, VERDICT_RETRY, err.message);
+}
+
+void app_received(void *arg, const struct message *m, struct str json)
+{
+    struct app *app = arg;
+    hub_message(app->hub, m->subscriber, m->context.p ? m->context : STR(""), json);
+}

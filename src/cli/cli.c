@@ -1,0 +1,79 @@
+/* The table of commands. */
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/crypto.h"
+#include "cli/config.h"
+
+static const struct command commands[] = {
+    {"serve", "[options]", "run the server", cli_serve},
+    {"trigger", "WORKFLOW --to SUBSCRIBER [--payload JSON] [--transaction-id ID]", "trigger a workflow on a running server", cli_trigger},
+    {"keys", "[--data-dir DIR]", "show the environments and their secret keys", cli_keys},
+    {"config", "", "list every setting as a Markdown table", cli_config},
+    {"version", "", "print the version", cli_version},
+    {"help", "", "this text", cli_help},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+int cli_fail(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    fputs("carillon: ", stderr);
+    vfprintf(stderr, fmt, ap);
+    fputc('\n', stderr);
+    va_end(ap);
+    return 1;
+}
+
+int cli_version(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    puts("carillon " CARILLON_VERSION);
+    return 0;
+}
+
+int cli_config(int argc, char **argv)
+{
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    (void)argc;
+    (void)argv;
+    fputs(config_markdown(a).p, stdout);
+    return 0;
+}
+
+int cli_help(int argc, char **argv)
+{
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    (void)argc;
+    (void)argv;
+    puts("carillon: notification infrastructure as one binary\n");
+    for (int i = 0; i < COMMANDS; i++)
+        printf("  carillon %s %s\n      %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+    printf("\nOptions of serve, each also an environment variable:\n%s", config_help(a).p);
+    return 0;
+}
+
+int cli_main(int argc, char **argv)
+{
+    if (!crypto_init())
+        return cli_fail("The cryptographic library could not be started");
+    if (argc < 2) {
+        cli_help(0, NULL);
+        return 2;
+    }
+    const char *name = argv[1];
+    if (!strcmp(name, "--help") || !strcmp(name, "-h"))
+        name = "help";
+    if (!strcmp(name, "--version"))
+        name = "version";
+    for (int i = 0; i < COMMANDS; i++)
+        if (!strcmp(commands[i].name, name))
+            return commands[i].run(argc - 2, argv + 2);
+    cli_fail("Unknown command '%s'; carillon help lists them", argv[1]);
+    return 2;
+}

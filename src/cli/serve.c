@@ -1,0 +1,261 @@
+/* `carillon serve`: makes the parts, wires them, runs until SIGTERM, and takes them down in order. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "account/bootstrap.h"
+#include "api/app.h"
+#include "base/log.h"
+#include "cli/config.h"
+#include "cli/demo.h"
+#include "db/migrate.h"
+#include "model/subscriber.h"
+
+enum { DRAIN_MS = 8000, TABLES_MAX = 32 };
+
+struct serve {
+    struct arena *arena;
+    struct config config;
+    struct app app;
+    const char *url;
+    const struct route *tables[TABLES_MAX];
+    size_t counts[TABLES_MAX];
+    const char *origins[17];
+};
+
+static const char *path_in(struct serve *s, const char *name)
+{
+    return str_fmt(s->arena, "%s/%s", s->config.data_dir, name).p;
+}
+
+static bool data_dir_open(struct serve *s, struct error *err)
+{
+    const char *dir = s->config.data_dir;
+    struct stat st;
+    if (mkdir(dir, 0700) && errno != EEXIST)
+        return error_set(err, ERROR_IO, "Cannot create the data directory %s: %s", dir, strerror(errno));
+    if (stat(dir, &st) || !S_ISDIR(st.st_mode))
+        return error_set(err, ERROR_IO, "The data directory %s is not a directory", dir);
+    if (access(dir, R_OK | W_OK | X_OK))
+        return error_set(err, ERROR_IO, "The data directory %s is not writable: %s", dir, strerror(errno));
+    return true;
+}
+
+static bool secrets_open(struct serve *s, struct error *err)
+{
+    struct str sealing = str_of(s->config.encryption_key);
+    s->app.jwt_secret = str_of(s->config.jwt_secret);
+    s->app.metrics_token = str_of(s->config.metrics_token);
+    if (sealing.n && sealing.n < 16)
+        return error_set(err, ERROR_BAD_INPUT, "The encryption key must have 16 characters or more");
+    if (!s->app.jwt_secret.n && !bootstrap_secret(s->arena, path_in(s, "jwt.secret"), &s->app.jwt_secret, err))
+        return false;
+    if (!sealing.n && !bootstrap_secret(s->arena, path_in(s, "encryption.secret"), &sealing, err))
+        return false;
+    crypto_box_init(&s->app.box, sealing);
+    return true;
+}
+
+static bool after_migration(void *arg, struct db *db, struct error *err)
+{
+    struct serve *s = arg;
+    return db_kind_of(db) != DB_SQLITE || subscriber_clear_online(db, clock_now_ms(&s->app.clock), err);
+}
+
+static bool store_open(struct serve *s, struct error *err)
+{
+    struct app *app = &s->app;
+    s->url = s->config.database_url ? s->config.database_url : str_fmt(s->arena, "sqlite:%s", path_in(s, "carillon.db")).p;
+    struct db *db = db_open(s->url, false, err);
+    if (!db)
+        return false;
+    bool ok = db_migrate(db, 0, err);
+    db_close(db);
+    if (!ok)
+        return false;
+    struct writer_config wc = {.url = s->url, .metrics = app->metrics};
+    app->writer = writer_start(&wc, err);
+    struct bootstrap b = {.box = &app->box, .ids = &app->ids, .now = clock_now_ms(&app->clock),
+                          .secret_key = str_of(s->config.secret_key),
+                          .application_identifier = str_of(s->config.application_identifier)};
+    return app->writer && bootstrap_store(app->writer, &b, err) && writer_run(app->writer, after_migration, s, err);
+}
+
+static bool connections_open(struct serve *s, struct error *err)
+{
+    struct app *app = &s->app;
+    int64_t loops = 0;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    str_to_i64(str_of(s->config.loops), &loops);
+    app->loops = loops > 0 && loops <= 64 ? (int)loops : cores > 8 ? 8 : cores < 1 ? 1 : (int)cores;
+    app->loop_db = ARENA_ARRAY(s->arena, struct db *, app->loops);
+    for (int i = 0; i < app->loops; i++)
+        if (!(app->loop_db[i] = db_open(s->url, true, err)))
+            return false;
+    app->hub_db = db_open(s->url, true, err);
+    return app->hub_db && bootstrap_write_credentials(app->hub_db, &app->box, path_in(s, "credentials.json"), err);
+}
+
+static bool engine_open(struct serve *s, struct error *err)
+{
+    struct app *app = &s->app;
+    bool shared = s->config.database_url != NULL;
+    int64_t workers = 0;
+    str_to_i64(str_of(s->config.workers), &workers);
+    app->directory = directory_create(shared);
+    app->definitions = definitions_create(shared);
+    struct dispatcher_config dc = {.sink = s->config.delivery_sink, .metrics = app->metrics};
+    struct hub_config hc = {.app = app, .authenticate = app_socket_authenticate, .counts = app_socket_counts,
+                            .presence = app_socket_presence, .metrics = app->metrics};
+    struct engine_config ec = {.database_url = s->url, .writer = app->writer, .clock = &app->clock, .ids = &app->ids,
+                               .directory = app->directory, .definitions = app->definitions,
+                               .world = {.app = app, .deliver = app_deliver, .received = app_received},
+                               .metrics = app->metrics, .workers = (int)workers};
+    app->dispatcher = dispatcher_start(&dc, err);
+    app->hub = app->dispatcher ? hub_start(&hc, err) : NULL;
+    app->engine = app->hub ? engine_start(&ec, err) : NULL;
+    return app->engine != NULL;
+}
+
+static void tables_collect(struct serve *s)
+{
+    int n = 0;
+    for (; app_tables[n].routes; n++) {
+        s->tables[n] = app_tables[n].routes;
+        s->counts[n] = *app_tables[n].n;
+    }
+    s->tables[n] = demo_routes;
+    s->counts[n] = demo_routes_n;
+}
+
+static void origins_collect(struct serve *s)
+{
+    struct str rest = str_of(s->config.origins);
+    for (int n = 0; rest.n && n < 16;) {
+        ptrdiff_t comma = str_find(rest, STR(","));
+        struct str one = str_trim(str_sub(rest, 0, comma < 0 ? rest.n : (size_t)comma));
+        if (one.n)
+            s->origins[n++] = str_z(s->arena, one);
+        rest = comma < 0 ? STR_NULL : str_sub(rest, (size_t)comma + 1, rest.n);
+    }
+}
+
+static bool is_loopback(const char *listen)
+{
+    return !strncmp(listen, "127.", 4) || !strncmp(listen, "[::1]", 5) || !strncmp(listen, "localhost", 9);
+}
+
+static bool server_open(struct serve *s, struct error *err)
+{
+    struct app *app = &s->app;
+    tables_collect(s);
+    origins_collect(s);
+    app->listens_on_loopback_only = true;
+    for (int i = 0; s->config.listen[i]; i++)
+        app->listens_on_loopback_only &= is_loopback(s->config.listen[i]);
+    struct server_config sc = {.tables = s->tables, .table_sizes = s->counts, .app = app, .listen = s->config.listen,
+                               .loops = app->loops, .origins = s->origins, .context_path = s->config.context_path,
+                               .metrics = app->metrics, .authenticate = app_authenticate, .accepting = app_accepting};
+    app->server = server_start(&sc, err);
+    return app->server != NULL;
+}
+
+/* How a person on this machine reaches it: the first address, with the port that was really bound. */
+static void public_url_set(struct serve *s)
+{
+    const char *address = s->config.listen[0];
+    const char *colon = strrchr(address, ':');
+    struct str host = {address, colon ? (size_t)(colon - address) : strlen(address)};
+    if (str_eqz(host, "0.0.0.0") || str_eqz(host, "[::]") || !host.n)
+        host = STR("127.0.0.1");
+    if (s->config.public_url) {
+        s->app.public_url = str_of(s->config.public_url);
+        while (str_ends(s->app.public_url, STR("/")))
+            s->app.public_url.n--;
+    } else {
+        s->app.public_url = str_fmt(s->arena, "http://%.*s:%d", STR_ARG(host), server_port(s->app.server, 0));
+    }
+}
+
+static void close_all(struct serve *s)
+{
+    struct app *app = &s->app;
+    atomic_store(&app->stopping, true);
+    if (app->server)
+        server_stop(app->server, DRAIN_MS / 2);
+    if (app->engine)
+        engine_stop(app->engine, DRAIN_MS / 2);
+    if (app->dispatcher)
+        dispatcher_stop(app->dispatcher, 500);
+    if (app->writer)
+        writer_stop(app->writer);
+    if (app->hub)
+        hub_stop(app->hub);
+    for (int i = 0; i < app->loops; i++)
+        db_close(app->loop_db ? app->loop_db[i] : NULL);
+    db_close(app->hub_db);
+    definitions_destroy(app->definitions);
+    directory_destroy(app->directory);
+    metrics_destroy(app->metrics);
+}
+
+static enum log_level level_of(const char *name)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error", "none"};
+    for (int i = 0; i < 5; i++)
+        if (!strcmp(name, names[i]))
+            return (enum log_level)i;
+    return LOG_INFO;
+}
+
+static bool open_all(struct serve *s, struct error *err)
+{
+    struct app *app = &s->app;
+    clock_init(&app->clock, !strcmp(s->config.clock, "virtual"));
+    id_source_init(&app->ids);
+    app->metrics = metrics_create();
+    if (!data_dir_open(s, err) || !secrets_open(s, err) || !store_open(s, err) || !connections_open(s, err)
+        || !engine_open(s, err) || (!strcmp(s->config.demo, "on") && !demo_prepare(app, err)) || !server_open(s, err))
+        return false;
+    public_url_set(s);
+    return true;
+}
+
+int cli_serve(int argc, char **argv)
+{
+    struct arena *arena ARENA_SCOPED = arena_create(0);
+    struct serve *s = ARENA_NEW(arena, struct serve);
+    struct error err = {0};
+    sigset_t stop;
+    int sig;
+    /* Few heaps: a process of a dozen threads must not keep a dozen of them warm. */
+    mallopt(M_ARENA_MAX, 4);
+    s->arena = arena;
+    if (!config_read(arena, argc, argv, &s->config, &err)) {
+        cli_fail("%s", err.message);
+        return 2;
+    }
+    log_setup(level_of(s->config.log_level), !strcmp(s->config.log, "json"));
+    config_log_ignored();
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTERM);
+    sigaddset(&stop, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &stop, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    if (!open_all(s, &err)) {
+        close_all(s);
+        return cli_fail("%s", err.message);
+    }
+    log_info("listening", "url", s->app.public_url.p, "version", CARILLON_VERSION, "clock", s->config.clock, NULL);
+    sigwait(&stop, &sig);
+    log_info("stopping", "signal", sig == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
+    close_all(s);
+    log_info("stopped", NULL);
+    return 0;
+}

@@ -1,0 +1,7 @@
+/* The binary: one command a call. */
+#include "cli/cli.h"
+
+int main(int argc, char **argv)
+{
+    return cli_main(argc, argv);
+}
