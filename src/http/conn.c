@@ -177,8 +177,8 @@ void conn_notify(void *loop, struct MHD_Connection *mhd, void **ctx, enum MHD_Co
 }
 
 /* The client got an answer before it had sent everything. Closing now would make the kernel answer its further
- * bytes with a reset, which may destroy the answer on its way (RFC 9112 §9.6). So a copy of the socket stays
- * open for reading a little longer. */
+ * bytes with a reset, which may destroy the answer on its way (RFC 9112 §9.6); the SDK would take that for a
+ * connection error and try again for an hour. So a copy of the socket stays open for reading a little longer. */
 void conn_linger(struct conn *c)
 {
     struct loop *l = c->loop;
@@ -217,8 +217,7 @@ void linger_free(struct loop *l, struct lingerer *g)
 
 void linger_read(struct loop *l, struct lingerer *g)
 {
-    char waste[16384];
-    ssize_t n = recv(g->fd, waste, sizeof waste, MSG_DONTWAIT);
+    ssize_t n = recv(g->fd, NULL, 1 << 20, MSG_DONTWAIT | MSG_TRUNC);     /* tcp(7): discards without copying */
     if (n > 0)
         g->bytes += (size_t)n;
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) || g->bytes > HTTP_LINGER_BYTES)

@@ -53,7 +53,6 @@ void cors_begin(struct exchange *x)
     const struct route *route = route_meant(x);
     const struct header *origin = head_find(x, "origin");
     bool any = is_public_path(x->rq.path) || (route && (route->flags & ROUTE_CORS_ANY)), listed = false;
-    x->cors_any = any;
     x->no_store = str_starts(x->rq.path, STR("/v1/inbox")) ||
                   (route && (route->auth == AUTH_SUBSCRIBER || route->auth == AUTH_SESSION));
     if (!any && origin)

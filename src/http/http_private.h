@@ -27,7 +27,7 @@ enum {
     HTTP_ARENA = 16 * 1024, HTTP_ARENAS_KEPT = 64,
     HTTP_OVER_CAP = 64,                 /* connections above the cap that are told 503 instead of left waiting */
     HTTP_LISTEN_MAX = 8, HTTP_LOOPS_MAX = 8,
-    HTTP_LINGER_MAX = 128, HTTP_LINGER_S = 2, HTTP_LINGER_BYTES = 4 << 20,
+    HTTP_LINGER_MAX = 128, HTTP_LINGER_S = 5, HTTP_LINGER_BYTES = 64 << 20,
     HTTP_WHEEL = 64,                    /* slots of one second */
     HTTP_SEND_RATE = 8 * 1024,          /* bytes a second that a reader must manage, beyond the idle time */
     HTTP_STATUSES = 32
@@ -87,7 +87,7 @@ struct exchange {
     enum stage stage;                   /* these five: loop thread only */
     enum holder holder;
     bool in_handler, ready, suspended;
-    bool cors_any, no_store, head, close, has_length, chunked, expects_continue, drop, asks_upgrade;
+    bool no_store, head, close, has_length, chunked, expects_continue, drop, asks_upgrade;
     int slot;                           /* of the router; -1: a method without routes */
     int loop_index;
     uint64_t length;                    /* Content-Length */
