@@ -16,6 +16,8 @@
 #include "http/server.h"
 #include "realtime/hub.h"
 
+struct demo;
+
 struct app {
     struct clock clock;
     struct id_source ids;
@@ -36,6 +38,7 @@ struct app {
     int loops;
     _Atomic bool stopping;
     bool listens_on_loopback_only;
+    const struct demo *demo;            /* NULL: the demo is off (src/cli/demo.h) */
 };
 
 static inline struct app *app_of(struct request *rq) { return rq->app; }

@@ -6,5 +6,6 @@
 
 /* Creates the demo workflow and subscriber in the first environment of type dev, if they are missing. */
 bool demo_prepare(struct app *app, struct error *err);
+void demo_release(struct app *app);
 
 #endif

@@ -202,6 +202,7 @@ static void close_all(struct serve *s)
     db_close(app->hub_db);
     definitions_destroy(app->definitions);
     directory_destroy(app->directory);
+    demo_release(app);
     metrics_destroy(app->metrics);
 }
 

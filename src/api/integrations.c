@@ -1,0 +1,299 @@
+/* /v1/integrations (rest-api.md §6.14). */
+#include "api/app.h"
+#include "api/tables.h"
+#include "model/workflow.h"
+
+struct integration_write {
+    struct api_write w;
+    struct integration row;
+    enum { CREATE, UPDATE, SET_PRIMARY, ERASE } kind;
+    enum channel channel;
+};
+
+static bool list_load(struct request *rq, struct db *db, struct integration **list, size_t *n, struct error *err)
+{
+    return integration_list(db, rq->arena, rq->principal.environment, list, n, err);
+}
+
+static yyjson_mut_val *list_json(yyjson_mut_doc *d, const struct integration *list, size_t n, bool active_only)
+{
+    yyjson_mut_val *arr = yyjson_mut_arr(d);
+    for (size_t i = 0; i < n; i++)
+        if (list[i].active || !active_only)
+            yyjson_mut_arr_append(arr, integration_json(d, &list[i]));
+    return arr;
+}
+
+static void handle_list_any(struct request *rq, bool active_only)
+{
+    struct integration *list;
+    size_t n;
+    struct error err = {0};
+    if (!list_load(rq, app_db(rq), &list, &n, &err))
+        reply_error(rq, &err);
+    else
+        reply_json(rq, 0, list_json(json_doc(rq->arena), list, n, active_only));
+}
+
+static void handle_list(struct request *rq)
+{
+    handle_list_any(rq, false);
+}
+
+static void handle_active(struct request *rq)
+{
+    handle_list_any(rq, true);
+}
+
+/* One in-app integration an environment. */
+static bool in_app_is_free(struct request *rq, struct db *db, const struct integration *row, struct error *err)
+{
+    struct integration *list;
+    size_t n;
+    if (!list_load(rq, db, &list, &n, err))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (row->channel == CHANNEL_IN_APP && list[i].channel == CHANNEL_IN_APP)
+            return error_http(err, 400, "One environment can only have one In app provider");
+        if (integration_is_demo(row) && str_eq(list[i].provider_id, row->provider_id))
+            return error_http(err, 409, "The environment has the built-in provider %.*s already", STR_ARG(row->provider_id));
+    }
+    return true;
+}
+
+static bool integration_apply(struct api_write *w, struct db *db, struct error *err)
+{
+    struct integration_write *x = (struct integration_write *)w;
+    struct request *rq = w->rq;
+    struct id none = {{0}};
+    bool ok = false;
+    switch (x->kind) {
+    case CREATE:
+        ok = in_app_is_free(rq, db, &x->row, err) && integration_insert(db, &x->row, err);
+        if (!ok && err->code == ERROR_CONFLICT && !err->status)
+            error_http(err, 409, "Integration with identifier already exists");
+        break;
+    case UPDATE: ok = integration_update(db, &x->row, err); break;
+    case ERASE: ok = integration_delete(db, x->row.environment, x->row.id, err); break;
+    case SET_PRIMARY:
+        return integration_elect_primary(db, x->row.environment, x->row.channel, x->row.id, err)
+            && integration_find(db, rq->arena, x->row.environment, x->row.id, &x->row, err);
+    }
+    /* Who is primary follows from who is active (decisions.md 5). */
+    if (!ok || !integration_elect_primary(db, x->row.environment, x->row.channel, none, err))
+        return false;
+    return x->kind == ERASE || integration_find(db, rq->arena, x->row.environment, x->row.id, &x->row, err);
+}
+
+static void integration_reply(struct api_write *w)
+{
+    struct integration_write *x = (struct integration_write *)w;
+    reply_json(w->rq, 0, integration_json(json_doc(w->rq->arena), &x->row));
+}
+
+static struct integration_write *write_new(struct request *rq, int kind)
+{
+    struct integration_write *x = ARENA_NEW(rq->arena, struct integration_write);
+    x->w.flags = WRITE_DIRECTORY;
+    x->w.apply = integration_apply;
+    x->w.reply = integration_reply;
+    x->w.rq = rq;
+    x->kind = (unsigned)kind;
+    return x;
+}
+
+/* A secret key reaches its own environment only (rest-api.md §2). */
+static bool environment_is_own(struct request *rq)
+{
+    struct str given = json_get_str(rq->json, "_environmentId");
+    struct id id;
+    if (!given.n || (id_parse(given, &id) && id_eq(id, rq->principal.environment)))
+        return true;
+    reply_fail(rq, 403, "This authentication scheme is scoped to a single environment and cannot target a different "
+                        "`_environmentId`.");
+    return false;
+}
+
+static struct str sealed(struct request *rq, yyjson_val *credentials)
+{
+    if (!yyjson_is_obj(credentials))
+        return STR_NULL;
+    return crypto_seal(&app_of(rq)->box, rq->arena, json_write(rq->arena, credentials));
+}
+
+static void create_read(struct checks *c, struct integration *i)
+{
+    struct request *rq = c->rq;
+    struct str channel = check_string(c, rq->json, "channel", false), name;
+    enum channel wanted = CHANNELS;
+    i->provider_id = check_string(c, rq->json, "providerId", true);
+    if (i->provider_id.n && !provider_channel(i->provider_id, &i->channel, &name))
+        check_fail(c, "providerId \"%.*s\" is not a provider of this version", (int)(i->provider_id.n > 64 ? 64 : i->provider_id.n),
+                   i->provider_id.p);
+    else if (channel.n && (!channel_parse(channel, &wanted) || wanted != i->channel))
+        check_fail(c, "channel does not fit the provider");
+    i->name = check_string(c, rq->json, "name", false);
+    if (!i->name.n)
+        i->name = name;
+    i->identifier = check_string(c, rq->json, "identifier", false);
+    i->active = check_bool(c, rq->json, "active", false);
+    i->credentials = sealed(rq, check_object(c, rq->json, "credentials", false));
+    yyjson_val *configurations = check_object(c, rq->json, "configurations", false);
+    yyjson_val *conditions = check_array(c, rq->json, "conditions", false);
+    if (configurations)
+        i->configurations = json_write(rq->arena, configurations);
+    if (yyjson_arr_size(conditions))
+        i->conditions = json_write(rq->arena, conditions);
+}
+
+static void handle_create(struct request *rq)
+{
+    struct checks checks = checks_begin(rq);
+    struct integration_write *x = write_new(rq, CREATE);
+    x->row = (struct integration){.id = app_id(rq), .organization = rq->principal.organization,
+                                  .environment = rq->principal.environment, .created_at = app_now(rq), .updated_at = app_now(rq)};
+    create_read(&checks, &x->row);
+    if (!checks_done(&checks) || !environment_is_own(rq))
+        return;
+    if (!x->row.identifier.n) {
+        struct str word = crypto_random_word(rq->arena, 8), slug = slugify(rq->arena, x->row.name);
+        x->row.identifier = str_fmt(rq->arena, "%.*s-%.*s", STR_ARG(slug), STR_ARG(word));
+    }
+    api_write(rq, &x->w);
+}
+
+static bool load(struct request *rq, struct integration *i)
+{
+    struct str key = request_param(rq, "integrationId");
+    struct error err = {0};
+    struct id id;
+    if (!id_parse(key, &id))
+        error_http(&err, 404, "Entity with id %.*s not found", (int)(key.n > 64 ? 64 : key.n), key.p);
+    else if (integration_find(app_db(rq), rq->arena, rq->principal.environment, id, i, &err))
+        return true;
+    reply_error(rq, &err);
+    return false;
+}
+
+/* Keys of credentials that are given replace those stored; the others stay. */
+static bool credentials_merge(struct request *rq, struct integration *i, yyjson_val *given, struct error *err)
+{
+    struct str plain = STR("{}");
+    yyjson_val *old, *k;
+    yyjson_mut_doc *d = json_doc(rq->arena);
+    if (i->credentials.n && !crypto_open(&app_of(rq)->box, rq->arena, i->credentials, &plain, err))
+        return false;
+    if (!json_parse(rq->arena, plain, &old, err))
+        return false;
+    yyjson_mut_val *merged = yyjson_val_mut_copy(d, old);
+    yyjson_obj_iter it = yyjson_obj_iter_with(given);
+    while ((k = yyjson_obj_iter_next(&it))) {
+        yyjson_mut_obj_remove_keyn(merged, yyjson_get_str(k), yyjson_get_len(k));
+        yyjson_mut_obj_add(merged, yyjson_val_mut_copy(d, k), yyjson_val_mut_copy(d, yyjson_obj_iter_get_val(k)));
+    }
+    i->credentials = crypto_seal(&app_of(rq)->box, rq->arena, json_write_mut(rq->arena, merged));
+    return true;
+}
+
+static bool update_read(struct checks *c, struct integration *i, struct error *err)
+{
+    struct request *rq = c->rq;
+    struct str name = check_string(c, rq->json, "name", false), identifier = check_string(c, rq->json, "identifier", false);
+    yyjson_val *credentials = check_object(c, rq->json, "credentials", false);
+    yyjson_val *configurations = check_object(c, rq->json, "configurations", false);
+    yyjson_val *conditions = check_array(c, rq->json, "conditions", false);
+    bool any = name.n || identifier.n || credentials || configurations || conditions || json_get(rq->json, "active");
+    i->active = check_bool(c, rq->json, "active", i->active);
+    if (c->n)
+        return true;
+    if (!any)
+        return error_http(err, 400, "No properties found for update");
+    if (identifier.n && !str_eq(identifier, i->identifier)) {
+        error_http(err, 400, "identifier cannot be changed");       /* decisions.md 13 */
+        return error_field(err, "identifier");
+    }
+    if (name.n)
+        i->name = name;
+    if (configurations)
+        i->configurations = json_write(rq->arena, configurations);
+    if (conditions)
+        i->conditions = yyjson_arr_size(conditions) ? json_write(rq->arena, conditions) : STR_NULL;
+    return !credentials || credentials_merge(rq, i, credentials, err);
+}
+
+static void handle_update(struct request *rq)
+{
+    struct checks checks = checks_begin(rq);
+    struct integration_write *x = write_new(rq, UPDATE);
+    struct error err = {0};
+    if (!load(rq, &x->row))
+        return;
+    bool ok = update_read(&checks, &x->row, &err);
+    x->row.updated_at = app_now(rq);
+    if (!checks_done(&checks) || !environment_is_own(rq))
+        return;
+    if (ok)
+        api_write(rq, &x->w);
+    else
+        reply_error(rq, &err);
+}
+
+static void handle_set_primary(struct request *rq)
+{
+    struct integration_write *x = write_new(rq, SET_PRIMARY);
+    if (!load(rq, &x->row))
+        return;
+    if (x->row.channel != CHANNEL_EMAIL && x->row.channel != CHANNEL_SMS)
+        reply_fail(rq, 400, "Channel %s does not support primary", channel_name(x->row.channel).p);
+    else if (!x->row.active)
+        reply_fail(rq, 400, "An inactive integration cannot be primary");
+    else
+        api_write(rq, &x->w);
+}
+
+/* R is what remains, as of the same transaction. */
+struct integration_erase {
+    struct integration_write x;
+    struct integration *rest;
+    size_t rest_n;
+};
+
+static bool erase_apply(struct api_write *w, struct db *db, struct error *err)
+{
+    struct integration_erase *e = (struct integration_erase *)w;
+    return integration_apply(w, db, err) && list_load(w->rq, db, &e->rest, &e->rest_n, err);
+}
+
+static void erase_reply(struct api_write *w)
+{
+    struct integration_erase *e = (struct integration_erase *)w;
+    reply_json(w->rq, 0, list_json(json_doc(w->rq->arena), e->rest, e->rest_n, false));
+}
+
+static void handle_delete(struct request *rq)
+{
+    struct integration_erase *e = ARENA_NEW(rq->arena, struct integration_erase);
+    e->x.kind = ERASE;
+    e->x.w = (struct api_write){.rq = rq, .flags = WRITE_DIRECTORY, .apply = erase_apply, .reply = erase_reply};
+    if (load(rq, &e->x.row))
+        api_write(rq, &e->x.w);
+}
+
+#define INTEGRATION(method, path, operation, summary, permission, status, handler)                                   \
+    {method, path, operation, "Integrations", summary, AUTH_ENVIRONMENT, permission, RATE_GLOBAL, 1, status, ENVELOPE_DATA, 0, 0, \
+     handler}
+
+const struct route integration_routes[] = {
+    INTEGRATION(HTTP_GET, "/v1/integrations", "integrationsList", "List integrations", "INTEGRATION_READ", 200, handle_list),
+    INTEGRATION(HTTP_GET, "/v1/integrations/active", "integrationsListActive", "List active integrations", "INTEGRATION_READ", 200,
+                handle_active),
+    INTEGRATION(HTTP_POST, "/v1/integrations", "integrationsCreate", "Create an integration", "INTEGRATION_WRITE", 201,
+                handle_create),
+    INTEGRATION(HTTP_PUT, "/v1/integrations/{integrationId}", "integrationsUpdate", "Change an integration", "INTEGRATION_WRITE",
+                200, handle_update),
+    INTEGRATION(HTTP_DELETE, "/v1/integrations/{integrationId}", "integrationsDelete", "Delete an integration",
+                "INTEGRATION_WRITE", 200, handle_delete),
+    INTEGRATION(HTTP_POST, "/v1/integrations/{integrationId}/set-primary", "integrationsSetAsPrimary",
+                "Make an integration the primary one", "INTEGRATION_WRITE", 200, handle_set_primary),
+};
+const size_t integration_routes_n = sizeof integration_routes / sizeof *integration_routes;
