@@ -231,8 +231,9 @@ static bool skip_comment(struct repair *r)
 static void skip_blank(struct repair *r, bool newlines)
 {
     skip_space(r, newlines);
-    while (skip_comment(r))
-        skip_space(r, newlines);
+    /* A comment right behind a comment is not skipped: so it is upstream. */
+    while (skip_comment(r) && skip_space(r, newlines))
+        ;
 }
 
 static bool take(struct repair *r, char c)
@@ -504,7 +505,7 @@ static bool parse_escape(struct repair *r)
         buf_z(&r->out, "\\n");
         r->i += 2;
     } else {
-        r->i++;             /* an escape that JSON does not know: the character stays */
+        r->i += c < 0 ? 2 : 1;      /* an escape that JSON does not know: the character stays */
         if (c >= 0) {
             size_t n = c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
             copy(r, n <= r->text.n - r->i ? n : r->text.n - r->i);
@@ -577,7 +578,8 @@ static bool parse_string(struct repair *r, bool stop_at_delimiter, size_t stop_a
         if (r->failed)
             return false;
         if (r->i >= r->text.n) {
-            if (!stop_at_delimiter && is_delimiter(at(r, previous(r, r->text.n - 1)))) {
+            size_t last = previous(r, r->i - 1);
+            if (!stop_at_delimiter && (last >= r->text.n || is_delimiter(at(r, last)))) {
                 if (!spend(r, r->text.n - start))
                     return false;
                 r->i = start;
@@ -613,7 +615,7 @@ static bool parse_string(struct repair *r, bool stop_at_delimiter, size_t stop_a
             buf_z(&r->out, "\\\"");
             r->i = quote + (e.bytes ? e.bytes : n);
         } else if (stop_at_delimiter && ends_unquoted(here(r))) {
-            copy_url(r, start + 1);
+            copy_url(r, start + (by_entity ? 1 : quote_bytes));
             insert_before_space(r, "\"");
             parse_concatenated(r);
             return !r->failed;

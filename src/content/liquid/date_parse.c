@@ -416,9 +416,12 @@ bool date_parse_js(struct str text, double *ms)
     enum iso iso = read_iso(&s, &p, &t);
     if (iso == ISO_INVALID || (iso == ISO_LEGACY && !read_legacy(&s, &p, t)) || !write_day(&p, &days) || !write_time(&p, &time))
         return false;
-    double zone = 0;
+    /* V8 computes the offset in 32 bits. */
+    uint32_t zone = 0;
     if (p.zone_sign)
-        zone = p.zone_sign * ((p.zone_hour == NONE ? 0 : p.zone_hour) * 60.0 + (p.zone_minute == NONE ? 0 : p.zone_minute));
-    *ms = days * 86400000.0 + time - zone * 60000.0;
+        zone = (p.zone_hour == NONE ? 0 : (uint32_t)p.zone_hour) * 3600u + (p.zone_minute == NONE ? 0 : (uint32_t)p.zone_minute) * 60u;
+    if (zone > INT32_MAX)
+        return false;
+    *ms = days * 86400000.0 + time - p.zone_sign * (double)zone * 1000;
     return fabs(*ms) <= 8.64e15;
 }

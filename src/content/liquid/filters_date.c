@@ -38,6 +38,8 @@ static bool date_of(struct render *r, struct value v, struct value zone, struct 
     if (value_is_nil(v))
         return false;
     *d = (struct shown_date){.ms = moment_of(r, v), .fixed = !value_is_nil(zone)};
+    if (isnan(d->ms) || fabs(d->ms) > 8.64e15)
+        return false;
     if (zone.kind == V_STRING) {
         d->zone = zone.s;
         if (!render_work(r, 20))
@@ -47,7 +49,7 @@ static bool date_of(struct render *r, struct value v, struct value zone, struct 
     } else if (d->fixed) {
         d->offset = value_number_js(r, zone);
     }
-    if (isnan(d->ms) || isnan(d->offset) || fabs(d->ms) > 8.64e15 || fabs(d->ms - d->offset * 60000) > 8.64e15)
+    if (isnan(d->offset) || fabs(d->ms - d->offset * 60000) > 8.64e15)
         return false;
     date_show(d);
     return true;

@@ -13,7 +13,7 @@ static bool allow_false(struct render *r, const struct filter_args *args)
     bool allowed = false;
     for (size_t i = 1; i < args->n; i++) {
         struct value pair = args->v[i];
-        if (!value_is_object(pair) || pair.kind == V_NIL) {
+        if (!value_is_object(pair)) {
             struct str s = value_to_js(r, pair);
             return render_fail(r, "Iterator value %.*s is not an entry object", STR_ARG(s));
         }
@@ -79,6 +79,8 @@ static struct str text_of(struct render *r, struct value v)
     struct str s = value_to_str(r, v);
     render_memory(r, (double)s.n * 2);
     render_scan(r, s.n);
+    if (!s.n)
+        return STR("");
     return r->halves ? text_join_halves(r->arena, s) : s;
 }
 

@@ -161,8 +161,19 @@ static bool print_value(struct printer *p, struct value v, int depth)
     return charge(p);
 }
 
+/* Novu replaces quotes and line feeds in all of the text, the indentation too. */
+static struct str quoted_indent(struct arena *a, struct str indent)
+{
+    struct buf b = {.arena = a};
+    for (size_t i = 0; i < indent.n; i++)
+        buf_z(&b, indent.p[i] == '"' ? "'" : indent.p[i] == '\n' ? "\\n" : (char[]){indent.p[i], 0});
+    return buf_get(&b);
+}
+
 bool json_print(struct render *r, struct buf *b, struct value v, struct str indent, enum json_print how)
 {
+    if (how == JSON_PRINT_QUOTES && indent.n)
+        indent = quoted_indent(r->arena, indent);
     struct printer p = {r, b, indent, how, b->n};
     return print_value(&p, v, 0) && !r->failed;
 }

@@ -323,15 +323,17 @@ static void client_close(struct client *c)
     free(c);
 }
 
-static void send_bytes(struct client *c, const char *p, size_t n)
+/* false: the server has hung up; what it said is still to be read. */
+static bool send_bytes(struct client *c, const char *p, size_t n)
 {
     while (n) {
         ssize_t done = send(c->fd, p, n, MSG_NOSIGNAL);
         if (done <= 0)
-            return;             /* the server may have hung up: what it said is still to be read */
+            return false;
         p += done;
         n -= (size_t)done;
     }
+    return true;
 }
 
 static void say(struct client *c, const char *text)

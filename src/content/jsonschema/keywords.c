@@ -1,0 +1,47 @@
+/* The keywords of both dialects, in the order in which ajv 8 applies them. */
+#include "content/jsonschema/keywords.h"
+
+#define ENTRY(name, types, vocabulary, dialects, functions)                                         \
+    {name, types, vocabulary, dialects, functions##_compile, functions##_check}
+
+const struct keyword_type schema_keywords[] = {
+    ENTRY("type", IS_ANY, KEYWORD_VALIDATION, IN_BOTH, type),
+    ENTRY("maximum", IS_NUMBER, KEYWORD_VALIDATION, IN_BOTH, limit),
+    ENTRY("minimum", IS_NUMBER, KEYWORD_VALIDATION, IN_BOTH, limit),
+    ENTRY("exclusiveMaximum", IS_NUMBER, KEYWORD_VALIDATION, IN_BOTH, limit),
+    ENTRY("exclusiveMinimum", IS_NUMBER, KEYWORD_VALIDATION, IN_BOTH, limit),
+    ENTRY("multipleOf", IS_NUMBER, KEYWORD_VALIDATION, IN_BOTH, multiple_of),
+    ENTRY("maxLength", IS_STRING, KEYWORD_VALIDATION, IN_BOTH, length),
+    ENTRY("minLength", IS_STRING, KEYWORD_VALIDATION, IN_BOTH, length),
+    ENTRY("pattern", IS_STRING, KEYWORD_VALIDATION, IN_BOTH, pattern),
+    ENTRY("format", IS_STRING | IS_NUMBER, KEYWORD_FORMAT, IN_BOTH, format),
+    ENTRY("$ref", IS_ANY, KEYWORD_CORE, IN_BOTH, ref),
+    ENTRY("$dynamicRef", IS_ANY, KEYWORD_CORE, IN_2020, ref),
+    ENTRY("const", IS_ANY, KEYWORD_VALIDATION, IN_BOTH, constant),
+    ENTRY("enum", IS_ANY, KEYWORD_VALIDATION, IN_BOTH, constant),
+    ENTRY("not", IS_ANY, KEYWORD_CORE, IN_BOTH, not),
+    ENTRY("anyOf", IS_ANY, KEYWORD_CORE, IN_BOTH, any_of),
+    ENTRY("oneOf", IS_ANY, KEYWORD_CORE, IN_BOTH, one_of),
+    ENTRY("allOf", IS_ANY, KEYWORD_CORE, IN_BOTH, all_of),
+    ENTRY("if", IS_ANY, KEYWORD_CORE, IN_BOTH, if),
+    ENTRY("maxItems", IS_ARRAY, KEYWORD_VALIDATION, IN_BOTH, items_count),
+    ENTRY("minItems", IS_ARRAY, KEYWORD_VALIDATION, IN_BOTH, items_count),
+    ENTRY("uniqueItems", IS_ARRAY, KEYWORD_VALIDATION, IN_BOTH, unique_items),
+    ENTRY("prefixItems", IS_ARRAY, KEYWORD_CORE, IN_2020, prefix_items),
+    ENTRY("additionalItems", IS_ARRAY, KEYWORD_CORE, IN_BOTH, additional_items),
+    ENTRY("items", IS_ARRAY, KEYWORD_CORE, IN_BOTH, items),
+    ENTRY("contains", IS_ARRAY, KEYWORD_CORE, IN_BOTH, contains),
+    ENTRY("maxProperties", IS_OBJECT, KEYWORD_VALIDATION, IN_BOTH, properties_count),
+    ENTRY("minProperties", IS_OBJECT, KEYWORD_VALIDATION, IN_BOTH, properties_count),
+    ENTRY("required", IS_OBJECT, KEYWORD_VALIDATION, IN_BOTH, required),
+    ENTRY("dependentRequired", IS_OBJECT, KEYWORD_VALIDATION, IN_2020, dependencies),
+    ENTRY("propertyNames", IS_OBJECT, KEYWORD_CORE, IN_BOTH, property_names),
+    ENTRY("additionalProperties", IS_OBJECT, KEYWORD_CORE, IN_BOTH, additional_properties),
+    ENTRY("dependencies", IS_OBJECT, KEYWORD_CORE, IN_BOTH, dependencies),
+    ENTRY("dependentSchemas", IS_OBJECT, KEYWORD_CORE, IN_2020, dependencies),
+    ENTRY("properties", IS_OBJECT, KEYWORD_CORE, IN_BOTH, properties),
+    ENTRY("patternProperties", IS_OBJECT, KEYWORD_CORE, IN_BOTH, pattern_properties),
+    ENTRY("unevaluatedItems", IS_ARRAY, KEYWORD_CORE, IN_2020, unevaluated_items),
+    ENTRY("unevaluatedProperties", IS_OBJECT, KEYWORD_CORE, IN_2020, unevaluated_properties),
+    {.name = NULL},
+};

@@ -1,0 +1,68 @@
+/* The Inbox: one person's in-app messages in one context (inbox-realtime.md §2, §6). */
+#ifndef MODEL_INBOX_H
+#define MODEL_INBOX_H
+
+#include "model/message.h"
+
+struct inbox_owner {
+    struct id environment, subscriber;
+    struct str context;                 /* exactly these messages: sorted keys joined by "," */
+};
+
+enum { INBOX_COUNT_CAP = 100 };         /* counts stop at 100; one more says "more" */
+
+struct inbox_counts {
+    int unseen, unread;                 /* at most cap + 1 */
+    int by_severity[SEVERITIES];        /* unread, not archived, not snoozed; at most cap + 1 each */
+};
+/* Read from the index of unread messages, never more than 4 × 101 entries. */
+bool inbox_counts(struct db *db, const struct inbox_owner *o, struct inbox_counts *out, struct error *err);
+
+/* -1: not asked. Tags: AND of OR groups; data: JSON filter of inbox-realtime.md §2.4, NULL: none. */
+struct inbox_filter {
+    int read, seen, archived, snoozed;
+    unsigned severities;                /* bits; 0: any */
+    int64_t created_gte, created_lte;   /* ms; 0: none */
+    const struct str *tags;             /* one OR group per tag_groups entry, back to back */
+    const size_t *tag_groups;
+    size_t tag_groups_n;
+    yyjson_val *data;
+    struct id *ids;                     /* only these; NULL: any */
+    size_t ids_n;
+};
+void inbox_filter_init(struct inbox_filter *f);
+
+struct inbox_page {
+    struct message *items;
+    size_t n;
+    bool has_more;
+};
+/* Newest first. after: id of the last item of the page before (ERROR_BAD_INPUT "Invalid after id" if it is not one of
+ * this person's), zero: from the newest, skipping offset. */
+bool inbox_list(struct db *db, struct arena *a, const struct inbox_owner *o, const struct inbox_filter *f, struct id after,
+                int64_t offset, int limit, struct inbox_page *page, struct error *err);
+/* Matches of the filter, at most cap. */
+bool inbox_count(struct db *db, struct arena *a, const struct inbox_owner *o, const struct inbox_filter *f, int cap, int *n,
+                 struct error *err);
+
+enum inbox_action {
+    INBOX_READ, INBOX_UNREAD, INBOX_SEEN, INBOX_ARCHIVE, INBOX_UNARCHIVE, INBOX_DELETE,
+    INBOX_READ_ARCHIVE                  /* bulk only: archives those that are read */
+};
+/* One message of this person. ERROR_NOT_FOUND. */
+bool inbox_find(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, struct message *out,
+                struct error *err);
+/* Applies the action to one message (the changes of inbox-realtime.md §2.6); out is its state afterwards. */
+bool inbox_act(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, enum inbox_action action, int64_t now,
+               struct message *out, struct error *err);
+/* … and to all that match. */
+bool inbox_act_all(struct db *db, struct arena *a, const struct inbox_owner *o, const struct inbox_filter *f,
+                   enum inbox_action action, int64_t now, int64_t *changed, struct error *err);
+/* Completes or reverts a button ("primary"/"secondary"). ERROR_BAD_INPUT if there is no such button. */
+bool inbox_complete(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, struct str button, bool done,
+                    int64_t now, struct message *out, struct error *err);
+
+/* The object of inbox-realtime.md §2.1. */
+yyjson_mut_val *inbox_message_json(yyjson_mut_doc *d, struct arena *a, const struct message *m, const struct subscriber *s);
+
+#endif
