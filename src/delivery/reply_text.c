@@ -107,7 +107,7 @@ static size_t secret_at(const struct secrets *secrets, struct str rest)
     return longest;
 }
 
-struct str reply_text_clean(struct arena *a, const struct secrets *secrets, struct str s)
+struct str reply_text_safe(struct arena *a, const struct secrets *secrets, struct str s)
 {
     struct buf b = {.arena = a};
     for (size_t i = 0; i < s.n && b.n < REPLY_TEXT_MAX;) {

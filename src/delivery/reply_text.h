@@ -25,6 +25,6 @@ struct secrets {
 struct secrets secrets_of(struct arena *a, yyjson_val *credentials);
 
 /* Cleaned as above, secrets replaced by "***", then cut. */
-struct str reply_text_clean(struct arena *a, const struct secrets *secrets, struct str s);
+struct str reply_text_safe(struct arena *a, const struct secrets *secrets, struct str s);
 
 #endif

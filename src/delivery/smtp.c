@@ -359,10 +359,10 @@ static void result_refused(struct smtp *s, struct delivery_result *r)
 {
     bool recipients = s->phase == PHASE_RCPT && s->refused.n;
     struct str answer = recipients ? buf_get(&s->refused) : s->reply;
-    struct str text = reply_text_clean(s->job->arena, &s->secrets, answer);
+    struct str text = reply_text_safe(s->job->arena, &s->secrets, answer);
     r->outcome = s->code / 100 == 4 || (recipients && s->rcpt_temporary) ? DELIVERY_RETRY : DELIVERY_FAILED;
     r->response = text;
-    r->error = reply_text_clean(s->job->arena, NULL, str_fmt(s->job->arena, "The SMTP server refused %s: %.*s", phase_name(s),
+    r->error = reply_text_safe(s->job->arena, NULL, str_fmt(s->job->arena, "The SMTP server refused %s: %.*s", phase_name(s),
                                                        (int)(text.n < 1000 ? text.n : 1000), text.p));
 }
 
@@ -373,7 +373,7 @@ static void result_sent(struct smtp *s, struct delivery_result *r)
         text = str_fmt(s->job->arena, "%.*s; refused: %.*s", STR_ARG(s->reply), (int)s->refused.n, s->refused.p);
     r->outcome = DELIVERY_SENT;
     r->message_id = s->message.message_id;
-    r->response = reply_text_clean(s->job->arena, &s->secrets, text);
+    r->response = reply_text_safe(s->job->arena, &s->secrets, text);
 }
 
 /* Failures that no reply code explains. */
@@ -381,14 +381,14 @@ static void result_broken(struct smtp *s, CURLcode code, struct delivery_result 
 {
     struct str answer = s->reply;
     r->outcome = curl_outcome(code);
-    r->error = reply_text_clean(s->job->arena, &s->secrets, curl_sentence(s->job, code));
+    r->error = reply_text_safe(s->job->arena, &s->secrets, curl_sentence(s->job, code));
     if (code == CURLE_USE_SSL_FAILED)
         r->error = STR("The SMTP server does not offer STARTTLS, which this integration requires.");
     else if (code == CURLE_LOGIN_DENIED) {
         r->outcome = DELIVERY_FAILED;
         r->error = STR("The SMTP server offers no authentication mechanism that is supported here (PLAIN, LOGIN, CRAM-MD5).");
     }
-    r->response = reply_text_clean(s->job->arena, &s->secrets, answer);
+    r->response = reply_text_safe(s->job->arena, &s->secrets, answer);
 }
 
 static enum verdict smtp_end(struct job *j, CURLcode code, struct delivery_result *r)

@@ -19,7 +19,7 @@ static void handle_echo(struct request *rq)
     if (rq->json)
         reply_json_text(rq, 0, json_write(rq->arena, rq->json));
     else
-        reply_text_clean(rq, 200, "text/plain", str_fmt(rq->arena, "%.*s %zu %zu", STR_ARG(id), n, rq->body.n));
+        reply_text(rq, 200, "text/plain", str_fmt(rq->arena, "%.*s %zu %zu", STR_ARG(id), n, rq->body.n));
 }
 
 static void taken(void *arg, int fd, struct str early)
