@@ -27,7 +27,7 @@ struct server_config {
     int idle_timeout_s;                     /* keep-alive and slow senders; 0: 61 */
     int header_timeout_s;                   /* whole request head and body must arrive within; 0: 30 */
     const char *const *origins;             /* CORS for routes that are not ROUTE_CORS_ANY; NULL-terminated or NULL */
-    const char *context_path;               /* prefix before all routes, "" or "/x" */
+    const char *context_path;               /* prefix taken off paths that have it, "" or "/x" */
     struct metrics *metrics;
     /* Fills rq->principal by the route's auth, or fails (401, 403). On the loop's thread: may read memory and
      * a read connection of its own thread, not wait. loop is 0…loops-1. */
