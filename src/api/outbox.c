@@ -115,7 +115,8 @@ static void handle_delete(struct request *rq)
      handler}
 
 const struct route outbox_routes[] = {
-    OUTBOX(HTTP_GET, "/v1/outbox", "outboxList", "List messages of the built-in outbox", 200, handle_list),
+    {HTTP_GET, "/v1/outbox", "outboxList", "Outbox", "List messages of the built-in outbox", AUTH_ENVIRONMENT, "MESSAGE_READ",
+     RATE_GLOBAL, 1, 200, ENVELOPE_NONE, 0, 0, handle_list},
     OUTBOX(HTTP_DELETE, "/v1/outbox", "outboxClear", "Empty the outbox", 204, handle_delete_all),
     OUTBOX(HTTP_GET, "/v1/outbox/{id}", "outboxRetrieve", "Retrieve a message of the outbox", 200, handle_get),
     OUTBOX(HTTP_DELETE, "/v1/outbox/{id}", "outboxDelete", "Delete a message of the outbox", 204, handle_delete),

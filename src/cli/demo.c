@@ -28,7 +28,7 @@ static const char workflow_doc[] =
     "{\"_id\":\"%s\",\"stepId\":\"inbox\",\"name\":\"Inbox\",\"type\":\"in_app\",\"active\":true,\"controlValues\":{"
     "\"subject\":\"{{ payload.subject | default: 'Hello' }}\",\"body\":\"{{ payload.message | default: 'It works.' }}\"}},"
     "{\"_id\":\"%s\",\"stepId\":\"email\",\"name\":\"E-mail\",\"type\":\"email\",\"active\":true,\"controlValues\":{"
-    "\"skip\":{\"!=\":[{\"var\":\"payload.email\"},false]},"
+    "\"skip\":{\"!==\":[{\"var\":\"payload.email\"},false]},"
     "\"subject\":\"{{ payload.subject | default: 'Hello' }}, {{ subscriber.firstName }}\",\"editorType\":\"html\","
     "\"body\":\"<h1>Hello {{ subscriber.firstName }}!</h1><p>{{ payload.message | default: 'It works.' }}</p>"
     "<p>This e-mail went to the built-in outbox: no provider account is needed in Development.</p>\"}}]}";
@@ -206,7 +206,6 @@ static void handle_outbox(struct request *rq)
 
 const struct route demo_routes[] = {
     DEMO(HTTP_GET, "/demo", "demoPage", "The demo page", handle_page),
-    DEMO(HTTP_GET, "/demo/", "demoPageSlash", "The demo page", handle_page),
     DEMO(HTTP_GET, "/demo/config.json", "demoConfig", "What the demo page needs to know", handle_config),
     DEMO(HTTP_POST, "/demo/trigger", "demoTrigger", "Trigger the demo workflow", handle_trigger),
     DEMO(HTTP_GET, "/demo/outbox", "demoOutbox", "Latest messages of the outbox", handle_outbox),
