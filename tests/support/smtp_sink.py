@@ -13,6 +13,7 @@ import asyncio
 import base64
 import email
 import email.policy
+import functools
 import hashlib
 import hmac
 import json
@@ -42,6 +43,7 @@ def arguments():
     p.add_argument("--auth-mechanisms", default="PLAIN,LOGIN", help="of PLAIN, LOGIN, CRAM-MD5")
     p.add_argument("--no-smtputf8", action="store_true")
     p.add_argument("--reply-auth", help='answer to a right password, e.g. "454 4.7.0 try later"')
+    p.add_argument("--reply-connect", help="greeting of a server that does not want to talk")
     p.add_argument("--reply-mail", help="answer to MAIL FROM")
     p.add_argument("--reply-rcpt", action="append", default=[], metavar="[ADDRESS=]REPLY",
                    help='answer to RCPT TO, of all or of one address: "a@b.c=550 5.1.1 unknown"')
@@ -328,6 +330,12 @@ async def mute(reader, writer):
     await asyncio.Event().wait()
 
 
+async def turn_away(options, reader, writer):
+    writer.write(options.reply_connect.encode() + b"\r\n")
+    await writer.drain()
+    await reader.read()
+
+
 async def slam(reader, writer):
     writer.transport.abort()
 
@@ -338,6 +346,8 @@ async def main(options, folder):
     implicit = context if options.tls == "implicit" else None
     if options.hang == "connect":
         server = await asyncio.start_server(mute, options.host, options.port)
+    elif options.reply_connect:
+        server = await asyncio.start_server(functools.partial(turn_away, options), options.host, options.port)
     elif options.close == "connect":
         server = await asyncio.start_server(slam, options.host, options.port)
     else:

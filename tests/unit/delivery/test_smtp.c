@@ -511,6 +511,9 @@ struct answer_case {
 static void replies_map_to_outcomes(void **state)
 {
     static const struct answer_case cases[] = {
+        {"--reply-connect", "421 4.7.0 too many connections", DELIVERY_RETRY,
+         "The SMTP server refused the connection: 421 4.7.0 too many connections"},
+        {"--reply-connect", "554 5.7.1 go away", DELIVERY_FAILED, "The SMTP server refused the connection: 554 5.7.1 go away"},
         {"--reply-mail", "421 4.3.2 going down", DELIVERY_RETRY, "The SMTP server refused the sender: 421 4.3.2 going down"},
         {"--reply-mail", "553 5.1.8 who are you", DELIVERY_FAILED, "The SMTP server refused the sender: 553 5.1.8 who are you"},
         {"--reply-rcpt", "450 4.2.1 busy", DELIVERY_RETRY, "The SMTP server refused all recipients: <ada@example.com> 450 4.2.1 busy"},
