@@ -200,10 +200,10 @@ struct regex *regex_compile(struct arena *a, struct str pattern, struct error *e
 bool regex_matches(struct run *r, const struct regex *re, struct str s);
 
 /* formats.c */
-typedef bool (*format_check)(struct str s);
+typedef bool (*format_test)(struct str s);
 struct format {
     const char *name;
-    format_check text;
+    format_test text;
     unsigned numbers;               /* 1 int32, 2 int64: for numbers instead of strings */
 };
 const struct format *format_find(struct str name);
