@@ -39,7 +39,7 @@ static struct value loop_property(struct render *r, const struct value_loop *l, 
     if (str_eq(key, STR("col0"))) return value_number(col0);
     if (str_eq(key, STR("col"))) return value_number(col0 + 1);
     if (str_eq(key, STR("col_first"))) return value_bool(col0 == 0);
-    if (str_eq(key, STR("col_last"))) return value_bool(col0 + 1 == l->cols);
+    if (str_eq(key, STR("col_last"))) return value_bool(l->cols_is_number && col0 + 1 == l->cols);
     return VALUE_UNDEFINED;
 }
 

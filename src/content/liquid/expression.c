@@ -54,9 +54,10 @@ int32_t names_find(const struct liquid_names *names, struct str name)
 }
 
 /* ---- literals ---- */
-static void append_unit(struct buf *b, uint32_t c)
+static void append_unit(struct lexer *l, struct buf *b, uint32_t c)
 {
     char utf8[4];
+    l->halves |= c >= 0xd800 && c < 0xe000;
     buf_add(b, utf8, text_encode(c, utf8));
 }
 
@@ -65,13 +66,14 @@ static int hex_value(int c)
     return is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* JavaScript-like escapes, octal ones included; any other escaped character stands for itself. */
+/* JavaScript-like escapes, octal ones included; any other escaped character stands for itself. An escape may reach
+ * into the character behind s, where the closing quote should be. */
 static struct str unescape(struct lexer *l, struct str s)
 {
     static const char from[] = "bfnrtv", to[] = "\b\f\n\r\t\v";
     struct buf b = {.arena = l->arena};
     for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] != '\\' || i + 1 >= s.n) {
+        if (s.p[i] != '\\') {
             buf_char(&b, s.p[i]);
             continue;
         }
@@ -82,19 +84,36 @@ static struct str unescape(struct lexer *l, struct str s)
         if (simple) {
             buf_char(&b, to[simple - from]);
         } else if (c == 'u') {
-            for (k++; k <= i + 4 && k < s.n && hex_value(s.p[k]) >= 0; k++)
+            for (k++; k <= i + 4 && k <= s.n && hex_value(s.p[k]) >= 0; k++)
                 v = v * 16 + (uint32_t)hex_value(s.p[k]);
-            append_unit(&b, v);
+            append_unit(l, &b, v);
             i = k - 1;
         } else if (c >= '0' && c <= '7') {
-            for (; k < i + 3 && k < s.n && s.p[k] >= '0' && s.p[k] <= '7'; k++)
+            for (; k < i + 3 && k <= s.n && s.p[k] >= '0' && s.p[k] <= '7'; k++)
                 v = v * 8 + (uint32_t)(s.p[k] - '0');
-            append_unit(&b, v);
+            append_unit(l, &b, v);
             i = k - 1;
         } else {
             buf_char(&b, c);
         }
     }
+    return buf_get(&b);
+}
+
+/* Where the closing quote is missing, the last UTF-16 unit is taken for it. s misses one byte already. */
+static struct str without_last(struct lexer *l, struct str s)
+{
+    size_t n = s.n;
+    while (n > 0 && ((unsigned char)s.p[n] & 0xc0) == 0x80)
+        n--;
+    if (s.n - n < 3 || (unsigned char)s.p[n] < 0xf0)
+        return str_sub(s, 0, n);
+    struct buf b = {.arena = l->arena};
+    size_t bytes;
+    buf_add(&b, s.p, n);
+    append_unit(l, &b, 0xd800 + ((text_decode((struct str){s.p, s.n + 1}, n, &bytes) - 0x10000) >> 10));
+    buf_char(&b, 0);
+    b.n--;
     return buf_get(&b);
 }
 
@@ -113,8 +132,9 @@ bool lexer_quoted(struct lexer *l, struct operand *out)
         escaped = !escaped && c == '\\' && !l->leaf;
         any |= escaped;
     }
-    /* The last character is taken for the closing quote even where there is none. */
     struct str s = {l->source.p + from, l->p > from ? l->p - from - 1 : 0};
+    if (!closed)
+        s = without_last(l, s);
     out->kind = OPERAND_VALUE;
     out->end = (uint32_t)l->p;
     out->value = value_str(any ? unescape(l, s) : s);

@@ -38,7 +38,7 @@ FILTER(default_value)
 
 /* ---- JSON ---- */
 /* JSON.stringify's third argument: up to ten blanks, or ten characters of a text. */
-static struct str indent_of(struct render *r, struct value v)
+static struct str indent_of(struct value v)
 {
     if (v.kind == V_NUMBER) {
         double n = isnan(v.number) || v.number < 1 ? 0 : v.number > 10 ? 10 : v.number;
@@ -46,14 +46,16 @@ static struct str indent_of(struct render *r, struct value v)
     }
     if (v.kind != V_STRING)
         return STR_NULL;
-    (void)r;
-    return str_sub(v.s, 0, text_advance(v.s, 0, 10));
+    size_t i = 0, units = 0, n;
+    for (; i < v.s.n && units < 10; i += n)
+        units += text_decode(v.s, i, &n) < 0x10000 ? 1 : 2;
+    return str_sub(v.s, 0, i);
 }
 
 static struct value print(struct render *r, struct value in, struct value indent, enum json_print how)
 {
     struct buf b = {.arena = r->arena};
-    if (!json_print(r, &b, in, indent_of(r, indent), how))
+    if (!json_print(r, &b, in, indent_of(indent), how))
         return VALUE_UNDEFINED;
     return value_str(buf_get(&b));
 }

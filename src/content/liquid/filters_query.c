@@ -27,8 +27,10 @@ static bool query_property(struct render *r, const struct filter_args *args, str
     *q = (struct query){.expected = filter_arg(args, 1)};
     if (!lexer_open(r, value_to_str(r, filter_arg(args, 0)), &l))
         return false;
-    if (lexer_scope_value(&l, &q->path))
+    if (lexer_scope_value(&l, &q->path)) {
+        r->halves |= l.halves;
         return true;
+    }
     r->failed = r->placed = true;       /* the place is one in the text */
     return false;
 }
@@ -39,8 +41,10 @@ static bool query_expression(struct render *r, const struct filter_args *args, s
     *q = (struct query){.is_exp = true, .name = value_to_js(r, value_plain(r, filter_arg(args, 0)))};
     if (!lexer_open(r, value_to_str(r, filter_arg(args, 1)), &l))
         return false;
-    if (lexer_filtered_value(&l, &q->exp))
+    if (lexer_filtered_value(&l, &q->exp)) {
+        r->halves |= l.halves;
         return true;
+    }
     r->failed = r->placed = true;
     return false;
 }

@@ -9,10 +9,15 @@ static size_t units_of(unsigned char lead)
     return (lead & 0xc0) == 0x80 ? 0 : lead >= 0xf0 ? 2 : 1;
 }
 
-/* Line and column count from 1, columns in UTF-16 units. */
+/* Line and column count from 1, columns in UTF-16 units. Of a message of several lines only the first is kept, and
+ * the place is behind the last. */
 void liquid_place(struct str source, size_t at, struct error *err)
 {
-    size_t line = 1, col = 1, n = strlen(err->message);
+    size_t line = 1, col = 1, n = strcspn(err->message, "\n");
+    if (err->message[n]) {
+        err->message[n] = 0;
+        return;
+    }
     for (size_t i = 0; i < at && i < source.n; i++) {
         if (source.p[i] == '\n') {
             line++;
@@ -40,12 +45,7 @@ bool lexer_fail(struct lexer *l, size_t at, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(l->err->message, sizeof l->err->message, fmt, ap);
     va_end(ap);
-    /* liquidjs reports the first line of a message only. */
-    char *nl = strchr(l->err->message, '\n');
-    if (nl)
-        *nl = 0;
-    else
-        liquid_place(l->source, at, l->err);
+    liquid_place(l->source, at, l->err);
     return false;
 }
 
@@ -126,23 +126,26 @@ struct str liquid_quote(struct arena *a, struct str s)
     return buf_get(&b);
 }
 
-/* At most 32 UTF-16 units, quoted. */
+/* At most 32 UTF-16 units, quoted; the cut may go through a surrogate pair. */
 struct str lexer_snapshot(struct lexer *l, size_t from)
 {
     if (from > l->end)
         from = l->end;
     struct str s = {l->source.p + from, l->end - from};
-    size_t units = 0, cut = s.n, i = 0;
-    for (; i < s.n; i++) {
-        size_t u = units_of((unsigned char)s.p[i]);
-        if (u && units + u > 29 && cut == s.n)
+    size_t units = 0, cut = s.n, n;
+    char half[4] = {0};
+    for (size_t i = 0; i < s.n && units <= 32; i += n) {
+        uint32_t c = text_decode(s, i, &n);
+        size_t u = c < 0x10000 ? 1 : 2;
+        if (cut == s.n && units + u > 29) {
             cut = i;
+            if (units == 28)
+                text_encode(0xd800 + ((c - 0x10000) >> 10), half);
+        }
         units += u;
-        if (units > 32)
-            break;
     }
     if (units > 32)
-        s = str_fmt(l->arena, "%.*s...", (int)cut, s.p);
+        s = str_fmt(l->arena, "%.*s%s...", (int)cut, s.p, half);
     return liquid_quote(l->arena, s);
 }
 

@@ -29,7 +29,7 @@ struct value_array { struct value *v; size_t n; };
 struct value_member { struct str key; struct value *value; };
 struct value_hash { struct value_member *v; size_t n; };
 struct value_range { double low, n; };
-struct value_loop { double i, length, cols; struct str collection, variable; bool table; };
+struct value_loop { double i, length, cols; struct str collection, variable; bool table, cols_is_number; };
 
 struct value {
     enum value_kind kind;
@@ -145,6 +145,7 @@ struct liquid_template {
     struct nodes nodes;
     struct liquid_names *names;
     bool leaf;                      /* a control's string: see liquid_parse_leaf */
+    bool halves;                    /* a literal holds half of a surrogate pair */
     bool raw_filter;                /* the filter raw occurs: its output needs JSON repair upstream */
 };
 
@@ -178,7 +179,7 @@ struct lexer {
     struct error *err;
     bool failed;
     struct liquid_names *names;     /* NULL: every name is looked up at run time */
-    bool raw_filter;
+    bool raw_filter, halves;
 };
 
 /* Every one fails by setting lexer->failed and *err (with its place) and returning false. */

@@ -186,7 +186,7 @@ static bool table_cell(struct render *r, const struct node *node, const struct v
     return render_put(r, STR("\">")) && render_nodes(r, &node->loop.body) && render_put(r, STR("</td>"));
 }
 
-static bool tablerow_arguments(struct render *r, const struct node *node, struct walk *w, double *cols)
+static bool tablerow_arguments(struct render *r, const struct node *node, struct walk *w, struct value *cols)
 {
     struct value offset = argument(r, &node->loop.args, "offset"), limit = argument(r, &node->loop.args, "limit");
     struct value columns = argument(r, &node->loop.args, "cols");
@@ -198,7 +198,7 @@ static bool tablerow_arguments(struct render *r, const struct node *node, struct
     double from = to_integer(value_number_js(r, offset)), n = w->to;
     w->from = from < 0 ? fmax(n + from, 0) : fmin(from, n);
     w->to = fmax(to < 0 ? fmax(n + to, 0) : fmin(to, n), w->from);
-    *cols = value_js_truthy(columns) ? value_number_js(r, columns) : w->to - w->from;
+    *cols = value_js_truthy(columns) ? columns : value_number(w->to - w->from);
     return !r->failed;
 }
 
@@ -206,13 +206,14 @@ static bool render_tablerow(struct render *r, const struct node *node)
 {
     struct walk w;
     struct slot_shadow item, drop;
-    double cols;
+    struct value cols;
     if (!walk_open(r, eval_operand(r, &node->loop.collection), &w) || !tablerow_arguments(r, node, &w, &cols) ||
         !walk_start(r, &w))
         return false;
     struct value_loop *loop = loop_new(r, node, w.to - w.from);
     loop->table = true;
-    loop->cols = cols;
+    loop->cols = value_number_js(r, cols);
+    loop->cols_is_number = cols.kind == V_NUMBER;
     slot_push(r, node->loop.loop_slot, (struct value){.kind = V_LOOP, .loop = loop}, &drop);
     slot_push(r, node->loop.slot, VALUE_UNDEFINED, &item);
     bool ok = true;

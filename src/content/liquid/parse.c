@@ -449,6 +449,7 @@ static bool parse_file(struct parser *p, struct lexer *l, struct file_arg *file)
     file->is_template = true;
     bool ok = lexer_tokens(&name, &in.v, &in.n) && parse_all(&in, &file->name);
     l->failed = name.failed;
+    l->halves |= name.halves;
     return ok;
 }
 
@@ -586,6 +587,7 @@ static struct liquid_template *parse_source(struct arena *a, struct str source, 
     if (!lexer_tokens(&l, &p.v, &p.n) || !parse_all(&p, &t->nodes))
         return NULL;
     t->raw_filter = l.raw_filter;
+    t->halves = l.halves;
     return t;
 }
 

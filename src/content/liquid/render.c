@@ -290,7 +290,7 @@ static bool render_file(struct render *r, const struct node *node)
         return !r->failed;
     if (name.kind != V_STRING)
         return render_fail(r, "referencedFile.startsWith is not a function");
-    return render_fail(r, "ENOENT: Failed to lookup \"%.*s\" in \".\"", (int)(name.s.n > 300 ? 300 : name.s.n), name.s.p);
+    return render_fail(r, "ENOENT: Failed to lookup \"%.*s\" in \".\"", (int)(name.s.n > 400 ? 400 : name.s.n), name.s.p);
 }
 
 static bool render_node(struct render *r, const struct node *node)
@@ -369,6 +369,7 @@ bool liquid_render_next(struct render *r, const struct liquid_template *t, struc
     size_t start = out->n;
     r->how = t->leaf ? RENDER_LEAF : hows[r->c->mode];
     r->source = t->source;
+    r->halves |= t->halves;
     r->out = out;
     r->out_start = start;
     r->err = err;

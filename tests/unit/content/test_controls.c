@@ -151,8 +151,8 @@ static void test_repair(void **state)
     struct arena *a ARENA_SCOPED = arena_create(0);
     struct str out;
     struct error err = {0};
-    assert_false(json_repair(a, STR("{\"a\":\"b\" \"c\"d}"), &out, &err));
-    assert_string_equal(err.message, "Colon expected at position 12");
+    assert_false(json_repair(a, STR("{\"a\":\"it's \"q\"\n\tx\"}"), &out, &err));
+    assert_string_equal(err.message, "Colon expected at position 18");
 }
 
 int main(void)
