@@ -1,0 +1,179 @@
+/* A world in memory for the pure machine: what is committed, a queue, a clock that only the test moves.
+ *
+ * `world_commit` is the only way in: it applies a run and its effects together, as the writer does. What a test does
+ * not commit has not happened: that is how it crashes.
+ */
+#ifndef TESTS_SIM_WORLD_H
+#define TESTS_SIM_WORLD_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "engine/machine.h"
+
+enum { WORLD_MAX = 4096 };
+
+struct world {
+    struct arena *arena;
+    struct id_source ids;
+    int64_t now;
+    struct integration integrations[4];
+    size_t integrations_n;
+    bool outbox;
+    int attempts_max;
+    struct run_row runs[WORLD_MAX];
+    const struct definition *definitions[WORLD_MAX];    /* of each run */
+    yyjson_val *payloads[WORLD_MAX];
+    size_t runs_n;
+    struct message messages[WORLD_MAX * 4];
+    size_t messages_n;
+    struct queue_item queue[WORLD_MAX * 2];
+    size_t queue_n;
+    size_t outbox_n, received_n;
+    struct subscriber subscriber;
+    const char *violation;                              /* the first broken invariant */
+};
+
+static inline struct world *world_new(uint64_t seed)
+{
+    struct arena *a = arena_create(1 << 20);
+    struct world *w = ARENA_NEW(a, struct world);
+    w->arena = a;
+    id_source_init_seeded(&w->ids, seed + 1);
+    w->now = 1767225600000;                             /* 2026-01-01T00:00:00Z */
+    w->attempts_max = 3;
+    w->subscriber = (struct subscriber){.id = id_new(&w->ids, w->now), .subscriber_id = STR("ada"), .is_online = -1};
+    w->subscriber.field[SUBSCRIBER_FIRST_NAME] = STR("Ada");
+    w->subscriber.field[SUBSCRIBER_EMAIL] = STR("ada@example.com");
+    return w;
+}
+
+static inline void world_integration(struct world *w, enum channel c, const char *provider)
+{
+    w->integrations[w->integrations_n++] = (struct integration){
+        .id = id_new(&w->ids, w->now), .provider_id = str_of(provider), .identifier = str_of(provider), .name = str_of(provider),
+        .channel = c, .active = true, .primary = c == CHANNEL_EMAIL || c == CHANNEL_SMS};
+}
+
+/* steps: JSON array of {stepId, type, controlValues}. */
+static inline struct definition *world_definition(struct world *w, const char *steps)
+{
+    yyjson_val *list, *s, *k;
+    struct buf b = {.arena = w->arena};
+    struct error err = {0};
+    assert_true(json_parse(w->arena, str_of(steps), &list, &err));
+    buf_z(&b, "{\"workflowId\":\"wf\",\"steps\":[");
+    yyjson_arr_iter it = yyjson_arr_iter_with(list);
+    for (int i = 0; (s = yyjson_arr_iter_next(&it)); i++) {
+        char hex[ID_HEX + 1];
+        id_hex(id_new(&w->ids, w->now), hex);
+        buf_fmt(&b, "%s{\"_id\":\"%s\",\"name\":\"x\"", i ? "," : "", hex);
+        yyjson_obj_iter members = yyjson_obj_iter_with(s);
+        while ((k = yyjson_obj_iter_next(&members))) {
+            buf_char(&b, ',');
+            json_quote(&b, json_str(k));
+            buf_char(&b, ':');
+            buf_str(&b, json_write(w->arena, yyjson_obj_iter_get_val(k)));
+        }
+        buf_char(&b, '}');
+    }
+    buf_z(&b, "]}");
+    struct workflow row = {.id = id_new(&w->ids, w->now), .identifier = STR("wf"), .name = STR("Workflow"), .active = true,
+                           .version = 1, .doc = buf_finish(&b)};
+    struct definition *d = definition_compile(&row, &err);
+    if (!d)
+        fail_msg("%s", err.message);
+    return d;
+}
+
+static inline struct machine_facts world_facts(struct world *w, const struct definition *d, yyjson_val *payload)
+{
+    return (struct machine_facts){
+        .now = w->now, .version = d, .current = d, .subscriber = &w->subscriber, .integrations = w->integrations,
+        .integrations_n = w->integrations_n, .outbox = w->outbox, .environment_name = STR("Development"),
+        .environment_type = STR("dev"), .transaction_id = STR("T"), .payload = payload, .attempts_max = w->attempts_max};
+}
+
+static inline void world_store_message(struct world *w, const struct message *m)
+{
+    for (size_t i = 0; i < w->messages_n; i++)
+        if (id_eq(w->messages[i].id, m->id)) {
+            w->messages[i].status = m->status;
+            return;
+        }
+    w->messages[w->messages_n] = *m;
+    w->messages[w->messages_n++].doc = str_dup(w->arena, m->doc);
+}
+
+/* Commits the run (new or advanced) with its effects, and removes the queue item that led to it. */
+static inline void world_commit(struct world *w, struct machine *m, const struct definition *d, yyjson_val *payload,
+                                const struct queue_item *consumed)
+{
+    struct run *r = m->run;
+    size_t at = 0;
+    while (at < w->runs_n && !id_eq(w->runs[at].id, r->row.id))
+        at++;
+    r->row.state = str_dup(w->arena, run_encode(r));
+    w->runs[at] = r->row;
+    w->definitions[at] = d;
+    w->payloads[at] = payload;
+    if (at == w->runs_n)
+        w->runs_n++;
+    for (size_t i = 0; consumed && i < w->queue_n; i++)
+        if (id_eq(w->queue[i].id, consumed->id)) {
+            w->queue[i] = w->queue[--w->queue_n];
+            break;
+        }
+    for (const struct effect *e = m->effects; e; e = e->next) {
+        if (e->kind == EFFECT_MESSAGE || e->kind == EFFECT_MESSAGE_STATUS)
+            world_store_message(w, &e->message);
+        w->outbox_n += e->kind == EFFECT_OUTBOX;
+        w->received_n += e->kind == EFFECT_RECEIVED;
+        if (e->kind == EFFECT_TIMER || e->kind == EFFECT_DELIVERY) {
+            struct queue_item *q = &w->queue[w->queue_n++];
+            *q = e->queue;
+            q->kind = e->kind == EFFECT_TIMER ? QUEUE_TIMER : QUEUE_DELIVERY;
+            q->ref = r->row.id;
+            q->id = run_derived_id(r->row.id, DERIVED_QUEUE, q->job * 64 + q->attempt);
+        }
+    }
+}
+
+/* Starts a run without committing it. */
+static inline void world_start(struct world *w, const struct definition *d, yyjson_val *payload, struct run *r, struct machine *m)
+{
+    struct machine_facts f = world_facts(w, d, payload);
+    *r = (struct run){.arena = w->arena};
+    r->row = (struct run_row){.id = id_new(&w->ids, w->now), .workflow = d->workflow.id, .workflow_version = 1,
+                              .subscriber = w->subscriber.id, .created_at = w->now, .updated_at = w->now};
+    machine_start(m, r, &f);
+}
+
+/* Loads a committed run and steps it, without committing. */
+static inline void world_advance(struct world *w, size_t at, const struct machine_input *in, struct run *r, struct machine *m)
+{
+    struct machine_facts f = world_facts(w, w->definitions[at], w->payloads[at]);
+    struct error err = {0};
+    f.messages = w->messages;
+    f.messages_n = w->messages_n;
+    if (!run_decode(&w->runs[at], w->arena, r, &err))
+        fail_msg("%s", err.message);
+    machine_advance(m, r, &f, in);
+}
+
+static inline size_t world_run_of(const struct world *w, struct id id)
+{
+    size_t at = 0;
+    while (at < w->runs_n && !id_eq(w->runs[at].id, id))
+        at++;
+    return at;
+}
+
+#endif
