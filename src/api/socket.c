@@ -77,10 +77,6 @@ static void handle_plain(struct request *rq)
 
 static void handle_root(struct request *rq)
 {
-    if (request_is_upgrade(rq)) {
-        hub_handle_plain(app_of(rq)->hub, rq);
-        return;
-    }
     reply_header(rq, "Location", STR("/demo"));
     reply_text(rq, 302, "text/plain; charset=utf-8", STR("The dashboard is not part of this version; see /demo\n"));
 }
@@ -90,9 +86,10 @@ const struct route socket_routes[] = {
      ENVELOPE_NONE, 65536, ROUTE_CORS_ANY | ROUTE_RAW_BODY | ROUTE_NOT_IDEMPOTENT | ROUTE_ANY_UPGRADE, handle_engineio},
     {HTTP_POST, "/socket.io/", "socketSend", "Realtime", "Engine.IO polling, client to server", AUTH_PUBLIC, NULL, RATE_NONE, 0,
      200, ENVELOPE_NONE, 65536, ROUTE_CORS_ANY | ROUTE_RAW_BODY | ROUTE_NOT_IDEMPOTENT, handle_engineio},
-    {HTTP_GET, "/ws", "socketPlain", "Realtime", "Plain WebSocket transport", AUTH_PUBLIC, NULL, RATE_NONE, 0, 200, ENVELOPE_NONE,
-     65536, ROUTE_CORS_ANY | ROUTE_RAW_BODY | ROUTE_ANY_UPGRADE, handle_plain},
-    {HTTP_GET, "/", "root", "Realtime", "Plain WebSocket transport; the demo for browsers", AUTH_PUBLIC, NULL, RATE_NONE, 0, 200,
-     ENVELOPE_NONE, 65536, ROUTE_CORS_ANY | ROUTE_RAW_BODY | ROUTE_ANY_UPGRADE, handle_root},
+    /* inbox-realtime.md §8: the plain transport is any upgrade that is not /socket.io/. */
+    {HTTP_GET, "/{path*}", "socketPlain", "Realtime", "Plain WebSocket transport", AUTH_PUBLIC, NULL, RATE_NONE, 0, 200,
+     ENVELOPE_NONE, 65536, ROUTE_CORS_ANY | ROUTE_RAW_BODY | ROUTE_ANY_UPGRADE, handle_plain},
+    {HTTP_GET, "/", "root", "System", "Leads browsers to the demo", AUTH_PUBLIC, NULL, RATE_NONE, 0, 302, ENVELOPE_NONE, 65536,
+     ROUTE_RAW_BODY, handle_root},
 };
 const size_t socket_routes_n = sizeof socket_routes / sizeof *socket_routes;
