@@ -41,6 +41,8 @@ static const struct setting settings[] = {
      "seals credentials at rest (16 characters or more); generated when absent"},
     {"delivery-sink", "CARILLON_DELIVERY_SINK", NULL, NULL, NULL, AT(delivery_sink),
      "http://host:port that gets every HTTP provider request"},
+    {"capture-deliveries", "CARILLON_CAPTURE_DELIVERIES", NULL, "off", "on|off", AT(capture_deliveries),
+     "on: every provider call of every environment goes to the built-in outbox (staging)"},
     {"metrics-token", "CARILLON_METRICS_TOKEN", NULL, NULL, NULL, AT(metrics_token),
      "bearer token for /metrics when not asked from loopback"},
     {"origins", "CARILLON_ORIGINS", NULL, NULL, NULL, AT(origins), "origins that browsers may call the API from, separated by commas"},
@@ -141,6 +143,8 @@ static bool read_flags(struct arena *a, int argc, char **argv, struct config *c,
             return error_set(err, ERROR_BAD_INPUT, "Unknown option '%.*s' (see carillon help)", (int)n + 2, arg);
         if (arg[2 + n] == '=')
             value = arg + 3 + n;
+        else if (s->values && !strcmp(s->values, "on|off") && (i + 1 == argc || !strncmp(argv[i + 1], "--", 2)))
+            value = "on";                   /* a switch may stand alone */
         else if (i + 1 < argc)
             value = argv[++i];
         else

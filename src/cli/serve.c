@@ -116,7 +116,8 @@ static bool engine_open(struct serve *s, struct error *err)
     struct engine_config ec = {.database_url = s->url, .writer = app->writer, .clock = &app->clock, .ids = &app->ids,
                                .directory = app->directory, .definitions = app->definitions,
                                .world = {.app = app, .deliver = app_deliver, .received = app_received},
-                               .metrics = app->metrics, .workers = (int)workers};
+                               .metrics = app->metrics, .workers = (int)workers,
+                               .capture = !strcmp(s->config.capture_deliveries, "on")};
     app->dispatcher = dispatcher_start(&dc, err);
     app->hub = app->dispatcher ? hub_start(&hc, err) : NULL;
     app->engine = app->hub ? engine_start(&ec, err) : NULL;

@@ -56,6 +56,7 @@ struct engine_config {
     struct metrics *metrics;
     int workers;                            /* 0: one a core, at most 8 */
     int attempts_max;                       /* deliveries; 0: 8 (beyond.md §1) */
+    bool capture;                           /* provider calls of all environments go to the outbox (beyond.md §4) */
 };
 
 struct engine *engine_start(const struct engine_config *c, struct error *err);

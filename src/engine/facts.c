@@ -44,6 +44,7 @@ bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct r
         .integrations = f->environment->integrations,
         .integrations_n = f->environment->integrations_n,
         .outbox = f->environment->environment.outbox,
+        .capture = e->c.capture,
         .environment_name = f->environment->environment.name,
         .environment_type = f->environment->environment.type,
         .transaction_id = event->transaction_id,

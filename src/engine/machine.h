@@ -24,6 +24,7 @@ struct machine_facts {
     const struct integration *integrations;
     size_t integrations_n;
     bool outbox;                                /* channels without integration go to the outbox */
+    bool capture;                               /* every provider call goes there (beyond.md §4) */
     struct str environment_name, environment_type;
     struct str transaction_id;
     yyjson_val *payload, *overrides, *actor, *tenant, *context;     /* NULL: none */

@@ -90,7 +90,7 @@ yyjson_mut_val *machine_message_doc(struct machine *m, yyjson_mut_doc *d, int jo
 enum outcome machine_send(struct machine *m, int job, const struct message *message, struct str recipient,
                           struct str outbox_doc, const struct integration *i)
 {
-    if (!is_outbox(i)) {
+    if (!is_outbox(i) && !m->facts->capture) {
         struct effect *e = machine_effect(m, EFFECT_DELIVERY);
         e->queue = (struct queue_item){.due_at = m->facts->now, .job = job, .attempt = 1};
         return OUTCOME_WAITING;
