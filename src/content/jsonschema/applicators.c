@@ -21,30 +21,24 @@ static struct place name_place(const struct place *up, struct str name)
     return (struct place){.up = up, .name = name, .kind = PLACE_NAME};
 }
 
-/* Forgets the errors and removals since a mark: what a branch that does not count has left. */
-struct mark {
-    size_t errors_n, removals_n;
-};
-
-static struct mark mark_of(const struct run *r)
+/* Forgets the errors since a mark: what a branch that does not count has left. */
+static void errors_forget(struct run *r, size_t mark)
 {
-    return (struct mark){r->errors_n, r->removals_n};
+    r->errors_n = mark;
 }
 
-static void errors_forget(struct run *r, struct mark m)
+/* Outside of combinations, and when one error is wanted, ajv gives either the inner error or the keyword's, not both. */
+static bool stands_alone(const struct check *c)
 {
-    r->errors_n = m.errors_n;
+    return !c->run->options->all_errors && !c->run->composite;
 }
 
 /* The value against a schema in place; what it evaluates counts only where it holds. */
 static bool branch_check(struct check *c, const struct node *node, const struct place *schema)
 {
     struct evaluated *seen = evaluated_new(c->run, c->value);
-    struct mark mark = mark_of(c->run);
     bool valid = schema_check(c, node, c->value, c->instance, schema, seen);
-    if (!valid)
-        c->run->removals_n = mark.removals_n;
-    else if (seen)
+    if (valid && seen)
         evaluated_merge(c->evaluated, seen);
     return valid;
 }
@@ -130,12 +124,11 @@ bool not_compile(struct compiler *c, struct node *node, struct keyword *k)
 bool not_check(struct check *c)
 {
     struct place at = keyword_place(c);
-    struct mark mark = mark_of(c->run);
+    size_t mark = c->run->errors_n;
     c->run->composite++;
     bool valid = schema_check(c, c->keyword->node, c->value, c->instance, &at, evaluated_new(c->run, c->value));
     c->run->composite--;
     errors_forget(c->run, mark);
-    c->run->removals_n = mark.removals_n;
     return !valid || schema_error(c, NULL, STR_NULL, "must NOT be valid");
 }
 
@@ -147,7 +140,7 @@ bool any_of_compile(struct compiler *c, struct node *node, struct keyword *k)
 bool any_of_check(struct check *c)
 {
     struct place at = keyword_place(c);
-    struct mark mark = mark_of(c->run);
+    size_t mark = c->run->errors_n;
     bool valid = false;
     c->run->composite++;
     /* Where members are tracked, every branch that holds counts. */
@@ -169,7 +162,7 @@ bool one_of_compile(struct compiler *c, struct node *node, struct keyword *k)
 bool one_of_check(struct check *c)
 {
     struct place at = keyword_place(c);
-    struct mark mark = mark_of(c->run);
+    size_t mark = c->run->errors_n;
     size_t passed[2] = {0, 0}, n = 0;
     c->run->composite++;
     for (size_t i = 0; i < c->keyword->n && n < 2; i++) {
@@ -217,7 +210,7 @@ bool if_compile(struct compiler *c, struct node *node, struct keyword *k)
 bool if_check(struct check *c)
 {
     struct place at = keyword_place(c);
-    struct mark mark = mark_of(c->run);
+    size_t mark = c->run->errors_n;
     c->run->composite++;
     bool holds = branch_check(c, c->keyword->node, &at);
     c->run->composite--;
@@ -227,6 +220,8 @@ bool if_check(struct check *c)
     struct place step = name_place(c->schema, str_of(name));
     if (!node || branch_check(c, node, &step))
         return true;
+    if (stands_alone(c))
+        return false;
     yyjson_mut_val *params = yyjson_mut_obj(c->run->doc);
     yyjson_mut_obj_add_str(c->run->doc, params, "failingKeyword", name);
     return schema_error(c, params, STR_NULL, "must match \"%s\" schema", name);
@@ -260,11 +255,10 @@ static bool items_from(struct check *c, const struct node *node, size_t first)
 
 static bool items_limit(struct check *c, size_t most)
 {
-    if (yyjson_mut_arr_size(c->value) <= most) {
-        if (c->evaluated)
-            c->evaluated->all = true;
+    if (c->evaluated)
+        c->evaluated->all = true;
+    if (yyjson_mut_arr_size(c->value) <= most)
         return true;
-    }
     yyjson_mut_val *params = yyjson_mut_obj(c->run->doc);
     yyjson_mut_obj_add_uint(c->run->doc, params, "limit", most);
     return schema_error(c, params, STR_NULL, "must NOT have more than %zu items", most);
@@ -272,7 +266,6 @@ static bool items_limit(struct check *c, size_t most)
 
 bool prefix_items_compile(struct compiler *c, struct node *node, struct keyword *k)
 {
-    node->tuple = k;
     return list_compile(c, node, k);
 }
 
@@ -354,7 +347,7 @@ bool contains_check(struct check *c)
 {
     const struct keyword *k = c->keyword;
     struct place at = keyword_place(c);
-    struct mark mark = mark_of(c->run);
+    size_t mark = c->run->errors_n;
     size_t i, n, found = 0;
     yyjson_mut_val *item;
     c->run->composite++;
@@ -367,12 +360,11 @@ bool contains_check(struct check *c)
         }
     }
     c->run->composite--;
-    c->run->removals_n = mark.removals_n;
     if (found >= k->number && found <= k->most) {
         errors_forget(c->run, mark);
         return true;
     }
-    if (found > k->most)
+    if (found > k->most || stands_alone(c))
         errors_forget(c->run, mark);
     yyjson_mut_val *params = yyjson_mut_obj(c->run->doc);
     yyjson_mut_obj_add_uint(c->run->doc, params, "minContains", (uint64_t)k->number);
@@ -441,7 +433,6 @@ static bool map_compile(struct compiler *c, struct node *node, struct keyword *k
 
 bool properties_compile(struct compiler *c, struct node *node, struct keyword *k)
 {
-    node->properties = k;
     return map_compile(c, node, k);
 }
 
@@ -535,16 +526,6 @@ static bool is_additional(struct check *c, struct str name)
     return true;
 }
 
-static void removal_note(struct run *r, yyjson_mut_val *object, yyjson_mut_val *key)
-{
-    if (r->removals_n == r->removals_cap) {
-        size_t cap = r->removals_cap ? r->removals_cap * 2 : 16;
-        r->removals = arena_grow(r->arena, r->removals, r->removals_cap * sizeof *r->removals, cap * sizeof *r->removals);
-        r->removals_cap = cap;
-    }
-    r->removals[r->removals_n++] = (struct removal){object, key};
-}
-
 static bool member_refused(struct check *c, const char *param, const char *what, yyjson_mut_val *key)
 {
     yyjson_mut_val *params = yyjson_mut_obj(c->run->doc);
@@ -557,22 +538,32 @@ bool additional_properties_check(struct check *c)
 {
     const struct node *node = c->keyword->node;
     struct place at = keyword_place(c);
-    size_t i, n;
-    yyjson_mut_val *key, *value;
+    size_t position = 0;
+    yyjson_mut_val *key;
     bool valid = true, removes = c->run->options->remove_additional;
+    yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(c->value);
     if (node->is_boolean && node->accepts && !c->evaluated)
         return true;
-    yyjson_mut_obj_foreach(c->value, i, n, key, value) {
+    while ((key = yyjson_mut_obj_iter_next(&it))) {
+        size_t i = position++;
+        yyjson_mut_val *value = yyjson_mut_obj_iter_get_val(key);
         if (!is_additional(c, key_text(key)))
             continue;
-        struct mark mark = mark_of(c->run);
+        size_t mark = c->run->errors_n;
         evaluated_mark(c->evaluated, i);
         bool refused = node->is_boolean && !node->accepts, good = !refused && member_check(c, node, key, value, &at);
         if (good)
             continue;
         if (removes && !c->run->failed) {
+            /* At once, as ajv does, also in branches that fail later. Where members are tracked by position, the rest
+             * moves up; records of schemas around this one then err on the side of "evaluated". */
             errors_forget(c->run, mark);
-            removal_note(c->run, c->value, key);
+            yyjson_mut_obj_iter_remove(&it);
+            if (c->evaluated && i < c->evaluated->n) {
+                memmove(c->evaluated->members + i, c->evaluated->members + i + 1, c->evaluated->n - i - 1);
+                c->evaluated->n--;
+            }
+            position--;
             continue;
         }
         if (refused)

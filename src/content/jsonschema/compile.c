@@ -300,6 +300,22 @@ static bool applies(const struct node *node, const struct keyword_type *type)
     return (type->vocabulary != KEYWORD_VALIDATION || !r->no_validation) && (type->vocabulary != KEYWORD_FORMAT || r->formats);
 }
 
+/* ajv checks a single type together with the other keywords for that type: behind those that apply to anything. */
+static void type_move(struct node *node)
+{
+    struct keyword type = node->keywords[0];
+    if (!node->keywords_n || strcmp(type.type->name, "type") || !yyjson_is_str(type.value) || type.types == IS_INTEGER)
+        return;
+    for (size_t i = 1; i < node->keywords_n; i++) {
+        unsigned types = node->keywords[i].type->types;
+        if (types == IS_ANY || !(types & type.types))
+            continue;
+        memmove(node->keywords, node->keywords + 1, (i - 1) * sizeof type);
+        node->keywords[i - 1] = type;
+        return;
+    }
+}
+
 static bool node_compile(struct compiler *c, struct node *node)
 {
     if (node->is_boolean)
@@ -317,6 +333,14 @@ static bool node_compile(struct compiler *c, struct node *node)
         if (!type->compile(c, node, k))
             return false;
         node->keywords_n += k->type != NULL;    /* a compiler may find that there is nothing to do */
+    }
+    type_move(node);
+    for (size_t i = 0; i < node->keywords_n; i++) {
+        const struct keyword *k = &node->keywords[i];
+        if (!strcmp(k->type->name, "properties"))
+            node->properties = k;
+        else if (!strcmp(k->type->name, "prefixItems") || (!strcmp(k->type->name, "items") && !k->node))
+            node->tuple = k;
     }
     return true;
 }

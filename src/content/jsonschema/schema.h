@@ -98,10 +98,6 @@ struct evaluated {
     unsigned char *members;         /* one byte each, by position */
 };
 
-struct removal {
-    yyjson_mut_val *object, *key;
-};
-
 struct run {
     const struct jsonschema *schema;
     const struct jsonschema_options *options;
@@ -110,8 +106,6 @@ struct run {
     struct error *err;
     struct jsonschema_error *errors;
     size_t errors_n, errors_cap;
-    struct removal *removals;       /* done at the end, so that positions stay */
-    size_t removals_n, removals_cap;
     int64_t work;
     int depth;
     int composite;                  /* inside of anyOf, oneOf, not, if: no defaults */

@@ -46,7 +46,7 @@ void evaluated_merge(struct evaluated *into, const struct evaluated *from)
     into->all = into->all || from->all;
     into->first = from->first > into->first ? from->first : into->first;
     for (size_t i = 0; i < into->n; i++)
-        into->members[i] |= from->members[i];
+        into->members[i] |= i >= from->n || from->members[i];
 }
 
 static void default_add(struct run *r, yyjson_mut_val *object, struct str name, yyjson_val *value)
@@ -57,7 +57,8 @@ static void default_add(struct run *r, yyjson_mut_val *object, struct str name, 
     yyjson_mut_obj_add(object, yyjson_mut_strncpy(r->doc, name.p, name.n), yyjson_val_mut_copy(r->doc, value));
 }
 
-/* Defaults come before the other keywords look: a required property with a default is never missing. */
+/* Defaults come before the keywords for objects and arrays look: a required property with a default is never missing.
+ * As in ajv, what applies to any type ($ref, enum, anyOf, …) has looked before. */
 static void defaults_assign(struct check *c)
 {
     const struct keyword *k = c->types & IS_OBJECT ? c->node->properties : NULL;
@@ -78,11 +79,13 @@ static void defaults_assign(struct check *c)
 static bool keywords_check(struct check *c)
 {
     struct run *r = c->run;
-    bool valid = true;
-    if (r->options->use_defaults && !r->composite)
-        defaults_assign(c);
+    bool valid = true, defaults = r->options->use_defaults && !r->composite;
     for (size_t i = 0; i < c->node->keywords_n && !r->failed; i++) {
         c->keyword = &c->node->keywords[i];
+        if (defaults && c->keyword->type->types != IS_ANY) {
+            defaults_assign(c);
+            defaults = false;
+        }
         if (!(c->keyword->type->types & c->types))
             continue;
         if (!schema_work(r, 1))
@@ -132,8 +135,6 @@ bool jsonschema_validate_mut(const struct jsonschema *s, yyjson_mut_val *value, 
     out->valid = schema_check(&c, s->root, value, NULL, &start, evaluated_new(&r, value));
     if (r.failed)
         return false;
-    for (size_t i = 0; i < r.removals_n; i++)
-        yyjson_mut_obj_remove(r.removals[i].object, r.removals[i].key);
     out->errors = r.errors;
     out->errors_n = out->valid ? 0 : r.errors_n;
     return true;

@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <cmocka.h>
 
 #include "content/jsonschema.h"
@@ -58,7 +57,22 @@ static bool remote(void *user, struct arena *a, struct str uri, yyjson_val **doc
 
 struct tally {
     size_t passed, failed;
+    yyjson_val *allowed;        /* [[file, group, test, …]…]: what ajv itself answers otherwise; NULL: nothing */
 };
+
+/* Beside ajv's own differences: PCRE2 knows no lookbehind of variable length. */
+static bool is_allowed(const struct tally *t, struct str file, struct str group, struct str test)
+{
+    yyjson_val *f;
+    size_t i, n;
+    yyjson_arr_foreach(t->allowed, i, n, f) {
+        struct str name = json_str(yyjson_arr_get(f, 2));
+        if (str_eq(json_str(yyjson_arr_get(f, 0)), file) && str_eq(json_str(yyjson_arr_get(f, 1)), group) &&
+            (str_eqz(name, "*") || str_eq(name, test)))
+            return true;
+    }
+    return t->allowed && str_ends(file, STR("ecmascript-regex.json")) && str_eqz(test, "a variable-width lookbehind (ES2018)");
+}
 
 static bool case_passes(const struct jsonschema *s, yyjson_val *test)
 {
@@ -84,18 +98,20 @@ static void suite_file(const char *folder, const char *name, enum jsonschema_dia
                 tally->passed++;
                 continue;
             }
+            struct str file = str_fmt(a, "%s/%s", folder, name);
+            if (is_allowed(tally, file, json_get_str(group, "description"), json_get_str(test, "description")))
+                continue;
             tally->failed++;
-            if (!formats || getenv("SHOW_FORMATS"))
-                printf("%s/%s: %s: %s %s\n", folder, name, yyjson_get_str(json_get(group, "description")),
-                       yyjson_get_str(json_get(test, "description")), err.message);
+            printf("%s/%s: %s: %s %s\n", folder, name, yyjson_get_str(json_get(group, "description")),
+                   yyjson_get_str(json_get(test, "description")), err.message);
         }
     }
 }
 
-static struct tally suite_folder(const char *folder, enum jsonschema_dialect dialect, bool formats)
+static struct tally suite_folder(const char *folder, enum jsonschema_dialect dialect, bool formats, yyjson_val *allowed)
 {
     char path[512];
-    struct tally tally = {0};
+    struct tally tally = {.allowed = allowed};
     struct dirent *entry;
     snprintf(path, sizeof path, "%s/json-schema/tests/%s", TESTDATA, folder);
     DIR *dir = opendir(path);
@@ -110,7 +126,7 @@ static struct tally suite_folder(const char *folder, enum jsonschema_dialect dia
 static void required_tests_of_draft7(void **state)
 {
     (void)state;
-    struct tally t = suite_folder("draft7", JSONSCHEMA_DRAFT7, false);
+    struct tally t = suite_folder("draft7", JSONSCHEMA_DRAFT7, false, NULL);
     assert_int_equal(t.failed, 0);
     assert_true(t.passed > 900);
 }
@@ -118,9 +134,29 @@ static void required_tests_of_draft7(void **state)
 static void required_tests_of_2020_12(void **state)
 {
     (void)state;
-    struct tally t = suite_folder("draft2020-12", JSONSCHEMA_2020_12, false);
+    struct tally t = suite_folder("draft2020-12", JSONSCHEMA_2020_12, false, NULL);
     assert_int_equal(t.failed, 0);
     assert_true(t.passed > 1200);
+}
+
+/* Where the optional tests and ajv disagree (formats, mostly), Novu's users have ajv's answer; all others must pass. */
+static void optional_tests_as_ajv(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *folder;
+        enum jsonschema_dialect dialect;
+    } folders[] = {
+        {"draft7/optional", JSONSCHEMA_DRAFT7}, {"draft2020-12/optional", JSONSCHEMA_2020_12},
+        {"draft7/optional/format", JSONSCHEMA_DRAFT7}, {"draft2020-12/optional/format", JSONSCHEMA_2020_12},
+    };
+    struct arena *a ARENA_SCOPED = arena_create(1 << 16);
+    yyjson_val *allowed = json_get(json_file(a, TESTDATA "/json-schema/ajv_differences.json"), "failures");
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        struct tally t = suite_folder(folders[i].folder, folders[i].dialect, true, allowed);
+        assert_int_equal(t.failed, 0);
+        assert_true(t.passed > 100);
+    }
 }
 
 /* ---- ajv's errors ---- */
@@ -145,12 +181,184 @@ static void errors_are_ajvs(void **state)
     }
 }
 
+/* ---- what the options do ---- */
+
+struct outcome {
+    struct str value, errors;
+    bool valid;
+};
+
+static struct outcome outcome_of(struct arena *a, const char *schema, const char *value, struct jsonschema_options o)
+{
+    struct error err = {0};
+    struct jsonschema_result r;
+    yyjson_mut_doc *d = json_doc(a);
+    struct jsonschema *s = jsonschema_compile(a, json_of(a, schema), NULL, &err);
+    if (!s || !jsonschema_validate(s, json_of(a, value), &o, a, d, &r, &err))
+        fail_msg("%s: %s", schema, err.message);
+    return (struct outcome){json_write_mut(a, r.value), json_write_mut(a, jsonschema_errors_short(&r, d)), r.valid};
+}
+
+static void assert_same(struct str got, const char *want)
+{
+    if (!str_eqz(got, want))
+        fail_msg("got %.*s\nwant %s", STR_ARG(got), want);
+}
+
+static void defaults_are_written_into_a_copy(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct jsonschema_options o = {.use_defaults = true, .all_errors = true};
+    struct outcome r = outcome_of(a, "{\"properties\":{\"a\":{\"default\":1},\"o\":{\"default\":{},\"properties\":{\"x\":"
+        "{\"default\":[2]}}},\"n\":{\"default\":3}},\"required\":[\"a\"]}", "{\"n\":null}", o);
+    assert_true(r.valid);
+    assert_same(r.value, "{\"n\":null,\"a\":1,\"o\":{\"x\":[2]}}");
+    r = outcome_of(a, "{\"anyOf\":[{\"properties\":{\"a\":{\"default\":1}}}]}", "{}", o);
+    assert_same(r.value, "{}");
+    r = outcome_of(a, "{\"allOf\":[{\"properties\":{\"a\":{\"default\":1}}}],\"items\":[{\"default\":7}]}", "{}", o);
+    assert_same(r.value, "{\"a\":1}");
+    r = outcome_of(a, "{\"properties\":{\"a\":{\"default\":1}},\"required\":[\"a\"]}", "{}", (struct jsonschema_options){0});
+    assert_false(r.valid);
+    assert_same(r.value, "{}");
+}
+
+static void refused_additions_are_removed(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct jsonschema_options o = {.remove_additional = true};
+    struct outcome r = outcome_of(a, "{\"properties\":{\"a\":{\"additionalProperties\":{\"type\":\"string\"}}},"
+        "\"patternProperties\":{\"^x\":{}},\"additionalProperties\":false}",
+        "{\"b\":1,\"a\":{\"s\":\"t\",\"n\":5},\"c\":2,\"xy\":3,\"d\":4}", o);
+    assert_true(r.valid);
+    assert_same(r.value, "{\"a\":{\"s\":\"t\"},\"xy\":3}");
+    r = outcome_of(a, "{\"additionalProperties\":false}", "{\"b\":1,\"c\":2}", (struct jsonschema_options){.all_errors = true});
+    assert_same(r.errors, "[{\"path\":\"\",\"message\":\"must NOT have additional properties\"},"
+                          "{\"path\":\"\",\"message\":\"must NOT have additional properties\"}]");
+    r = outcome_of(a, "{\"additionalProperties\":false}", "{\"b\":1,\"c\":2}", (struct jsonschema_options){0});
+    assert_same(r.errors, "[{\"path\":\"\",\"message\":\"must NOT have additional properties\"}]");
+}
+
+static void novus_answer_to_a_payload(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct error err = {0};
+    struct jsonschema_result r;
+    struct jsonschema_options o = {.all_errors = true, .use_defaults = true};
+    yyjson_val *schema = json_of(a, "{\"type\":\"object\",\"required\":[\"name\"],\"properties\":{\"user\":{\"type\":"
+        "\"object\",\"required\":[\"id\"],\"properties\":{\"tags\":{\"items\":{\"type\":\"string\"}}}}}}");
+    struct jsonschema *s = jsonschema_compile(a, schema, NULL, &err);
+    assert_true(jsonschema_validate(s, json_of(a, "{\"user\":{\"tags\":[\"a\",1]}}"), &o, a, json_doc(a), &r, &err));
+    assert_false(r.valid);
+    assert_false(jsonschema_payload_error(&r, schema, a, &err));
+    assert_int_equal(error_status(&err), 400);
+    assert_string_equal(err.message, "Payload validation failed: root.name: must have required property 'name'; "
+                                     "user.id: must have required property 'id'; user.tags.1: must be string");
+    yyjson_val *details = json_of(a, str_z(a, err.details)), *errors = json_get(details, "errors");
+    assert_same(json_get_str(details, "type"), "PAYLOAD_VALIDATION_ERROR");
+    assert_true(yyjson_equals(json_get(details, "schema"), schema));
+    assert_same(json_write(a, yyjson_arr_get(errors, 2)), "{\"field\":\"user.tags.1\",\"message\":\"must be string\","
+        "\"value\":1,\"schemaPath\":\"#/properties/user/properties/tags/items/type\"}");
+    assert_same(json_write(a, json_get(yyjson_arr_get(errors, 0), "value")), "{\"user\":{\"tags\":[\"a\",1]}}");
+}
+
+/* ---- what is refused ---- */
+
+static void broken_schemas_do_not_compile(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *schema, *message;
+    } cases[] = {
+        {"{\"type\":\"text\"}", "schema is invalid: type must be JSONType or JSONType[]"},
+        {"{\"minLength\":-1}", "schema is invalid: minLength must be a non-negative integer"},
+        {"{\"properties\":{\"a\":5}}", "schema is invalid: schema must be object or boolean"},
+        {"{\"required\":\"a\"}", "schema is invalid: required must be array"},
+        {"{\"pattern\":\"(\"}", "invalid regular expression: ("},
+        {"{\"pattern\":\"a++\"}", "invalid regular expression: a++"},
+        {"{\"pattern\":\"(?i)a\"}", "invalid regular expression: (?i)a"},
+        {"{\"pattern\":\"(*LIMIT_MATCH=9)a\"}", "invalid regular expression: (*LIMIT_MATCH=9)a"},
+        {"{\"$ref\":\"#/definitions/gone\"}", "can't resolve reference #/definitions/gone from id #"},
+        {"{\"$ref\":\"file:///etc/passwd\"}", "can't resolve reference file:///etc/passwd from id #"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct arena *a = arena_create(0);
+        struct error err = {0};
+        assert_null(jsonschema_compile(a, json_of(a, cases[i].schema), NULL, &err));
+        assert_string_equal(err.message, cases[i].message);
+        arena_destroy(a);
+    }
+}
+
+static void assert_too_much(const char *schema, struct str value, const char *message)
+{
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct error err = {0};
+    struct jsonschema_result r;
+    struct jsonschema_options o = {.all_errors = true};
+    struct jsonschema *s = jsonschema_compile(a, json_of(a, schema), NULL, &err);
+    assert_non_null(s);
+    assert_false(jsonschema_validate(s, json_of(a, str_z(a, value)), &o, a, json_doc(a), &r, &err));
+    assert_string_equal(err.message, message);
+}
+
+static void hostile_schemas_end(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct buf b = {.arena = a};
+    assert_too_much("{\"$ref\":\"#\"}", STR("1"), "schema recurses deeper than 700 levels");
+    assert_too_much("{\"definitions\":{\"a\":{\"allOf\":[{\"$ref\":\"#/definitions/b\"}]},\"b\":{\"$ref\":\"#/definitions/a\"}},"
+                    "\"$ref\":\"#/definitions/a\"}", STR("{}"), "schema recurses deeper than 700 levels");
+    /* Two branches at each of 40 levels. */
+    buf_z(&b, "{\"definitions\":{\"d0\":{\"type\":\"string\"}");
+    for (int i = 1; i <= 40; i++)
+        buf_fmt(&b, ",\"d%d\":{\"anyOf\":[{\"$ref\":\"#/definitions/d%d\"},{\"$ref\":\"#/definitions/d%d\"}]}", i, i - 1, i - 1);
+    buf_z(&b, "},\"$ref\":\"#/definitions/d40\"}");
+    assert_too_much(buf_finish(&b).p, STR("1"), "schema validation needs too much work");
+    /* A regular expression that backtracks for ever counts as no match. */
+    struct outcome r = outcome_of(a, "{\"pattern\":\"^(a+)+$\"}", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"",
+                                  (struct jsonschema_options){0});
+    assert_false(r.valid);
+    /* Many equal items are found without comparing all pairs, many different ones too. */
+    b.n = 0;
+    buf_z(&b, "[0");
+    for (int i = 1; i < 100000; i++)
+        buf_fmt(&b, ",%d", i);
+    size_t unique = b.n;
+    buf_z(&b, "]");
+    assert_true(outcome_of(a, "{\"uniqueItems\":true}", buf_finish(&b).p, (struct jsonschema_options){0}).valid);
+    b.n = unique;
+    buf_z(&b, ",17]");
+    r = outcome_of(a, "{\"uniqueItems\":true}", buf_finish(&b).p, (struct jsonschema_options){0});
+    assert_same(r.errors, "[{\"path\":\"\",\"message\":\"must NOT have duplicate items (items ## 17 and 100000 are identical)\"}]");
+    /* The list of errors is cut. */
+    b.n = 0;
+    buf_z(&b, "[1");
+    for (int i = 0; i < 1000; i++)
+        buf_z(&b, ",1");
+    buf_z(&b, "]");
+    struct jsonschema_result result;
+    struct jsonschema_options o = {.all_errors = true};
+    struct jsonschema *s = jsonschema_compile(a, json_of(a, "{\"items\":{\"type\":\"string\"}}"), NULL, NULL);
+    assert_true(jsonschema_validate(s, json_of(a, buf_finish(&b).p), &o, a, json_doc(a), &result, NULL));
+    assert_int_equal(result.errors_n, 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(required_tests_of_draft7),
         cmocka_unit_test(required_tests_of_2020_12),
+        cmocka_unit_test(optional_tests_as_ajv),
         cmocka_unit_test(errors_are_ajvs),
+        cmocka_unit_test(defaults_are_written_into_a_copy),
+        cmocka_unit_test(refused_additions_are_removed),
+        cmocka_unit_test(novus_answer_to_a_payload),
+        cmocka_unit_test(broken_schemas_do_not_compile),
+        cmocka_unit_test(hostile_schemas_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
