@@ -11,9 +11,11 @@ static void step_add(struct buf *b, const struct place *p, bool is_schema)
         return;
     }
     buf_char(b, '/');
-    for (size_t i = 0; i < p->name.n; i++) {
+    if (p->kind == PLACE_KEYWORD)       /* "false schema" is written with its space */
+        buf_str(b, p->name);
+    for (size_t i = 0; p->kind == PLACE_NAME && i < p->name.n; i++) {
         unsigned char c = (unsigned char)p->name.p[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-_.!~*'()", c) || c == ' ';
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-_.!~*'()", c);
         if (c == '~')
             buf_z(b, "~0");
         else if (c == '/')
@@ -55,7 +57,7 @@ bool schema_error(struct check *c, yyjson_mut_val *params, struct str missing, c
         r->errors_cap = cap;
     }
     struct str name = c->keyword ? str_of(c->keyword->type->name) : STR("false schema");
-    struct place here = {.up = c->schema, .name = name, .kind = PLACE_NAME};
+    struct place here = {.up = c->schema, .name = name, .kind = PLACE_KEYWORD};
     va_start(ap, fmt);
     r->errors[r->errors_n++] = (struct jsonschema_error){
         .instance_path = place_text(r->arena, c->instance, false),

@@ -82,7 +82,7 @@ struct place {
     const struct place *up;
     struct str name;
     size_t index;
-    enum { PLACE_NAME, PLACE_INDEX, PLACE_START } kind;
+    enum { PLACE_NAME, PLACE_INDEX, PLACE_KEYWORD, PLACE_START } kind;
 };
 
 struct scope {

@@ -181,6 +181,34 @@ static void errors_are_ajvs(void **state)
     }
 }
 
+/* Random schemas and values: errors, defaults and removals as ajv 8.20.0 gave them. */
+static void random_cases_as_ajv(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(1 << 16);
+    yyjson_val *cases = json_file(a, TESTDATA "/json-schema/ajv_recorded.json"), *c;
+    size_t i, n;
+    assert_true(yyjson_arr_size(cases) >= 490);
+    yyjson_arr_foreach(cases, i, n, c) {
+        struct error err = {0};
+        struct jsonschema_result r;
+        struct jsonschema_compile_options co = {.dialect = json_get_bool(c, "d2020", false) ? JSONSCHEMA_2020_12 : JSONSCHEMA_DRAFT7};
+        struct jsonschema_options o = {json_get_bool(c, "all", false), json_get_bool(c, "defaults", false),
+                                       json_get_bool(c, "remove", false)};
+        yyjson_mut_doc *d = json_doc(a);
+        yyjson_val *want = json_get(c, "want");
+        struct jsonschema *s = jsonschema_compile(a, json_get(c, "schema"), &co, &err);
+        if (!s || !jsonschema_validate(s, json_get(c, "value"), &o, a, d, &r, &err))
+            fail_msg("case %zu: %s", i, err.message);
+        yyjson_val *errors = json_of(a, str_z(a, json_write_mut(a, jsonschema_errors_json(&r, d))));
+        yyjson_val *value = json_of(a, str_z(a, json_write_mut(a, r.value)));
+        if (r.valid != json_get_bool(want, "valid", false) || !yyjson_equals(errors, json_get(want, "errors")) ||
+            !yyjson_equals(value, json_get(want, "value")))
+            fail_msg("case %zu: got %.*s %.*s\nwant %.*s", i, STR_ARG(json_write(a, errors)), STR_ARG(json_write(a, value)),
+                     STR_ARG(json_write(a, want)));
+    }
+}
+
 /* ---- what the options do ---- */
 
 struct outcome {
@@ -354,6 +382,7 @@ int main(void)
         cmocka_unit_test(required_tests_of_2020_12),
         cmocka_unit_test(optional_tests_as_ajv),
         cmocka_unit_test(errors_are_ajvs),
+        cmocka_unit_test(random_cases_as_ajv),
         cmocka_unit_test(defaults_are_written_into_a_copy),
         cmocka_unit_test(refused_additions_are_removed),
         cmocka_unit_test(novus_answer_to_a_payload),
