@@ -109,6 +109,24 @@ static yyjson_val *member(yyjson_val *event, const char *key)
     return yyjson_is_null(v) ? NULL : v;
 }
 
+/* engine.md §1.2 step 5: the payload, with the schema's defaults, takes the place of what was sent. */
+static bool payload_check(struct request *rq, const struct definition *d, yyjson_val **payload, struct error *err)
+{
+    struct jsonschema_options options = {.all_errors = true, .use_defaults = true};
+    struct jsonschema_result result;
+    yyjson_mut_doc *doc = json_doc(rq->arena);
+    yyjson_val *value = *payload;
+    if (!d->payload_program)
+        return true;
+    if (!value && !json_parse(rq->arena, STR("{}"), &value, err))
+        return false;
+    if (!jsonschema_validate(d->payload_program, value, &options, rq->arena, doc, &result, err))
+        return false;
+    if (!result.valid)
+        return jsonschema_payload_error(&result, d->payload_schema, rq->arena, err);
+    return json_parse(rq->arena, json_write_mut(rq->arena, result.value), payload, err);
+}
+
 bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct str idempotency_key, struct error *err)
 {
     struct request *rq = c->rq;
@@ -130,6 +148,11 @@ bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct str idempot
         id_hex(app_id(rq), hex);
         tx = str_fmt(rq->arena, "txn_%s", hex);
     }
+    yyjson_val *payload = member(event, "payload");
+    if (!payload_check(rq, d, &payload, err)) {
+        cached_unref(&d->head);
+        return false;
+    }
     c->transaction_id = tx;
     c->status = workflow_status(d, json_get(event, "tenant"));
     if (c->status != TRIGGER_PROCESSED) {
@@ -140,7 +163,7 @@ bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct str idempot
     c->trigger = (struct trigger){
         .arena = rq->arena, .environment = rq->principal.environment, .organization = rq->principal.organization,
         .definition = d, .request_id = str_of(rq->id), .transaction_id = tx, .to = member(event, "to"),
-        .payload = member(event, "payload"), .overrides = member(event, "overrides"), .actor = member(event, "actor"),
+        .payload = payload, .overrides = member(event, "overrides"), .actor = member(event, "actor"),
         .tenant = member(event, "tenant"), .context = member(event, "context"), .done = engine_done, .owner = c};
     if (idempotency_key.n)
         idempotency_set(c, idempotency_key);

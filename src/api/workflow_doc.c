@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "content/jsonschema.h"
 #include "model/types.h"
 
 static bool step_is_supported(enum step_type t)
@@ -148,8 +149,17 @@ static void add_user_preferences(yyjson_mut_doc *d, yyjson_mut_val *preferences,
     }
 }
 
-static void add_schema(yyjson_mut_doc *d, yyjson_mut_val *doc, yyjson_val *schema)
+/* What would not compile when the workflow is triggered is said now. */
+static void schema_check(struct checks *c, yyjson_val *schema)
 {
+    struct error err = {0};
+    if (yyjson_is_obj(schema) && !jsonschema_compile(c->rq->arena, schema, NULL, &err))
+        check_fail(c, "payloadSchema is not a valid JSON Schema: %s", err.message);
+}
+
+static void add_schema(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *doc, yyjson_val *schema)
+{
+    schema_check(c, schema);
     if (yyjson_is_obj(schema))
         json_add_val(d, doc, "payloadSchema", schema);
     else
@@ -172,7 +182,7 @@ static void add_members(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *doc
     json_add_str(d, doc, "severity", severity_name(severity));
     json_add_bool(d, doc, "isTranslationEnabled", check_bool(c, body, "isTranslationEnabled", false));
     json_add_bool(d, doc, "validatePayload", check_bool(c, body, "validatePayload", true));
-    add_schema(d, doc, json_get(body, "payloadSchema"));
+    add_schema(c, d, doc, json_get(body, "payloadSchema"));
     json_add_str(d, doc, "origin", STR("novu-cloud"));
 }
 
@@ -225,7 +235,7 @@ bool workflow_doc_patch(struct checks *c, yyjson_val *body, struct workflow *w, 
     check_array(c, body, "tags", false);
     check_bool(c, body, "validatePayload", false);
     check_bool(c, body, "isTranslationEnabled", false);
-    check_object(c, body, "payloadSchema", false);
+    schema_check(c, check_object(c, body, "payloadSchema", false));
     w->active = check_bool(c, body, "active", w->active);
     if (name.n)
         w->name = name;

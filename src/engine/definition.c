@@ -68,6 +68,21 @@ static bool step_compile(struct arena *a, yyjson_val *v, struct step_definition 
     return true;
 }
 
+/* {type: object, properties: {}, …} as every workflow has by default: not worth a validation per trigger. */
+static bool schema_is_open(yyjson_val *schema)
+{
+    yyjson_val *k;
+    yyjson_obj_iter it = yyjson_obj_iter_with(schema);
+    while ((k = yyjson_obj_iter_next(&it))) {
+        yyjson_val *v = yyjson_obj_iter_get_val(k);
+        if (yyjson_equals_str(k, "type") ? !yyjson_equals_str(v, "object")
+            : yyjson_equals_str(k, "additionalProperties") ? !yyjson_is_true(v)
+            : yyjson_equals_str(k, "properties") ? yyjson_obj_size(v) > 0 : true)
+            return false;
+    }
+    return true;
+}
+
 struct definition *definition_compile(const struct workflow *row, struct error *err)
 {
     struct arena *a = arena_create(8192);
@@ -94,6 +109,9 @@ struct definition *definition_compile(const struct workflow *row, struct error *
     d->payload_schema = json_get(d->doc, "payloadSchema");
     if (!yyjson_is_obj(d->payload_schema))
         d->payload_schema = NULL;
+    /* A schema that does not compile was refused when it was written; one that got past lets everything through. */
+    if (d->validate_payload && d->payload_schema && !schema_is_open(d->payload_schema))
+        d->payload_program = jsonschema_compile(a, d->payload_schema, NULL, NULL);
     d->tags = json_get(d->doc, "tags");
     preferences_compile(d);
     return d;

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "content/controls.h"
+#include "content/jsonschema.h"
 #include "db/db.h"
 #include "model/cache.h"
 #include "model/types.h"
@@ -33,6 +34,7 @@ struct definition {
     enum severity severity;
     bool critical, validate_payload;
     yyjson_val *tags, *payload_schema;          /* NULL: none */
+    struct jsonschema *payload_program;         /* NULL: every payload passes */
     bool channel_enabled[CHANNELS];             /* workflow preferences, default and user merged */
     bool user_preferences;                      /* the dashboard's preferences decided (engine.md §6.2) */
 };
