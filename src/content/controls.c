@@ -105,7 +105,7 @@ static struct str protect(struct arena *a, struct str s)
         buf_z(&b, quoted ? "]'" : "]");
         i += n;
     }
-    return buf_get(&b);
+    return str_solid(buf_get(&b));
 }
 
 static struct str restore(struct arena *a, struct str s)
@@ -124,7 +124,7 @@ static struct str restore(struct arena *a, struct str s)
         buf_z(&b, "}}");
         i += n + 4;
     }
-    return buf_get(&b);
+    return str_solid(buf_get(&b));
 }
 
 /* ---- JSON text ---- */
@@ -343,7 +343,7 @@ static bool render_text(struct rendering *x, const struct liquid_template *t, st
     }
     if (!liquid_render_next(x->r, t, &b, x->err))
         return false;
-    *out = restore(x->a, buf_get(&b));
+    *out = restore(x->a, str_solid(buf_get(&b)));
     return true;
 }
 

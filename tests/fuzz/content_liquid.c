@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     struct error err = {0};
     yyjson_val *root;
     struct liquid_context c = {.variables = vars, .variables_n = 6, .output_max = 1 << 14, .loops_max = 500, .steps_max = 5000};
-    if (!json_parse(a, STR(json), &root, &err))
+    if (!json_parse(a, str_of(json), &root, &err))
         abort();
     for (size_t i = 0; i < 6; i++)
         vars[i] = (struct liquid_variable){str_of(names[i]), json_get(root, names[i])};

@@ -97,7 +97,7 @@ static struct str unescape(struct lexer *l, struct str s)
             buf_char(&b, c);
         }
     }
-    return buf_get(&b);
+    return str_solid(buf_get(&b));
 }
 
 /* Where the closing quote is missing, the last UTF-16 unit is taken for it. s misses one byte already. */
@@ -114,7 +114,7 @@ static struct str without_last(struct lexer *l, struct str s)
     append_unit(l, &b, 0xd800 + ((text_decode((struct str){s.p, s.n + 1}, n, &bytes) - 0x10000) >> 10));
     buf_char(&b, 0);
     b.n--;
-    return buf_get(&b);
+    return str_solid(buf_get(&b));
 }
 
 bool lexer_quoted(struct lexer *l, struct operand *out)

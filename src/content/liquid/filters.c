@@ -33,7 +33,7 @@ const struct liquid_filter *filter_find(struct str name)
 struct str filter_concat(struct render *r, struct str a, struct str b)
 {
     if (!render_memory(r, (double)a.n + (double)b.n + 16))
-        return STR_NULL;
+        return STR("");
     char *p = arena_alloc_raw(r->arena, a.n + b.n);
     if (a.n)
         memcpy(p, a.p, a.n);
@@ -62,7 +62,7 @@ static struct str replace_between(struct render *r, struct str s, struct str wit
             buf_add(&b, s.p + i, n);
         }
     }
-    return buf_get(&b);
+    return str_solid(buf_get(&b));
 }
 
 struct str filter_replace(struct render *r, struct str s, struct str what, struct str with)
@@ -71,7 +71,7 @@ struct str filter_replace(struct render *r, struct str s, struct str what, struc
         return replace_between(r, s, with);
     size_t hits = 0;
     if (!render_scan(r, s.n))
-        return STR_NULL;
+        return STR("");
     struct str rest = s;
     for (ptrdiff_t at; (at = str_find(rest, what)) >= 0; hits++)
         rest = str_sub(rest, (size_t)at + what.n, rest.n);
@@ -79,7 +79,7 @@ struct str filter_replace(struct render *r, struct str s, struct str what, struc
         return s;
     double size = (double)s.n + (double)hits * ((double)with.n - (double)what.n);
     if (!render_memory(r, size + 16))
-        return STR_NULL;
+        return STR("");
     char *out = arena_alloc_raw(r->arena, (size_t)size), *p = out;
     rest = s;
     for (ptrdiff_t at; (at = str_find(rest, what)) >= 0;) {

@@ -282,7 +282,7 @@ FILTER(slice)
         return value_of_array(r, NULL, 0);
     /* begin + length is JavaScript's +: texts are put one behind the other. */
     size_t low = slice_bound(from, a.n), high = slice_bound(value_number_js(r, value_add_js(r, begin, length)), a.n);
-    return value_of_array(r, a.v + (a.n ? low : 0), high > low ? high - low : 0);
+    return value_of_array(r, a.n ? a.v + low : NULL, high > low ? high - low : 0);
 }
 
 /* ---- uniq ---- */

@@ -36,7 +36,7 @@ static struct str escape_str(struct render *r, struct str s)
         return s;
     buf_add(&b, s.p + from, s.n - from);
     render_memory(r, (double)b.cap);
-    return buf_get(&b);
+    return str_solid(buf_get(&b));
 }
 
 FILTER(escape)
@@ -53,7 +53,7 @@ static struct str unescape_str(struct render *r, struct str s)
     };
     struct buf b = {.arena = r->arena};
     if (!render_memory(r, (double)s.n * 2))
-        return STR_NULL;
+        return STR("");
     for (size_t i = 0; i < s.n;) {
         size_t k = 0;
         for (; s.p[i] == '&' && k < 5; k++)
@@ -63,7 +63,7 @@ static struct str unescape_str(struct render *r, struct str s)
         buf_char(&b, hit ? entities[k].c : s.p[i]);
         i += hit ? entities[k].entity.n : 1;
     }
-    return buf_get(&b);
+    return str_solid(buf_get(&b));
 }
 
 FILTER(escape_once)
@@ -120,7 +120,7 @@ static struct str percent(struct render *r, struct str s, const char *keep)
     if (r->halves)
         s = text_join_halves(r->arena, s);
     if (!render_memory(r, (double)s.n * 4))
-        return STR_NULL;
+        return STR("");
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
         bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c && c < 0x80 && strchr(keep, c));
@@ -132,7 +132,7 @@ static struct str percent(struct render *r, struct str s, const char *keep)
             buf_char(&b, hex[c & 15]);
         }
     }
-    return buf_get(&b);
+    return str_solid(buf_get(&b));
 }
 
 FILTER(url_encode)

@@ -45,7 +45,7 @@ static struct str indent_of(struct value v)
         return (struct str){"          ", (size_t)n};
     }
     if (v.kind != V_STRING)
-        return STR_NULL;
+        return STR("");
     size_t i = 0, units = 0, n;
     for (; i < v.s.n && units < 10; i += n)
         units += text_decode(v.s, i, &n) < 0x10000 ? 1 : 2;
@@ -122,7 +122,7 @@ static struct str utf8_heal(struct arena *a, struct str s)
             buf_z(&b, "\xef\xbf\xbd");
         i += k;
     }
-    return buf_get(&b);
+    return str_solid(buf_get(&b));
 }
 
 FILTER(decode)

@@ -180,7 +180,8 @@ FILTER(split)
     size_t n = 0, k = 0;
     struct value_array *a = render_alloc(r, sizeof *a);
     if (!by.n)
-        n = text_units(s);
+        for (size_t i = 0, bytes; i < s.n; i += bytes)
+            n += text_decode(s, i, &bytes) < 0x10000 ? 1 : 2;
     else
         for (ptrdiff_t at = 0; at >= 0; n++) {
             at = str_find(rest, by);
@@ -212,7 +213,7 @@ static struct str squeeze(struct render *r, struct str s, struct str with)
     struct buf b = {.arena = r->arena};
     size_t from = 0;
     if (!render_memory(r, (double)s.n * 2))
-        return STR_NULL;
+        return STR("");
     for (size_t i = 0; i < s.n;) {
         size_t k = i, n;
         while ((n = text_space(s, k)))
@@ -227,7 +228,7 @@ static struct str squeeze(struct render *r, struct str s, struct str with)
         }
     }
     buf_add(&b, s.p + from, s.n - from);
-    return buf_get(&b);
+    return str_solid(buf_get(&b));
 }
 
 FILTER(normalize_whitespace)

@@ -48,7 +48,9 @@ struct value {
 #define VALUE_UNDEFINED ((struct value){.kind = V_UNDEFINED})
 static inline struct value value_bool(bool b) { return (struct value){.kind = V_BOOL, .b = b}; }
 static inline struct value value_number(double n) { return (struct value){.kind = V_NUMBER, .number = n}; }
-static inline struct value value_str(struct str s) { return (struct value){.kind = V_STRING, .s = s}; }
+/* Empty texts of values point somewhere too: sums with a null pointer are undefined. */
+static inline struct str str_solid(struct str s) { return s.p ? s : (struct str){"", 0}; }
+static inline struct value value_str(struct str s) { return (struct value){.kind = V_STRING, .s = str_solid(s)}; }
 
 /* ---- the program (parse.c) ---- */
 struct liquid_path;

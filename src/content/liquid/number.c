@@ -26,6 +26,49 @@ static int shortest_digits(double n, char digits[20], int *point)
     return k;
 }
 
+static const double powers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+
+/* Most fractions are short: if m / 10^k gives n again, with m of at most 15 digits and the smallest such k, then these
+ * are the shortest digits (both are exact, and the division rounds as reading the decimal text does). */
+static size_t print_short(double n, char out[NUMBER_TEXT_MAX])
+{
+    if (n < 1e-3 || n >= 1e9)
+        return 0;
+    for (int k = 1; k <= 6; k++) {
+        double m = nearbyint(n * powers[k]);
+        if (m / powers[k] != n)
+            continue;
+        uint64_t whole = (uint64_t)m / (uint64_t)powers[k], part = (uint64_t)m % (uint64_t)powers[k];
+        char digits[20];
+        size_t at = 0, d = 0;
+        do
+            digits[d++] = (char)('0' + whole % 10);
+        while (whole /= 10);
+        while (d)
+            out[at++] = digits[--d];
+        out[at++] = '.';
+        for (int i = k - 1; i >= 0; i--, part /= 10)
+            out[at + (size_t)i] = (char)('0' + part % 10);
+        return at + (size_t)k;
+    }
+    return 0;
+}
+
+static size_t print_integer(int64_t n, char out[NUMBER_TEXT_MAX])
+{
+    char digits[20];
+    size_t at = 0, d = 0;
+    uint64_t u = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+    if (n < 0)
+        out[at++] = '-';
+    do
+        digits[d++] = (char)('0' + u % 10);
+    while (u /= 10);
+    while (d)
+        out[at++] = digits[--d];
+    return at;
+}
+
 /* ECMA-262, Number::toString. */
 size_t number_print(double n, char out[NUMBER_TEXT_MAX])
 {
@@ -36,11 +79,14 @@ size_t number_print(double n, char out[NUMBER_TEXT_MAX])
     if (isinf(n))
         return (size_t)snprintf(out, NUMBER_TEXT_MAX, n < 0 ? "-Infinity" : "Infinity");
     if (fabs(n) < 9007199254740992.0 && n == (double)(int64_t)n)
-        return (size_t)snprintf(out, NUMBER_TEXT_MAX, "%lld", (long long)n);
+        return print_integer((int64_t)n, out);
     if (n < 0) {
         out[at++] = '-';
         n = -n;
     }
+    size_t brief = print_short(n, out + at);
+    if (brief)
+        return at + brief;
     int point, k = shortest_digits(n, digits, &point);
     if (point > 21 || point < -5) {
         out[at++] = digits[0];
@@ -112,8 +158,30 @@ static bool is_decimal(struct str s)
     return i == s.n;
 }
 
+/* Up to 15 digits with a point: exact in two doubles, and so is their quotient. -1: not of this form. */
+static double parse_short(struct str s)
+{
+    uint64_t m = 0;
+    size_t digits = 0, fraction = 0;
+    bool point = false;
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '.' && !point && digits) {
+            point = true;
+            continue;
+        }
+        if (s.p[i] < '0' || s.p[i] > '9' || ++digits > 15)
+            return -1;
+        m = m * 10 + (uint64_t)(s.p[i] - '0');
+        fraction += point;
+    }
+    return digits ? (double)m / powers[fraction] : -1;
+}
+
 double number_parse(struct str s)
 {
+    double brief = parse_short(s);
+    if (brief >= 0)
+        return brief;
     s = text_trim_end(text_trim_start(s));
     if (!s.n)
         return 0;

@@ -147,10 +147,11 @@ static ptrdiff_t match_before(struct str word, size_t end, struct str pattern)
 
 static struct str next_pattern(const char **p)
 {
-    const char *from = *p, *end = strchr(from, ' ');
-    struct str s = {from, end ? (size_t)(end - from) : strlen(from)};
-    *p = end ? end + 1 : from + s.n;
-    return s;
+    const char *from = *p, *end = from;
+    while (*end && *end != ' ')
+        end++;
+    *p = *end ? end + 1 : end;
+    return (struct str){from, (size_t)(end - from)};
 }
 
 struct found { size_t start, stem_end; bool hit; };
@@ -159,12 +160,12 @@ struct found { size_t start, stem_end; bool hit; };
 static struct found ending_find(const struct ending *e, struct str word)
 {
     struct found best = {0};
-    for (const char *stems = e->stems; *stems;) {
-        struct str stem = next_pattern(&stems);
-        for (const char *ends = e->ends; *ends;) {
-            struct str end = next_pattern(&ends);
-            ptrdiff_t cut = match_before(word, word.n, end);
-            ptrdiff_t start = cut < 0 ? -1 : match_before(word, (size_t)cut, stem);
+    for (const char *ends = e->ends; *ends;) {
+        struct str end = next_pattern(&ends);
+        ptrdiff_t cut = match_before(word, word.n, end);
+        for (const char *stems = e->stems; cut >= 0 && *stems;) {
+            struct str stem = next_pattern(&stems);
+            ptrdiff_t start = match_before(word, (size_t)cut, stem);
             if (start >= 0 && (!best.hit || (size_t)start < best.start))
                 best = (struct found){(size_t)start, (size_t)cut, true};
         }
@@ -217,15 +218,15 @@ struct str plural_word(struct render *r, struct str word, double count)
     bool one = count == 1;
     const struct ending *rules = one ? singulars : plurals;
     size_t n = one ? sizeof singulars / sizeof *singulars : sizeof plurals / sizeof *plurals;
-    struct str token = text_case(r, word, TEXT_LOWER);
     if (!word.n || !render_work(r, 40))
         return word;
+    struct str token = text_case(r, word, TEXT_LOWER);
     /* Already in the wanted form? Of equal plurals the last exception counts. */
     for (size_t i = 0; i < sizeof exceptions / sizeof *exceptions; i++)
-        if (str_eqz(token, exceptions[i][!one]))
+        if (exceptions[i][!one][0] == token.p[0] && str_eqz(token, exceptions[i][!one]))
             return like(r, word, token);
     for (size_t i = sizeof exceptions / sizeof *exceptions; i-- > 0;)
-        if (str_eqz(token, exceptions[i][one]))
+        if (exceptions[i][one][0] == token.p[0] && str_eqz(token, exceptions[i][one]))
             return like(r, word, str_of(exceptions[i][!one]));
     if (is_uncountable(r, token))
         return word;

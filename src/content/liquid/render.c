@@ -376,7 +376,7 @@ bool liquid_render_next(struct render *r, const struct liquid_template *t, struc
     r->broke = r->continued = false;
     if (!render_nodes(r, &t->nodes))
         return false;
-    if (r->halves) {
+    if (r->halves && out->n > start) {
         struct str whole = text_join_halves(r->arena, (struct str){out->p + start, out->n - start});
         out->n = start;
         buf_str(out, whole);

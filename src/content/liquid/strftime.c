@@ -132,7 +132,7 @@ static struct str fraction(struct render *r, const struct shown_date *d, int wid
 {
     int n = width ? width : 9;
     if (!render_memory(r, n))
-        return STR_NULL;
+        return STR("");
     char *p = arena_alloc_raw(r->arena, (size_t)n + 4);
     snprintf(p, 4, "%03d", d->milli);
     for (int i = 3; i < n; i++)
@@ -277,5 +277,5 @@ struct str date_format(struct render *r, const struct shown_date *d, struct str 
         i += n ? n : 1;
     }
     render_memory(r, (double)b.cap);
-    return buf_get(&b);
+    return str_solid(buf_get(&b));
 }

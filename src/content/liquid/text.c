@@ -137,7 +137,7 @@ struct str text_unit(struct render *r, struct str s, double at, bool *found)
         units += c < 0x10000 ? 1 : 2;
         i += n;
     }
-    return STR_NULL;
+    return STR("");
 }
 
 struct str text_join_halves(struct arena *a, struct str s)
@@ -158,7 +158,7 @@ struct str text_join_halves(struct arena *a, struct str s)
         }
         i += n;
     }
-    return buf_get(&b);
+    return str_solid(buf_get(&b));
 }
 
 static struct str case_ascii(struct render *r, struct str s, enum text_case how)
@@ -183,7 +183,7 @@ struct str text_case(struct render *r, struct str s, enum text_case how)
     if (ascii)
         return case_ascii(r, s, how);
     if (!render_memory(r, (double)s.n * 11))
-        return STR_NULL;
+        return STR("");
     UChar *from = arena_alloc_raw(r->arena, (s.n + 1) * sizeof *from);
     UChar *to = arena_alloc_raw(r->arena, (s.n * 3 + 1) * sizeof *to);
     int32_t units = 0;

@@ -448,7 +448,7 @@ static struct str array_text(struct render *r, struct value v, bool js)
 {
     struct buf b = {.arena = r->arena};
     append_text(r, &b, v, js, 0);
-    return buf_get(&b);
+    return str_solid(buf_get(&b));
 }
 
 struct str value_to_str(struct render *r, struct value v)
@@ -482,7 +482,7 @@ struct str value_join(struct render *r, const struct value *v, size_t n, struct 
     struct buf b = {.arena = r->arena};
     struct value_array a = {(struct value *)(uintptr_t)v, n};
     append_elements(r, &b, a, separator, true, 0);
-    return buf_get(&b);
+    return str_solid(buf_get(&b));
 }
 
 struct value value_add_js(struct render *r, struct value a, struct value b)
