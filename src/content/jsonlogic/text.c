@@ -1,15 +1,11 @@
 /* JavaScript's strings and numbers: lengths and slices in UTF-16 units, conversions both ways. */
 #include "content/jsonlogic/value.h"
 
-#include <stdlib.h>
-
-/* Of content/liquid/number.c, which prints and reads numbers for templates in the same way. */
-size_t number_print(double n, char out[LOGIC_NUMBER_TEXT]);
-double number_parse(struct str s);
+#include "content/liquid/liquid_private.h"      /* number_print, number_parse: the same numbers as in templates */
 
 struct str logic_number_text(struct arena *a, double n)
 {
-    char text[LOGIC_NUMBER_TEXT];
+    char text[NUMBER_TEXT_MAX];
     return str_dup(a, (struct str){text, number_print(n, text)});
 }
 

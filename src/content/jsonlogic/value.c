@@ -153,13 +153,16 @@ struct logic_value logic_property(struct evaluation *e, struct logic_value v, st
     size_t i;
     bool is_length = str_eqz(name, "length");
     switch (v.kind) {
-    case LOGIC_OBJECT: return logic_of_json(json_getn(v.json, name));
+    case LOGIC_OBJECT:
+        logic_work(e, (int64_t)(yyjson_obj_size(v.json) / 64));     /* a search; the evaluator sees a spent limit */
+        return logic_of_json(json_getn(v.json, name));
     case LOGIC_ROOT: return root_property(e, name);
     case LOGIC_REDUCTION:
         return str_eqz(name, "current") ? v.items[0] : str_eqz(name, "accumulator") ? v.items[1] : LOGIC_OF(LOGIC_UNDEFINED);
     case LOGIC_JSON_ARRAY: case LOGIC_LIST:
         if (is_length)
             return logic_number((double)logic_length(v));
+        logic_work(e, (int64_t)(logic_length(v) / 64));
         return index_of(name, &i) ? logic_at(v, i) : LOGIC_OF(LOGIC_UNDEFINED);
     case LOGIC_STRING:
         if (is_length)

@@ -92,7 +92,6 @@ bool logic_to_mut(struct evaluation *e, struct logic_value v, yyjson_mut_val **o
 struct logic_value logic_property(struct evaluation *e, struct logic_value v, struct str name);
 
 /* ---- text.c: JavaScript's strings, numbers and dates ---- */
-enum { LOGIC_NUMBER_TEXT = 32 };
 struct str logic_number_text(struct arena *a, double n);            /* String(n) */
 double logic_number_of(struct str s);                               /* Number(s) */
 double logic_float_of(struct str s);                                /* parseFloat(s) */

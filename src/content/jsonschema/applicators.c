@@ -65,19 +65,22 @@ static bool list_compile(struct compiler *c, struct node *node, struct keyword *
 
 /* ---- references ---- */
 
-/* ajv writes small referenced schemas into the place of the reference: errors there start with the reference's text. */
-static bool has_reference(yyjson_val *v)
+/* ajv writes a referenced schema that refers no further into the place of the reference: errors there start with the
+ * reference's text. Looks at a thousand values at most. */
+static bool has_reference(yyjson_val *v, int *left)
 {
     size_t i, n;
     yyjson_val *key, *m;
+    if (--*left < 0)
+        return true;
     if (yyjson_is_obj(v))
         yyjson_obj_foreach(v, i, n, key, m)
             if (str_eqz(json_str(key), "$ref") || str_eqz(json_str(key), "$dynamicRef") ||
-                str_eqz(json_str(key), "$dynamicAnchor") || has_reference(m))
+                str_eqz(json_str(key), "$dynamicAnchor") || has_reference(m, left))
                 return true;
     if (yyjson_is_arr(v))
         yyjson_arr_foreach(v, i, n, m)
-            if (has_reference(m))
+            if (has_reference(m, left))
                 return true;
     return false;
 }
@@ -85,6 +88,7 @@ static bool has_reference(yyjson_val *v)
 bool ref_compile(struct compiler *c, struct node *node, struct keyword *k)
 {
     struct str dynamic;
+    int left = 1000;
     if (!yyjson_is_str(k->value))
         return compiler_invalid(c, k->type->name, "must be string");
     k->node = compiler_ref(c, node->resource, json_str(k->value), &dynamic);
@@ -92,7 +96,7 @@ bool ref_compile(struct compiler *c, struct node *node, struct keyword *k)
         return false;
     if (is_named(k, "$dynamicRef"))
         k->dynamic = dynamic;
-    k->ref_path = has_reference(k->node->json) ? STR("#") : json_str(k->value);
+    k->ref_path = has_reference(k->node->json, &left) ? STR("#") : json_str(k->value);
     return true;
 }
 

@@ -77,12 +77,16 @@ static void dialect_set(struct compiler *c, struct resource *r, yyjson_val *json
     }
 }
 
+/* Names are looked up one after the other, so there may not be too many. */
+static bool name_count(struct compiler *c)
+{
+    return ++c->names_n <= SCHEMA_NAMES_MAX || compiler_invalid(c, "schema", "has too many identifiers");
+}
+
 static struct resource *resource_add(struct compiler *c, const struct resource *around, struct str uri, yyjson_val *json)
 {
-    if (++c->resources_n > SCHEMA_RESOURCES_MAX) {
-        error_set(c->err, ERROR_BAD_INPUT, "schema is invalid: more than %d identifiers", SCHEMA_RESOURCES_MAX);
+    if (!name_count(c))
         return NULL;
-    }
     struct resource *r = ARENA_NEW(c->arena, struct resource);
     r->uri = uri;
     r->root = json;
@@ -96,11 +100,14 @@ static struct resource *resource_add(struct compiler *c, const struct resource *
     return r;
 }
 
-static void anchor_add(struct compiler *c, struct resource *r, struct str name, yyjson_val *json, bool is_dynamic)
+static bool anchor_add(struct compiler *c, struct resource *r, struct str name, yyjson_val *json, bool is_dynamic)
 {
+    if (!name_count(c))
+        return false;
     struct anchor *a = ARENA_NEW(c->arena, struct anchor);
     *a = (struct anchor){.next = r->anchors, .name = name, .json = json, .is_dynamic = is_dynamic};
     r->anchors = a;
+    return true;
 }
 
 /* Where schemas are found inside of a schema: nothing else may hold identifiers or references. */
@@ -148,7 +155,8 @@ static bool scan(struct compiler *c, struct resource *r, yyjson_val *json)
     if (id.n && !is_2020 && json_get(json, "$ref"))
         id = STR_NULL;          /* draft-07: what stands beside $ref is not there */
     if (id.n && id.p[0] == '#' && !is_2020) {
-        anchor_add(c, r, str_sub(id, 1, id.n), json, false);
+        if (!anchor_add(c, r, str_sub(id, 1, id.n), json, false))
+            return false;
     } else if (id.n && json != r->root) {
         struct str uri = uri_resolve(c->arena, r->uri, id);
         r = resource_add(c, r, uri_without_fragment(uri), json);
@@ -157,10 +165,10 @@ static bool scan(struct compiler *c, struct resource *r, yyjson_val *json)
     }
     is_2020 = r->dialect == JSONSCHEMA_2020_12;
     struct str anchor = json_get_str(json, "$anchor"), dynamic = json_get_str(json, "$dynamicAnchor");
-    if (is_2020 && anchor.n)
-        anchor_add(c, r, anchor, json, false);
-    if (is_2020 && dynamic.n)
-        anchor_add(c, r, dynamic, json, true);
+    if (is_2020 && anchor.n && !anchor_add(c, r, anchor, json, false))
+        return false;
+    if (is_2020 && dynamic.n && !anchor_add(c, r, dynamic, json, true))
+        return false;
     return scan_members(c, r, json);
 }
 

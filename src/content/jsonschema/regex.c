@@ -4,7 +4,7 @@
 
 #include "content/jsonschema/schema.h"
 
-enum { MATCH_LIMIT = 200000, HEAP_LIMIT_KIB = 2048, PATTERN_MAX = 4096 };
+enum { MATCH_LIMIT_LEAST = 5000, MATCH_LIMIT_MOST = 200000, HEAP_LIMIT_KIB = 2048, PATTERN_MAX = 4096 };
 
 struct regex {
     pcre2_code *code;
@@ -264,19 +264,28 @@ struct regex *regex_compile(struct arena *a, struct str pattern, struct error *e
     return NULL;
 }
 
-/* A match that hits a limit counts as none: the value is refused. */
+/* Steps allowed for one match: what a quadratic pattern needs, with a ceiling. Each match is charged for a part of what
+ * it may use, so that many slow ones end the validation. A match that hits the limit counts as none: the value is
+ * refused. */
+static uint32_t steps_for(size_t n)
+{
+    size_t steps = n > 250 ? MATCH_LIMIT_MOST : MATCH_LIMIT_LEAST + 4 * n * n;
+    return (uint32_t)(steps > MATCH_LIMIT_MOST ? MATCH_LIMIT_MOST : steps);
+}
+
 bool regex_matches(struct run *r, const struct regex *re, struct str s)
 {
-    if (!schema_work(r, 16 + (int64_t)(s.n / 16)))
+    uint32_t steps = steps_for(s.n);
+    if (!schema_work(r, 16 + (int64_t)(steps / 64) + (int64_t)(s.n / 16)))
         return false;
     pcre2_general_context *general = pcre2_general_context_create(regex_alloc, regex_free, r->arena);
     if (!r->match_data)
         r->match_data = pcre2_match_data_create(1, general);
     pcre2_match_context *context = pcre2_match_context_create(general);
-    pcre2_set_match_limit(context, MATCH_LIMIT);
+    pcre2_set_match_limit(context, steps);
     pcre2_set_heap_limit(context, HEAP_LIMIT_KIB);
     int found = pcre2_match(re->code, (PCRE2_SPTR)(s.p ? s.p : ""), s.n, 0, 0, r->match_data, context);
     if (found == PCRE2_ERROR_MATCHLIMIT || found == PCRE2_ERROR_HEAPLIMIT || found == PCRE2_ERROR_DEPTHLIMIT)
-        schema_work(r, MATCH_LIMIT);
+        schema_work(r, steps);
     return found >= 0;
 }

@@ -8,8 +8,8 @@
 
 enum {
     SCHEMA_DEPTH_MAX = 700,         /* schemas within schemas while validating: $ref may recurse without an end */
-    SCHEMA_NODES_MAX = 200000,
-    SCHEMA_RESOURCES_MAX = 2000,
+    SCHEMA_NODES_MAX = 20000,
+    SCHEMA_NAMES_MAX = 1000,          /* $id and anchors */
     SCHEMA_ERRORS_MAX = 100,
 };
 #define SCHEMA_WORK_MAX 5000000     /* keywords applied and values compared in one validation */
@@ -144,7 +144,7 @@ struct compiler {
     const struct jsonschema_compile_options *options;
     struct error *err;
     struct resource *resources;
-    size_t resources_n;
+    size_t names_n;
     struct node *pending;
     size_t nodes_n;
     struct table { const void **keys; void **values; size_t n, cap; } nodes, roots;
