@@ -42,9 +42,7 @@ static bool date_of(struct render *r, struct value v, struct value zone, struct 
         return false;
     if (zone.kind == V_STRING) {
         d->zone = zone.s;
-        if (!render_work(r, 20))
-            return false;
-        if (!date_zone_offset(zone.s, d->ms, &d->offset))
+        if (!date_zone_offset(r, zone.s, d->ms, &d->offset))
             return render_fail(r, "Invalid time zone specified: %.*s", STR_ARG(zone.s));
     } else if (d->fixed) {
         d->offset = value_number_js(r, zone);

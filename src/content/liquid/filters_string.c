@@ -40,7 +40,7 @@ static bool in_set(struct str s, size_t i, struct str set, size_t *bytes)
 static struct str trim_set(struct render *r, struct str s, struct str set, bool left, bool right)
 {
     size_t from = 0, n;
-    render_work(r, (double)s.n * (double)set.n / 256);
+    render_work(r, (double)s.n * (double)set.n / 64);
     while (left && !r->failed && from < s.n && in_set(s, from, set, &n))
         from += n;
     while (right && !r->failed && s.n > from) {

@@ -247,6 +247,8 @@ struct render {
     const struct overlay *overlay;  /* names that where_exp and its kin bind */
     const struct value *item;       /* set while a property of an element is read: it is the whole scope */
     int expressions;                /* where_exp inside of where_exp */
+    struct str zone;                /* the zone asked for last, and ICU's name of it */
+    uint16_t zone_name[64];
     uint64_t random;
 };
 
@@ -361,7 +363,7 @@ struct shown_date {
 };
 void date_show(struct shown_date *d);                               /* fills the parts from ms and offset */
 struct str date_format(struct render *r, const struct shown_date *d, struct str format);
-bool date_zone_offset(struct str zone, double ms, double *minutes); /* false: no such zone */
+bool date_zone_offset(struct render *r, struct str zone, double ms, double *minutes);    /* false: no such zone */
 struct str plural_word(struct render *r, struct str word, double count);     /* npm pluralize 8.0.0 */
 
 #endif

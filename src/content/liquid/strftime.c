@@ -72,16 +72,22 @@ static bool zone_name(struct str zone, UChar name[64])
     return found;
 }
 
-bool date_zone_offset(struct str zone, double ms, double *minutes)
+/* Steps are charged for what ICU does: some 10 µs for a calendar, more for a search through all names. */
+bool date_zone_offset(struct render *r, struct str zone, double ms, double *minutes)
 {
-    UChar name[64];
     UErrorCode status = U_ZERO_ERROR;
     *minutes = 0;
     if (str_eq_nocase(zone, STR("UTC")))
         return true;
-    if (!zone_name(zone, name))
+    if (!str_eq(zone, r->zone)) {
+        r->zone = STR_NULL;
+        if (!render_work(r, 1000) || !zone_name(zone, r->zone_name))
+            return false;
+        r->zone = zone;
+    }
+    if (!render_work(r, 100))
         return false;
-    UCalendar *c = ucal_open(name, -1, "en_US", UCAL_GREGORIAN, &status);
+    UCalendar *c = ucal_open(r->zone_name, -1, "en_US", UCAL_GREGORIAN, &status);
     if (U_FAILURE(status))
         return false;
     if (!isnan(ms)) {
