@@ -31,6 +31,8 @@ struct inbox_filter {
     size_t ids_n;
 };
 void inbox_filter_init(struct inbox_filter *f);
+/* Is this value of a data filter {"or":[…]} or {"and":[…]}, and not a nested object? */
+bool inbox_data_is_group(yyjson_val *v, const char *kind);
 
 struct inbox_page {
     struct message *items;
@@ -55,7 +57,18 @@ bool inbox_find(struct db *db, struct arena *a, const struct inbox_owner *o, str
 /* Applies the action to one message (the changes of inbox-realtime.md §2.6); out is its state afterwards. */
 bool inbox_act(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, enum inbox_action action, int64_t now,
                struct message *out, struct error *err);
-/* … and to all that match. */
+/* … and to all that match, a bounded part a call, so that no writer is held up by a full Inbox: repeat (in
+ * transactions of its own each) until done. Messages that come after the start are left alone. Zero-initialise. */
+struct inbox_sweep {
+    bool started, done;
+    int64_t from_at;                    /* how far it got: everything from here on (newest first) is still to do */
+    struct id from;
+    size_t ids_done;
+    int64_t changed;                    /* so far */
+};
+bool inbox_act_next(struct db *db, const struct inbox_owner *o, const struct inbox_filter *f, enum inbox_action action,
+                    int64_t now, struct inbox_sweep *sweep, struct error *err);
+/* The whole sweep in the caller's transaction. */
 bool inbox_act_all(struct db *db, struct arena *a, const struct inbox_owner *o, const struct inbox_filter *f,
                    enum inbox_action action, int64_t now, int64_t *changed, struct error *err);
 /* Completes or reverts a button ("primary"/"secondary"). ERROR_BAD_INPUT if there is no such button. */

@@ -1,0 +1,300 @@
+/* What an Inbox shows: its pages and its counts, each read from one index. */
+#include "model/inbox.h"
+
+#include "model/inbox_private.h"
+#include "model/message_private.h"
+#include "model/row.h"
+
+/* A filter by tags or data reads documents: so many at a time, and so many a request. */
+enum { SCAN_CHUNK = 100, SCAN_MAX = 5000 };
+
+/* One text for all filters: parameters that do not apply let everything pass. `+` keeps the index of unread
+ * messages out, which has not the order of a list. */
+#define OWNED "channel = 0 AND subscriber_id = ?1 AND context = ?2"
+#define LISTED                                                                                                     \
+    OWNED " AND (created_at, id) < (?3, ?4) AND created_at >= ?5 AND created_at <= ?6 "                             \
+          "AND (?7 < 0 OR +read = ?7) AND (?8 < 0 OR +seen = ?8) AND (?9 < 0 OR +archived = ?9) "                    \
+          "AND (?10 < 0 OR CASE WHEN snoozed_until IS NULL THEN 0 ELSE 1 END = ?10) "                               \
+          "AND +severity IN (?11, ?12, ?13, ?14)"
+#define NEWEST_FIRST " ORDER BY created_at DESC, id DESC"
+#define UNREAD OWNED " AND read = 0 AND archived = 0 AND snoozed_until IS NULL"
+
+static const struct id id_last = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+
+static void bind_owner(struct db_stmt *s, const struct inbox_owner *o)
+{
+    db_bind_id(s, 1, o->subscriber);
+    db_bind_text(s, 2, o->context.p ? o->context : STR(""));
+}
+
+static void bind_severities(struct db_stmt *s, int first, unsigned severities)
+{
+    for (int i = 0; i < SEVERITIES; i++)
+        db_bind_int(s, first + i, !severities || severities & 1u << i ? i : -1);
+}
+
+static void bind_listed(struct db_stmt *s, const struct inbox_owner *o, const struct inbox_filter *f, int64_t from_at,
+                        struct id from)
+{
+    bind_owner(s, o);
+    db_bind_int(s, 3, from_at);
+    db_bind_id(s, 4, from);
+    db_bind_int(s, 5, f->created_gte ? f->created_gte : INT64_MIN);
+    db_bind_int(s, 6, f->created_lte ? f->created_lte : INT64_MAX);
+    db_bind_int(s, 7, f->read);
+    db_bind_int(s, 8, f->seen);
+    db_bind_int(s, 9, f->archived);
+    db_bind_int(s, 10, f->snoozed);
+    bind_severities(s, 11, f->severities);
+}
+
+/* --- scanning ------------------------------------------------------------------------------------------------ */
+
+struct scan {
+    struct db *db;
+    const struct inbox_owner *owner;
+    const struct inbox_filter *filter;
+    struct arena *keep, *row;       /* keep: matches live here, NULL: they are only counted */
+    int64_t from_at;
+    struct id from;
+    int64_t skip;                   /* matches to pass over */
+    int want;                       /* ends after so many matches */
+    int left;                       /* … or rows */
+    struct message *items;
+    int n;
+};
+
+static bool scan_row(struct scan *c, struct db_stmt *s, const struct message *m)
+{
+    yyjson_val *doc = NULL;
+    json_parse(c->row, m->doc, &doc, NULL);
+    if (!inbox_filter_matches(c->filter, m->id, doc))
+        return false;
+    if (c->skip > 0) {
+        c->skip--;
+        return false;
+    }
+    if (c->keep)
+        message_read(s, c->keep, &c->items[c->n]);
+    c->n++;
+    return true;
+}
+
+/* The next rows after the cursor; *rows tells how many there were. */
+static bool scan_chunk(struct scan *c, int *rows, struct error *err)
+{
+    enum db_step step;
+    struct message m;
+    struct db_stmt *s = db_prepare(c->db, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE " LISTED NEWEST_FIRST " LIMIT ?15", err);
+    if (!s)
+        return false;
+    bind_listed(s, c->owner, c->filter, c->from_at, c->from);
+    db_bind_int(s, 15, c->left < SCAN_CHUNK ? c->left : SCAN_CHUNK);
+    *rows = 0;
+    while (c->n < c->want && (step = db_step(s, err)) == DB_ROW) {
+        arena_reset(c->row);
+        message_read(s, c->row, &m);
+        scan_row(c, s, &m);
+        c->from_at = m.created_at;
+        c->from = m.id;
+        ++*rows;
+    }
+    bool ok = c->n == c->want || step == DB_DONE;
+    db_reset(s);
+    return ok;
+}
+
+/* Until enough matched, all was seen, or the limit of rows is reached. */
+static bool scan(struct scan *c, struct error *err)
+{
+    bool ok;
+    int rows;
+    c->row = arena_create(8192);
+    c->left = SCAN_MAX;
+    do {
+        ok = scan_chunk(c, &rows, err);
+        c->left -= rows;
+    } while (ok && rows == SCAN_CHUNK && c->n < c->want && c->left > 0);
+    arena_destroy(c->row);
+    return ok;
+}
+
+/* --- lists ----------------------------------------------------------------------------------------------------- */
+
+static bool list_plain(struct scan *c, int64_t offset, struct error *err)
+{
+    enum db_step step;
+    struct db_stmt *s = db_prepare(
+        c->db, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE " LISTED NEWEST_FIRST " LIMIT ?15 OFFSET ?16", err);
+    if (!s)
+        return false;
+    bind_listed(s, c->owner, c->filter, c->from_at, c->from);
+    db_bind_int(s, 15, c->want);
+    db_bind_int(s, 16, offset);
+    while ((step = db_step(s, err)) == DB_ROW)
+        message_read(s, c->keep, &c->items[c->n++]);
+    db_reset(s);
+    return step == DB_DONE;
+}
+
+static bool cursor_find(struct scan *c, struct id after, struct error *err)
+{
+    struct message m;
+    struct error missing = {0};
+    if (id_is_zero(after))
+        return true;
+    if (!inbox_find(c->db, c->keep, c->owner, after, &m, &missing)) {
+        if (missing.code == ERROR_NOT_FOUND)
+            return error_set(err, ERROR_BAD_INPUT, "Invalid after id");
+        *err = missing;
+        return false;
+    }
+    c->from_at = m.created_at;
+    c->from = m.id;
+    return true;
+}
+
+bool inbox_list(struct db *db, struct arena *a, const struct inbox_owner *o, const struct inbox_filter *f, struct id after,
+                int64_t offset, int limit, struct inbox_page *page, struct error *err)
+{
+    struct scan c = {.db = db, .owner = o, .filter = f, .keep = a, .from_at = INT64_MAX, .from = id_last,
+                     .want = limit + 1, .items = ARENA_ARRAY(a, struct message, limit + 1)};
+    if (!cursor_find(&c, after, err))
+        return false;
+    if (!id_is_zero(after))
+        offset = 0;                 /* the cursor takes precedence (inbox-realtime.md §2.2) */
+    c.skip = offset;
+    if (inbox_filter_looks_inside(f) ? !scan(&c, err) : !list_plain(&c, offset, err))
+        return false;
+    *page = (struct inbox_page){.items = c.items, .n = (size_t)c.n};
+    if (c.n > limit) {
+        page->n = (size_t)limit;
+        page->has_more = true;
+    } else if (c.n > 0 && c.left <= 0 && inbox_filter_looks_inside(f)) {
+        page->has_more = true;      /* the scan gave up: the client asks again from the last match on */
+    }
+    return true;
+}
+
+static bool find(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, const char *sql,
+                 struct message *out, struct error *err)
+{
+    char hex[ID_HEX + 1];
+    struct db_stmt *s = db_prepare(db, sql, err);
+    if (!s)
+        return false;
+    bind_owner(s, o);
+    db_bind_id(s, 3, o->environment);
+    db_bind_id(s, 4, id);
+    id_hex(id, hex);
+    if (!row_one(s, "", err))
+        return err && err->code == ERROR_NOT_FOUND
+            ? error_set(err, ERROR_NOT_FOUND, "Notification with id: %s is not found.", hex) : false;
+    message_read(s, a, out);
+    db_reset(s);
+    return true;
+}
+
+#define FIND "SELECT " MESSAGE_COLUMNS " FROM messages WHERE " OWNED " AND environment_id = ?3 AND id = ?4"
+
+bool inbox_find(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, struct message *out,
+                struct error *err)
+{
+    return find(db, a, o, id, FIND, out, err);
+}
+
+bool inbox_find_locked(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, struct message *out,
+                       struct error *err)
+{
+    return find(db, a, o, id, FIND " FOR UPDATE", out, err);
+}
+
+/* --- counts ---------------------------------------------------------------------------------------------------- */
+
+/* Within a severity unseen entries come first in the index: the first 101 tell both numbers. */
+#define SEVERITY_COUNT(n)                                                                                             \
+    "SELECT " #n " AS severity, count(*), count(CASE WHEN seen = 0 THEN 1 END) FROM (SELECT seen FROM messages WHERE " UNREAD \
+    " AND severity = " #n " ORDER BY seen LIMIT ?3) AS s" #n
+
+bool inbox_counts(struct db *db, const struct inbox_owner *o, struct inbox_counts *out, struct error *err)
+{
+    enum db_step step;
+    const int most = INBOX_COUNT_CAP + 1;
+    struct db_stmt *s = db_prepare(db, SEVERITY_COUNT(0) " UNION ALL " SEVERITY_COUNT(1) " UNION ALL " SEVERITY_COUNT(2)
+                                       " UNION ALL " SEVERITY_COUNT(3), err);
+    if (!s)
+        return false;
+    bind_owner(s, o);
+    db_bind_int(s, 3, most);
+    *out = (struct inbox_counts){0};
+    while ((step = db_step(s, err)) == DB_ROW) {
+        out->by_severity[db_int(s, 0)] = (int)db_int(s, 1);
+        out->unread += (int)db_int(s, 1);
+        out->unseen += (int)db_int(s, 2);
+    }
+    db_reset(s);
+    out->unread = out->unread > most ? most : out->unread;
+    out->unseen = out->unseen > most ? most : out->unseen;
+    return step == DB_DONE;
+}
+
+static bool count_row(struct db_stmt *s, int *n, struct error *err)
+{
+    if (!row_one(s, "no count", err))
+        return false;
+    *n = (int)db_int(s, 0);
+    db_reset(s);
+    return true;
+}
+
+/* Everything in the index of unread messages that the filter wants. */
+static bool count_unread(struct db *db, const struct inbox_owner *o, const struct inbox_filter *f, int cap, int *n,
+                         struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM (SELECT 1 FROM messages WHERE " UNREAD
+                                       " AND severity IN (?3, ?4, ?5, ?6) AND (?7 < 0 OR seen = ?7) LIMIT ?8) AS t", err);
+    if (!s)
+        return false;
+    bind_owner(s, o);
+    bind_severities(s, 3, f->severities);
+    db_bind_int(s, 7, f->seen);
+    db_bind_int(s, 8, cap);
+    return count_row(s, n, err);
+}
+
+static bool count_listed(struct db *db, const struct inbox_owner *o, const struct inbox_filter *f, int cap, int *n,
+                         struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM (SELECT 1 FROM messages WHERE " LISTED " LIMIT ?15) AS t", err);
+    if (!s)
+        return false;
+    bind_listed(s, o, f, INT64_MAX, id_last);
+    db_bind_int(s, 15, cap);
+    return count_row(s, n, err);
+}
+
+bool inbox_count(struct db *db, struct arena *a, const struct inbox_owner *o, const struct inbox_filter *f, int cap, int *n,
+                 struct error *err)
+{
+    (void)a;
+    if (inbox_filter_looks_inside(f)) {
+        struct scan c = {.db = db, .owner = o, .filter = f, .from_at = INT64_MAX, .from = id_last, .want = cap};
+        bool ok = scan(&c, err);
+        *n = c.n;
+        return ok;
+    }
+    if (f->read != 0 || f->archived == 1 || f->snoozed == 1 || f->created_gte || f->created_lte)
+        return count_listed(db, o, f, cap, n, err);
+    /* Unread ones are never archived, so the index holds all of them but those that sleep. */
+    if (!count_unread(db, o, f, cap, n, err))
+        return false;
+    if (f->snoozed == 0 || f->seen == 0 || *n >= cap)
+        return true;
+    struct inbox_filter asleep = *f;
+    int more;
+    asleep.snoozed = 1;
+    if (!count_listed(db, o, &asleep, cap - *n, &more, err))
+        return false;
+    *n += more;
+    return true;
+}
