@@ -47,6 +47,8 @@ void crypto_sha256(struct str s, uint8_t out[32])
 void crypto_hmac_sha256(struct str key, struct str s, uint8_t out[32])
 {
     crypto_auth_hmacsha256_state st;
+    if (!key.p)
+        key = STR("");              /* libsodium copies from the key, even nothing */
     crypto_auth_hmacsha256_init(&st, (const unsigned char *)key.p, key.n);
     crypto_auth_hmacsha256_update(&st, (const unsigned char *)s.p, s.n);
     crypto_auth_hmacsha256_final(&st, out);

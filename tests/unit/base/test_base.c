@@ -160,6 +160,8 @@ static void tokens_are_signed(void **state)
     assert_false(jwt_verify(a, STR("secret"), STR(""), 99, &claims));
     assert_str(crypto_hmac_sha256_hex(a, STR("key"), STR("The quick brown fox jumps over the lazy dog")),
                "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8");
+    assert_str(crypto_hmac_sha256_hex(a, STR_NULL, STR_NULL),
+               "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
 }
 
 static void metrics_are_exposition_text(void **state)
