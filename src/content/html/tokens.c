@@ -38,6 +38,7 @@ struct html_tokens {
 static const char *const void_names[] = {"area", "base", "basefont", "br", "col", "command", "embed", "frame", "hr", "img",
     "input", "isindex", "keygen", "link", "meta", "param", "source", "track", "wbr", NULL};
 static const char *const raw_names[] = {"script", "style", "title", "textarea", "xmp", NULL};
+static const char *const decoded_names[] = {"title", "textarea", NULL};     /* of these, with references */
 static const char *const foreign_names[] = {"math", "svg", NULL};
 static const char *const integration_names[] = {"mi", "mo", "mn", "ms", "mtext", "annotation-xml", "foreignobject", "desc",
     "title", NULL};
@@ -330,7 +331,7 @@ static void declaration(struct html_tokens *t, size_t i)
 
 /* ---- text ---- */
 
-/* Content of a raw text element up to its end tag; title alone decodes references. */
+/* Content of a raw text element up to its end tag. */
 static struct str raw_text(struct html_tokens *t)
 {
     struct str s = t->s, name = t->raw;
@@ -350,7 +351,7 @@ static struct str raw_text(struct html_tokens *t)
         }
     }
     struct str text = str_sub(s, from, i);
-    return str_eqz(name, "title") ? decoded(t->arena, text, false) : text;
+    return html_name_in(name, decoded_names) ? decoded(t->arena, text, false) : text;
 }
 
 /* Is the < at i the start of markup? */
@@ -436,7 +437,7 @@ enum html_event html_tokens_next(struct html_tokens *t, struct html_token *out)
         if (t->at >= t->s.n)
             break;
         if (t->raw.n || t->s.p[t->at] != '<' || !is_markup(t->s, t->at)) {
-            bool raw = t->raw.n && !str_eqz(t->raw, "title");
+            bool raw = t->raw.n && !html_name_in(t->raw, decoded_names);
             struct str text = t->raw.n ? raw_text(t) : plain_text(t);
             *out = (struct html_token){.event = HTML_TEXT, .text = text, .raw = raw};
             if (text.n)

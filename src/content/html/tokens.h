@@ -29,7 +29,7 @@ struct html_token {
     enum html_event event;
     struct str name;        /* OPEN, CLOSE: lower case */
     struct str text;        /* TEXT: references decoded; pieces of one run may come apart */
-    bool raw;               /* TEXT: content of script, style, textarea or xmp as written */
+    bool raw;               /* TEXT: content of script, style or xmp as written */
     const struct html_attribute *attributes;
     size_t attributes_n;
 };
