@@ -58,15 +58,16 @@ export async function stop(child) {
 // A program to its end; its standard output as text. Asynchronous, so that signals are still heard.
 export function run(program, args, env = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args.map(String), { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } });
+    const child = spawn(program, args.map(String), { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
     children.add(child);
-    let out = '';
+    let out = '', said = '';
+    child.stderr.on('data', (part) => { said += part; });
     child.stdout.on('data', (part) => { out += part; });
     child.on('error', reject);
     child.on('close', (code) => {
       children.delete(child);
       if (code === 0) resolve(out);
-      else reject(new Error(`${program} ${args.join(' ')}: exit ${code} ${out}`));
+      else reject(new Error(`${program} ${args.join(' ')}: exit ${code}\n${out}${said}`));
     });
   });
 }
