@@ -184,8 +184,11 @@ static void run_announce(struct plan *p, struct planned_run *r)
             else
                 timers_due(e, x->queue.due_at);
             break;
-        case EFFECT_MESSAGE_STATUS:
         case EFFECT_OUTBOX:
+            if (e->c.world.outboxed)
+                e->c.world.outboxed(e->c.world.app, &x->outbox);
+            break;
+        case EFFECT_MESSAGE_STATUS:
             break;
         }
     }
