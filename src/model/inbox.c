@@ -110,7 +110,7 @@ static bool scan(struct scan *c, struct error *err)
     bool ok;
     int rows;
     c->row = arena_create(8192);
-    c->left = SCAN_MAX;
+    c->left = c->filter->scan_max ? c->filter->scan_max : SCAN_MAX;
     do {
         ok = scan_chunk(c, &rows, err);
         c->left -= rows;

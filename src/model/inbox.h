@@ -29,8 +29,11 @@ struct inbox_filter {
     yyjson_val *data;
     struct id *ids;                     /* only these; NULL: any */
     size_t ids_n;
+    int scan_max;                       /* rows whose documents a list or count may read; 0: 5,000 */
 };
 void inbox_filter_init(struct inbox_filter *f);
+/* The filter's tags alone, against a list of tags. */
+bool inbox_tags_match(const struct inbox_filter *f, yyjson_val *tags);
 /* Is this value of a data filter {"or":[…]} or {"and":[…]}, and not a nested object? */
 bool inbox_data_is_group(yyjson_val *v, const char *kind);
 

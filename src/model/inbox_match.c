@@ -17,7 +17,7 @@ static bool has_tag(yyjson_val *tags, const struct str *group, size_t n)
     return false;
 }
 
-static bool tags_match(const struct inbox_filter *f, yyjson_val *tags)
+bool inbox_tags_match(const struct inbox_filter *f, yyjson_val *tags)
 {
     const struct str *group = f->tags;
     for (size_t i = 0; i < f->tag_groups_n; i++) {
@@ -112,6 +112,6 @@ static bool is_named(const struct inbox_filter *f, struct id id)
 
 bool inbox_filter_matches(const struct inbox_filter *f, struct id id, yyjson_val *doc)
 {
-    return (!f->ids || is_named(f, id)) && tags_match(f, json_get(doc, "tags"))
+    return (!f->ids || is_named(f, id)) && inbox_tags_match(f, json_get(doc, "tags"))
         && (!f->data || members_match(f->data, json_get(doc, "data")));
 }

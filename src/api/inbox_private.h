@@ -1,0 +1,37 @@
+/* What the files of the Inbox API share. */
+#ifndef API_INBOX_PRIVATE_H
+#define API_INBOX_PRIVATE_H
+
+#include "api/app.h"
+#include "model/inbox.h"
+
+enum { INBOX_BODY_MAX = 256 * 1024, CONTEXTS_MAX = 5 };
+
+/* --- inbox_filter.c: the filters of inbox-realtime.md §2.2–2.5. What is a mistake of form is added to checks (422);
+ * what the contract answers with 400 makes them return false with err filled. */
+
+/* Of a list's query. What was understood is added to echo. */
+bool inbox_filter_from_query(struct checks *c, struct inbox_filter *f, yyjson_mut_doc *d, yyjson_mut_val *echo,
+                             struct error *err);
+/* Of one element of the count's `filters`. */
+bool inbox_filter_from_json(struct checks *c, size_t index, yyjson_val *v, struct inbox_filter *f, struct error *err);
+/* Of the body of a write to many: {tags, data, notificationIds}. */
+bool inbox_filter_from_body(struct checks *c, yyjson_val *body, struct inbox_filter *f, struct error *err);
+/* The query's tags and severities alone, as preferences take them. */
+void inbox_filter_labels(struct checks *c, struct inbox_filter *f);
+
+/* --- inbox_canonical.c */
+
+/* Canonical JSON (inbox-realtime.md §1.4): members sorted, no white space. escaped: control characters in texts are
+ * written as JSON.stringify does, else as they are. */
+struct str canonical_json(struct arena *a, yyjson_val *v, bool escaped);
+
+/* --- inbox.c: does the token's subscriber still exist? If not, the request is answered. */
+bool inbox_caller_known(struct request *rq);
+
+/* --- handlers elsewhere */
+void inbox_handle_session(struct request *rq);
+void inbox_handle_preferences(struct request *rq);
+void inbox_handle_global_preference(struct request *rq);
+
+#endif

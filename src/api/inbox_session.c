@@ -1,0 +1,285 @@
+/* POST /v1/inbox/session: who opens an Inbox, and whether they may (inbox-realtime.md §1). */
+#include <ctype.h>
+#include <stdlib.h>
+
+#include "api/inbox_private.h"
+#include "api/token.h"
+
+enum { CONTEXT_PART_MAX = 100, HASH_HEX = 64 };
+
+struct session {
+    struct api_write w;
+    struct environment environment;
+    struct subscriber_patch patch;
+    bool trusted;                           /* the subscriber's hash is right: the profile may be rewritten */
+    yyjson_val *context;
+    struct str keys[CONTEXTS_MAX], joined;  /* sorted; joined by "," */
+    size_t keys_n;
+    struct subscriber row;                  /* afterwards */
+    struct inbox_counts counts;
+};
+
+/* --- input ------------------------------------------------------------------------------------------------------ */
+
+static bool part_valid(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!isalnum((unsigned char)s.p[i]) && s.p[i] != '_' && s.p[i] != '-')
+            return false;
+    return s.n >= 1 && s.n <= CONTEXT_PART_MAX;
+}
+
+static int key_cmp(const void *a, const void *b)
+{
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+/* "type:id" of each context; rest-api.md §3.3 says what both may be. */
+static void context_read(struct checks *c, struct session *x)
+{
+    struct buf joined = {.arena = c->rq->arena};
+    yyjson_val *k;
+    x->context = check_object(c, c->rq->json, "context", false);
+    if (yyjson_obj_size(x->context) > CONTEXTS_MAX) {
+        check_fail(c, "context must contain no more than %d elements", CONTEXTS_MAX);
+        return;
+    }
+    yyjson_obj_iter it = yyjson_obj_iter_with(x->context);
+    while ((k = yyjson_obj_iter_next(&it))) {
+        yyjson_val *v = yyjson_obj_iter_get_val(k);
+        struct str type = json_str(k), id = yyjson_is_str(v) ? json_str(v) : json_get_str(v, "id");
+        if (!part_valid(type) || !part_valid(id)) {
+            check_fail(c, "context must have types and ids of 1 to %d characters of a-z, A-Z, 0-9, _ and -", CONTEXT_PART_MAX);
+            return;
+        }
+        x->keys[x->keys_n++] = str_fmt(c->rq->arena, "%.*s:%.*s", STR_ARG(type), STR_ARG(id));
+    }
+    qsort(x->keys, x->keys_n, sizeof *x->keys, key_cmp);
+    for (size_t i = 0; i < x->keys_n; i++) {
+        if (i)
+            buf_char(&joined, ',');
+        buf_str(&joined, x->keys[i]);
+    }
+    x->joined = buf_finish(&joined);
+}
+
+static void subscriber_read(struct checks *c, struct session *x)
+{
+    yyjson_val *v = json_get(c->rq->json, "subscriber");
+    struct str messages[SUBSCRIBER_FIELDS];
+    if (yyjson_is_obj(v)) {
+        size_t n = subscriber_patch_read(c->rq->arena, v, &x->patch, messages);
+        for (size_t i = 0; i < n; i++)
+            check_fail(c, "subscriber.%.*s", STR_ARG(messages[i]));
+        if (json_get(v, "subscriberId") && !yyjson_is_str(json_get(v, "subscriberId")))
+            check_fail(c, "subscriber.subscriberId must be a string");
+        for (int f = 0; f < SUBSCRIBER_FIELDS; f++)
+            if (f == SUBSCRIBER_CHANNELS || !x->patch.field[f].p)
+                x->patch.present &= ~(1u << f);         /* a null says nothing; channels are not a browser's to set */
+    } else if (yyjson_is_str(v)) {
+        x->patch.subscriber_id = str_trim(json_str(v));
+    } else if (v && !yyjson_is_null(v)) {
+        check_fail(c, "subscriber must be an object or a string");
+    }
+    if (!x->patch.subscriber_id.n)
+        x->patch.subscriber_id = str_trim(check_string(c, c->rq->json, "subscriberId", false));
+    if (x->patch.subscriber_id.n && !subscriber_id_valid(x->patch.subscriber_id))
+        check_fail(c, "subscriberId must have 1 to 256 characters and no control characters");
+}
+
+/* --- HMAC (§1.4) ------------------------------------------------------------------------------------------------ */
+
+struct secrets {
+    struct str *all;
+    size_t n;
+};
+
+static bool hash_matches(struct arena *a, const struct secrets *s, struct str text, struct str given)
+{
+    char lower[HASH_HEX];
+    bool ok = false;
+    if (given.n != HASH_HEX)
+        return false;
+    for (size_t i = 0; i < HASH_HEX; i++)
+        lower[i] = (char)tolower((unsigned char)given.p[i]);
+    for (size_t i = 0; i < s->n; i++)           /* any key: a rotation may be under way */
+        ok |= crypto_equal(crypto_hmac_sha256_hex(a, s->all[i], text), (struct str){lower, HASH_HEX});
+    return ok;
+}
+
+static bool hash_enforced(struct request *rq, const struct environment *e, const struct integration *i, bool *enforced,
+                          struct error *err)
+{
+    struct str plain;
+    yyjson_val *v;
+    *enforced = environment_is_production(e);
+    if (!i->credentials.n)
+        return true;
+    if (!crypto_open(&app_of(rq)->box, rq->arena, i->credentials, &plain, err) || !json_parse(rq->arena, plain, &v, err))
+        return error_set(err, ERROR_INTERNAL, "The in-app integration's credentials cannot be read");
+    *enforced = json_get_bool(v, "hmac", *enforced);
+    return true;
+}
+
+static bool hashes_check(struct request *rq, struct session *x, const struct integration *i, struct error *err)
+{
+    struct str given = json_get_str(rq->json, "subscriberHash"), context = json_get_str(rq->json, "contextHash");
+    struct secrets secrets;
+    bool enforced;
+    if (!hash_enforced(rq, &x->environment, i, &enforced, err))
+        return false;
+    if (!enforced && !given.n)
+        return true;
+    if (!directory_secrets(app_db(rq), &app_of(rq)->box, rq->arena, x->environment.id, &secrets.all, &secrets.n, err))
+        return false;
+    x->trusted = hash_matches(rq->arena, &secrets, x->patch.subscriber_id, given);
+    if (!enforced)
+        return true;
+    if (!x->trusted)
+        return error_http(err, 400, "Please provide a valid HMAC hash");
+    if (x->context && !hash_matches(rq->arena, &secrets, canonical_json(rq->arena, x->context, false), context)
+        && !hash_matches(rq->arena, &secrets, canonical_json(rq->arena, x->context, true), context))
+        return error_http(err, 400, "Please provide a valid context HMAC hash");
+    return true;
+}
+
+/* --- the environment -------------------------------------------------------------------------------------------- */
+
+static bool integration_check(struct request *rq, struct session *x, const struct environment_view *e, struct error *err)
+{
+    for (size_t i = 0; i < e->integrations_n; i++)
+        if (e->integrations[i].channel == CHANNEL_IN_APP && e->integrations[i].active)
+            return hashes_check(rq, x, &e->integrations[i], err);
+    return error_http(err, 404, "The active in-app integration could not be found");
+}
+
+/* Steps 1 to 5 of §1.2. */
+static bool session_check(struct request *rq, struct session *x, struct str application, struct error *err)
+{
+    if (!application.n && x->patch.subscriber_id.n)
+        return error_http(err, 422, "A valid application identifier is required when providing subscriber information");
+    if (!application.n)
+        return error_http(err, 400, "Keyless is not supported in community edition");
+    if (!x->patch.subscriber_id.n && !str_starts(application, STR("pk_keyless_")))
+        return error_http(err, 422, "Subscriber ID is required");
+    struct environment_view *e = directory_application(app_of(rq)->directory, app_db(rq), application, err);
+    if (!e)
+        return err->code == ERROR_NOT_FOUND ? error_http(err, 400, "Please provide a valid application identifier") : false;
+    x->environment = e->environment;
+    x->environment.application_identifier = str_dup(rq->arena, e->environment.application_identifier);
+    x->environment.type = str_dup(rq->arena, e->environment.type);
+    x->environment.name = str_dup(rq->arena, e->environment.name);
+    bool ok = integration_check(rq, x, e, err);
+    cached_unref(&e->head);
+    return ok;
+}
+
+static bool is_development(const struct environment *e)
+{
+    if (e->type.n)
+        return !environment_is_production(e);
+    return !str_eq_nocase(e->name, STR("production"));
+}
+
+/* --- the subscriber ----------------------------------------------------------------------------------------------- */
+
+static bool counts_read(struct session *x, struct db *db, struct error *err)
+{
+    struct inbox_owner o = {.environment = x->environment.id, .subscriber = x->row.id, .context = x->joined};
+    return inbox_counts(db, &o, &x->counts, err);
+}
+
+static bool needs_update(const struct session *x)
+{
+    return x->trusted && subscriber_patch_changes(&x->patch, &x->row);
+}
+
+/* Decides anew: another session may have made the subscriber meanwhile. */
+static bool session_apply(struct api_write *w, struct db *db, struct error *err)
+{
+    struct session *x = (struct session *)w;
+    struct request *rq = w->rq;
+    struct error missing = {0};
+    struct id id;
+    if (!subscriber_find(db, rq->arena, x->environment.id, x->patch.subscriber_id, &x->row, &missing)) {
+        if (missing.code != ERROR_NOT_FOUND) {
+            *err = missing;
+            return false;
+        }
+        return subscriber_upsert(db, x->environment.id, &x->patch, app_id(rq), app_now(rq), &id, err)
+            && subscriber_find_by_id(db, rq->arena, x->environment.id, id, &x->row, err) && counts_read(x, db, err);
+    }
+    if (needs_update(x)) {
+        if (!subscriber_update(db, x->environment.id, &x->patch, app_now(rq), err))
+            return false;
+        subscriber_patch_apply(&x->patch, &x->row);
+    }
+    return counts_read(x, db, err);
+}
+
+static int capped(int n)
+{
+    return n > INBOX_COUNT_CAP ? INBOX_COUNT_CAP : n;
+}
+
+static void session_reply(struct api_write *w)
+{
+    struct session *x = (struct session *)w;
+    struct request *rq = w->rq;
+    static const enum severity order[] = {SEVERITY_HIGH, SEVERITY_MEDIUM, SEVERITY_LOW, SEVERITY_NONE};
+    yyjson_mut_doc *d = json_doc(rq->arena);
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    json_add_str(d, o, "applicationIdentifier", x->environment.application_identifier);
+    json_add_str(d, o, "token", subscriber_token_make(rq->arena, app_of(rq)->jwt_secret, &x->row, x->environment.organization,
+                                                      x->keys, x->keys_n));
+    json_add_int(d, o, "totalUnreadCount", capped(x->counts.unread));
+    yyjson_mut_val *unread = json_add_obj(d, o, "unreadCount");
+    json_add_int(d, unread, "total", capped(x->counts.unread));
+    yyjson_mut_val *severity = json_add_obj(d, unread, "severity");
+    for (size_t i = 0; i < SEVERITIES; i++)
+        json_add_int(d, severity, severity_name(order[i]).p, capped(x->counts.by_severity[order[i]]));
+    json_add_bool(d, o, "removeNovuBranding", true);
+    json_add_int(d, o, "maxSnoozeDurationHours", 0);        /* nothing can be snoozed: clients hide it */
+    json_add_bool(d, o, "isDevelopmentMode", is_development(&x->environment));
+    yyjson_mut_val *keys = json_add_arr(d, o, "contextKeys");
+    for (size_t i = 0; i < x->keys_n; i++)
+        yyjson_mut_arr_append(keys, json_mut_str(d, x->keys[i]));
+    reply_json(rq, 0, o);
+}
+
+/* Most sessions change nothing: they are answered without a commit. */
+static bool session_unchanged(struct request *rq, struct session *x, bool *unchanged, struct error *err)
+{
+    struct error missing = {0};
+    *unchanged = false;
+    if (!subscriber_find(app_db(rq), rq->arena, x->environment.id, x->patch.subscriber_id, &x->row, &missing)) {
+        if (missing.code != ERROR_NOT_FOUND)
+            *err = missing;
+        return missing.code == ERROR_NOT_FOUND;
+    }
+    *unchanged = !needs_update(x);
+    return !*unchanged || counts_read(x, app_db(rq), err);
+}
+
+void inbox_handle_session(struct request *rq)
+{
+    struct checks checks = checks_begin(rq);
+    struct session *x = ARENA_NEW(rq->arena, struct session);
+    struct error err = {0};
+    bool unchanged;
+    x->w = (struct api_write){.rq = rq, .apply = session_apply, .reply = session_reply};
+    struct str application = check_string(&checks, rq->json, "applicationIdentifier", false);
+    check_string(&checks, rq->json, "subscriberHash", false);
+    check_string(&checks, rq->json, "contextHash", false);
+    check_object(&checks, rq->json, "defaultSchedule", false);
+    subscriber_read(&checks, x);
+    context_read(&checks, x);
+    if (!checks_done(&checks))
+        return;
+    if (!session_check(rq, x, application, &err) || !session_unchanged(rq, x, &unchanged, &err))
+        reply_error(rq, &err);
+    else if (unchanged)
+        session_reply(&x->w);
+    else
+        api_write(rq, &x->w);
+}
