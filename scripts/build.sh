@@ -17,4 +17,10 @@ if [ ! -f $dir/build.ninja ]; then
   # shellcheck disable=SC2086
   cmake -G Ninja -B $dir -S . $options >$dir/configure.log 2>&1 || { cat $dir/configure.log >&2; exit 1; }
 fi
-ninja -C $dir --quiet "$@" 2>&1
+# Ninja's progress for a person, only failures for a log.
+if [ -t 1 ]; then
+  ninja -C $dir "$@"
+elif ! ninja -C $dir "$@" >$dir/build.log 2>&1; then
+  grep -v '^\[' $dir/build.log >&2
+  exit 1
+fi

@@ -43,7 +43,7 @@ fi
 scripts/demo.sh || echo "run: going on without the demo page's Inbox; everything else works" >&2
 scripts/build.sh build
 
-CARILLON_LISTEN=127.0.0.1:$port CARILLON_DATA_DIR=$data build/carillon serve &
+CARILLON_LISTEN=127.0.0.1:$port CARILLON_DATA_DIR=$data CARILLON_DEMO=on build/carillon serve &
 server=$!
 trap 'kill -TERM $server 2>/dev/null || true' INT TERM
 tries=0

@@ -72,7 +72,11 @@ static void handle_engineio(struct request *rq)
 
 static void handle_plain(struct request *rq)
 {
-    hub_handle_plain(app_of(rq)->hub, rq);
+    /* The route matches every path: for a plain GET nothing is there. */
+    if (request_is_upgrade(rq))
+        hub_handle_plain(app_of(rq)->hub, rq);
+    else
+        reply_fail(rq, 404, "Cannot %.*s %.*s", STR_ARG(rq->method), (int)(rq->path.n > 200 ? 200 : rq->path.n), rq->path.p);
 }
 
 static void handle_root(struct request *rq)

@@ -15,9 +15,16 @@ const scratch = () => {
 };
 after(() => dirs.forEach((dir) => rmSync(dir, { recursive: true, force: true })));
 
-test("the first start writes credentials that only the owner can read, and later starts keep them", async () => {
+/** A server that ends with its test, also when the test fails. */
+async function start(t, options) {
+  const server = await Carillon.start(options);
+  t.after(() => server.stop());
+  return server;
+}
+
+test("the first start writes credentials that only the owner can read, and later starts keep them", async (t) => {
   const dir = scratch();
-  const first = await Carillon.start({ dir });
+  const first = await start(t, { dir });
   const file = join(dir, "credentials.json");
   assert.equal(statSync(file).mode & 0o777, 0o600);
   assert.deepEqual(first.credentials.environments.map((e) => e.name), ["Development", "Production"]);
@@ -29,23 +36,23 @@ test("the first start writes credentials that only the owner can read, and later
   const text = readFileSync(file, "utf8");
   assert.deepEqual(await first.stop(), { code: 0, signal: null });
 
-  const second = await Carillon.start({ dir });
+  const second = await start(t, { dir });
   assert.equal(readFileSync(file, "utf8"), text);
   assert.equal((await second.call("GET", "/v2/workflows")).status, 200);
   await second.stop();
 });
 
-test("CARILLON_SECRET_KEY and CARILLON_APPLICATION_IDENTIFIER fix Development's at the first start", async () => {
+test("CARILLON_SECRET_KEY and CARILLON_APPLICATION_IDENTIFIER fix Development's at the first start", async (t) => {
   const env = { CARILLON_SECRET_KEY: "0123456789abcdef0123456789abcdef", CARILLON_APPLICATION_IDENTIFIER: "my-fixed-app" };
-  const server = await Carillon.start({ env });
+  const server = await start(t, { env });
   assert.equal(server.dev.secretKey, env.CARILLON_SECRET_KEY);
   assert.equal(server.dev.applicationIdentifier, "my-fixed-app");
   assert.notEqual(server.prod.secretKey, env.CARILLON_SECRET_KEY);
   await server.stop();
 });
 
-test("the health check needs no key and knows its parts", async () => {
-  const server = await Carillon.start();
+test("the health check needs no key and knows its parts", async (t) => {
+  const server = await start(t);
   const response = await fetch(`${server.url}/v1/health-check`);
   assert.equal(response.status, 200);
   const { data } = await response.json();
@@ -53,8 +60,8 @@ test("the health check needs no key and knows its parts", async () => {
   await server.stop();
 });
 
-test("metrics are Prometheus text with the promised names", async () => {
-  const server = await Carillon.start();
+test("metrics are Prometheus text with the promised names", async (t) => {
+  const server = await start(t);
   const novu = api(server);
   await novu.workflows.create(orderShipped);
   await novu.trigger({ workflowId: "order-shipped", to: { subscriberId: "m", email: "m@example.com" }, payload: order, transactionId: "t-m" });
@@ -74,8 +81,8 @@ test("metrics are Prometheus text with the promised names", async () => {
   await server.stop();
 });
 
-test("logs are JSON when asked for, name the request, and hold no secret", async () => {
-  const server = await Carillon.start({ args: ["--log", "json"] });
+test("logs are JSON when asked for, name the request, and hold no secret", async (t) => {
+  const server = await start(t, { args: ["--log", "json"] });
   const novu = api(server);
   await novu.workflows.create(orderShipped);
   const session = await server.call("POST", "/v1/inbox/session", {
@@ -91,9 +98,9 @@ test("logs are JSON when asked for, name the request, and hold no secret", async
   assert.ok(!server.log.includes("in-the-query"), "a query is in the log");
 });
 
-test("SIGTERM drains: what was accepted before is delivered or there after a restart", async () => {
+test("SIGTERM drains: what was accepted before is delivered or there after a restart", async (t) => {
   const dir = scratch();
-  const server = await Carillon.start({ dir });
+  const server = await start(t, { dir });
   const novu = api(server);
   await novu.workflows.create(orderShipped);
   const accepted = [];
@@ -118,7 +125,7 @@ test("SIGTERM drains: what was accepted before is delivered or there after a res
   stopping = true;
   await Promise.all(clients);
 
-  const again = await Carillon.start({ dir });
+  const again = await start(t, { dir });
   await until(async () => {
     for (const id of accepted) {
       const { body } = await again.call("GET", `/v1/messages?transactionId=${id}&channel=in_app`);
@@ -137,9 +144,9 @@ const refusal = async (options, pattern) => {
   assert.ok(server.log.trim().split("\n").length <= 3, `one clear error, not:\n${server.log}`);
 };
 
-test("a data directory in use, one that cannot be written, a taken port: one clear error each", async () => {
+test("a data directory in use, one that cannot be written, a taken port: one clear error each", async (t) => {
   const dir = scratch();
-  const server = await Carillon.start({ dir });
+  const server = await start(t, { dir });
   await refusal({ dir }, /in use|locked/i);
   await refusal({ dir: scratch(), port: server.port }, /address|in use|listen/i);
   assert.equal((await server.call("GET", "/v2/workflows")).status, 200);
@@ -155,9 +162,9 @@ test("a data directory in use, one that cannot be written, a taken port: one cle
   }
 });
 
-test("a database made by a newer program is refused and not touched", async () => {
+test("a database made by a newer program is refused and not touched", async (t) => {
   const dir = scratch();
-  const server = await Carillon.start({ dir });
+  const server = await start(t, { dir });
   await server.stop();
   const { DatabaseSync } = await import("node:sqlite").catch(() => ({}));
   if (!DatabaseSync) return; // Node 20 has none
@@ -173,7 +180,7 @@ test("a database made by a newer program is refused and not touched", async () =
   await refusal({ dir }, /newer/i);
 });
 
-test("a wrong command line is refused with the reason", async () => {
+test("a wrong command line is refused with the reason", async (t) => {
   await refusal({ args: ["--clock", "sundial"] }, /clock/);
   await refusal({ args: ["--no-such-flag"] }, /no-such-flag/);
 });
