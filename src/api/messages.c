@@ -157,10 +157,70 @@ static void handle_delete(struct request *rq)
     api_write(rq, &x->w);
 }
 
+/* --- all messages of a transaction ------------------------------------------------------------------------------ */
+
+enum { PEOPLE_MAX = 10000 };
+
+struct transaction_erase {
+    struct api_write w;
+    struct id event;
+    int channel;
+    struct id *people;
+    size_t people_n;
+    int64_t deleted;
+};
+
+static bool transaction_apply(struct api_write *w, struct db *db, struct error *err)
+{
+    struct transaction_erase *x = (struct transaction_erase *)w;
+    return message_delete_by_event(db, w->rq->principal.environment, x->event, x->channel, x->people, PEOPLE_MAX, &x->people_n,
+                                   &x->deleted, err)
+        && (x->deleted || error_http(err, 404, "Invalid transactionId or channel"));
+}
+
+static void transaction_reply(struct api_write *w)
+{
+    struct transaction_erase *x = (struct transaction_erase *)w;
+    for (size_t i = 0; i < x->people_n; i++)
+        hub_changed(app_of(w->rq)->hub, x->people[i], HUB_UNSEEN | HUB_UNREAD);
+    reply_empty(w->rq, 204);
+}
+
+static void handle_delete_transaction(struct request *rq)
+{
+    struct checks checks = checks_begin(rq);
+    struct transaction_erase *x = ARENA_NEW(rq->arena, struct transaction_erase);
+    struct str channel = request_query(rq, "channel");
+    struct event e;
+    struct error err = {0};
+    enum channel c;
+    x->channel = -1;
+    if (channel.n && !channel_parse(channel, &c))
+        check_fail(&checks, "channel must be one of the following values: in_app, email, sms, chat, push, tool");
+    else if (channel.n)
+        x->channel = (int)c;
+    if (!checks_done(&checks))
+        return;
+    if (!event_find_by_transaction(app_db(rq), rq->arena, rq->principal.environment, request_param(rq, "transactionId"), &e, &err)) {
+        if (err.code == ERROR_NOT_FOUND)
+            error_http(&err, 404, "Invalid transactionId or channel");
+        reply_error(rq, &err);
+        return;
+    }
+    x->event = e.id;
+    x->people = ARENA_ARRAY(rq->arena, struct id, PEOPLE_MAX);
+    x->w.apply = transaction_apply;
+    x->w.reply = transaction_reply;
+    api_write(rq, &x->w);
+}
+
 const struct route message_routes[] = {
     {HTTP_GET, "/v1/messages", "messagesRetrieve", "Messages", "List messages", AUTH_ENVIRONMENT, "MESSAGE_READ", RATE_GLOBAL, 1, 200,
      ENVELOPE_NONE, 0, 0, handle_list},
     {HTTP_DELETE, "/v1/messages/{messageId}", "messagesDelete", "Messages", "Delete a message", AUTH_ENVIRONMENT, "MESSAGE_WRITE",
      RATE_GLOBAL, 1, 200, ENVELOPE_DATA, 0, 0, handle_delete},
+    {HTTP_DELETE, "/v1/messages/transaction/{transactionId}", "messagesDeleteByTransactionId", "Messages",
+     "Delete the messages of a transaction", AUTH_ENVIRONMENT, "MESSAGE_WRITE", RATE_GLOBAL, 1, 204, ENVELOPE_NONE, 0, 0,
+     handle_delete_transaction},
 };
 const size_t message_routes_n = sizeof message_routes / sizeof *message_routes;

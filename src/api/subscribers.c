@@ -195,6 +195,86 @@ static void handle_search(struct request *rq)
     reply_json(rq, 0, o);
 }
 
+/* --- bulk: upsert each (rest-api.md §6.2) --------------------------------------------------------------------- */
+
+enum { BULK_MAX = 500 };
+
+struct bulk_item {
+    struct subscriber_patch patch;
+    struct str problem;                 /* empty: it is fine */
+    bool created;
+};
+
+struct bulk {
+    struct api_write w;
+    struct bulk_item *items;
+    size_t n;
+};
+
+static bool bulk_apply(struct api_write *w, struct db *db, struct error *err)
+{
+    struct bulk *b = (struct bulk *)w;
+    struct request *rq = w->rq;
+    for (size_t i = 0; i < b->n; i++) {
+        struct id fresh = app_id(rq), id;
+        if (b->items[i].problem.n)
+            continue;
+        if (!subscriber_upsert(db, rq->principal.environment, &b->items[i].patch, fresh, app_now(rq), &id, err))
+            return false;
+        b->items[i].created = id_eq(id, fresh);
+    }
+    return true;
+}
+
+static void bulk_reply(struct api_write *w)
+{
+    struct bulk *b = (struct bulk *)w;
+    yyjson_mut_doc *d = json_doc(w->rq->arena);
+    yyjson_mut_val *o = yyjson_mut_obj(d), *created = json_add_arr(d, o, "created"), *updated = json_add_arr(d, o, "updated");
+    yyjson_mut_val *failed = json_add_arr(d, o, "failed");
+    for (size_t i = 0; i < b->n; i++) {
+        const struct bulk_item *x = &b->items[i];
+        yyjson_mut_val *one = yyjson_mut_arr_add_obj(d, x->problem.n ? failed : x->created ? created : updated);
+        if (x->problem.n)
+            json_add_str(d, one, "message", x->problem);
+        if (x->patch.subscriber_id.n)
+            json_add_str(d, one, "subscriberId", x->patch.subscriber_id);
+    }
+    reply_json(w->rq, 0, o);
+}
+
+static void bulk_item_read(struct request *rq, yyjson_val *v, struct bulk_item *x)
+{
+    struct str messages[SUBSCRIBER_FIELDS];
+    if (subscriber_patch_read(rq->arena, v, &x->patch, messages))
+        x->problem = messages[0];
+    else if (!x->patch.subscriber_id.n)
+        x->problem = STR("subscriberId is required");
+    else if (!subscriber_id_valid(x->patch.subscriber_id))
+        x->problem = STR("subscriberId must have 1 to 256 characters and no control characters");
+}
+
+static void handle_bulk(struct request *rq)
+{
+    struct checks checks = checks_begin(rq);
+    yyjson_val *list = check_array(&checks, rq->json, "subscribers", true), *v;
+    size_t n = yyjson_arr_size(list);
+    if (list && n == 0)
+        check_fail(&checks, "subscribers should not be empty");
+    if (n > BULK_MAX)
+        check_fail(&checks, "subscribers must contain no more than %d elements", BULK_MAX);
+    if (!checks_done(&checks))
+        return;
+    struct bulk *b = ARENA_NEW(rq->arena, struct bulk);
+    b->items = ARENA_ARRAY(rq->arena, struct bulk_item, n);
+    yyjson_arr_iter it = yyjson_arr_iter_with(list);
+    while ((v = yyjson_arr_iter_next(&it)))
+        bulk_item_read(rq, v, &b->items[b->n++]);
+    b->w.apply = bulk_apply;
+    b->w.reply = bulk_reply;
+    api_write(rq, &b->w);
+}
+
 #define SUBSCRIBER(method, path, operation, summary, permission, status, envelope, handler)                          \
     {method, path, operation, "Subscribers", summary, AUTH_ENVIRONMENT, permission, RATE_CONFIGURATION, 1, status, envelope, 0, 0, \
      handler}
@@ -204,6 +284,8 @@ const struct route subscriber_routes[] = {
                handle_search),
     SUBSCRIBER(HTTP_POST, "/v2/subscribers", "subscribersCreate", "Create or update a subscriber", "SUBSCRIBER_WRITE", 201,
                ENVELOPE_DATA, handle_create),
+    {HTTP_POST, "/v1/subscribers/bulk", "subscribersCreateBulk", "Subscribers", "Create or update many subscribers",
+     AUTH_ENVIRONMENT, "SUBSCRIBER_WRITE", RATE_CONFIGURATION, 100, 201, ENVELOPE_DATA, 0, 0, handle_bulk},
     SUBSCRIBER(HTTP_GET, "/v2/subscribers/{subscriberId}", "subscribersRetrieve", "Retrieve a subscriber", "SUBSCRIBER_READ", 200,
                ENVELOPE_DATA, handle_get),
     SUBSCRIBER(HTTP_PATCH, "/v2/subscribers/{subscriberId}", "subscribersPatch", "Change a subscriber", "SUBSCRIBER_WRITE", 200,

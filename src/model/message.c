@@ -98,6 +98,29 @@ bool message_delete(struct db *db, struct id environment, struct id id, bool *de
     return true;
 }
 
+bool message_delete_by_event(struct db *db, struct id environment, struct id event, int channel, struct id *people, size_t max,
+                             size_t *people_n, int64_t *deleted, struct error *err)
+{
+    struct db_stmt *s = db_prepare(
+        db, "DELETE FROM messages WHERE environment_id = ?1 AND run_id IN (SELECT id FROM runs WHERE event_id = ?2) "
+            "AND (?3 < 0 OR channel = ?3) RETURNING subscriber_id, channel", err);
+    enum db_step step;
+    *people_n = 0;
+    *deleted = 0;
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_id(s, 2, event);
+    db_bind_int(s, 3, channel);
+    while ((step = db_step(s, err)) == DB_ROW) {
+        (*deleted)++;
+        if (db_int(s, 1) == CHANNEL_IN_APP && *people_n < max)
+            people[(*people_n)++] = db_id(s, 0);
+    }
+    db_reset(s);
+    return step == DB_DONE;
+}
+
 bool message_collect(struct db_stmt *s, struct arena *a, struct message **out, size_t *n, struct error *err)
 {
     enum db_step step;
