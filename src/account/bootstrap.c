@@ -4,14 +4,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "model/environment.h"
 #include "model/integration.h"
 #include "model/row.h"
+
+enum { SECRET_SHORTEST = 16, SECRET_LONGEST = 4096 };
 
 static bool built_in(struct db *db, struct arena *a, struct id_source *ids, const struct environment *e, const char *provider,
                      enum channel channel, const char *name, int64_t now, struct error *err)
@@ -99,22 +103,61 @@ bool bootstrap_store(struct writer *w, const struct bootstrap *b, struct error *
     return writer_run(w, apply, (void *)(uintptr_t)b, err);
 }
 
+/* A secret that the store is sealed with must not be forgotten by a power failure: its name is made durable too. */
+static void sync_directory_of(const char *path)
+{
+    char dir[4096];
+    const char *slash = strrchr(path, '/');
+    snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    fsync(fd);
+    close(fd);
+}
+
+static bool write_whole(int fd, struct str text)
+{
+    ssize_t n = write(fd, text.p, text.n);
+    if (n >= 0 && (size_t)n < text.n)
+        errno = ENOSPC;         /* what is short on a file is short of room */
+    return n == (ssize_t)text.n && fsync(fd) == 0;
+}
+
 static bool write_private(const char *path, struct str text, struct error *err)
 {
     char tmp[4096];
     if (snprintf(tmp, sizeof tmp, "%s.new", path) >= (int)sizeof tmp)
-        return error_set(err, ERROR_IO, "The path %s is too long", path);
+        return error_set(err, ERROR_IO, "The path %.300s is too long", path);
     int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
-        return error_set(err, ERROR_IO, "Cannot write %s: %s", tmp, strerror(errno));
-    ssize_t n = write(fd, text.p, text.n);
-    bool ok = n == (ssize_t)text.n && fsync(fd) == 0;
+        return error_set(err, ERROR_IO, "Cannot write %.300s: %s", tmp, strerror(errno));
+    bool ok = fchmod(fd, 0600) == 0 && write_whole(fd, text);   /* the mode also where an earlier file was left behind */
     int why = errno;
     if (close(fd) || !ok || rename(tmp, path)) {
+        why = ok ? errno : why;
         unlink(tmp);
-        return error_set(err, ERROR_IO, "Cannot write %s: %s", path, strerror(ok ? errno : why));
+        return error_set(err, ERROR_IO, "Cannot write %.300s: %s", path, strerror(why));
     }
+    sync_directory_of(path);
     return true;
+}
+
+/* Is this what the file holds, for its owner only? */
+static bool file_is(const char *path, struct str text)
+{
+    struct stat st;
+    bool same = false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    if (!fstat(fd, &st) && S_ISREG(st.st_mode) && (st.st_mode & 0777) == 0600 && (size_t)st.st_size == text.n) {
+        char *have = malloc(text.n + 1);
+        same = have && read(fd, have, text.n) == (ssize_t)text.n && !memcmp(have, text.p, text.n);
+        free(have);
+    }
+    close(fd);
+    return same;
 }
 
 bool bootstrap_write_credentials(struct db *db, const struct crypto_box *box, const char *path, struct error *err)
@@ -130,33 +173,50 @@ bool bootstrap_write_credentials(struct db *db, const struct crypto_box *box, co
         struct api_key *keys;
         size_t keys_n;
         struct str secret = STR_NULL;
-        if (!api_key_list(db, a, list[i].id, &keys, &keys_n, err)
-            || (keys_n && !crypto_open(box, a, keys[0].sealed, &secret, err)))
+        if (!api_key_list(db, a, list[i].id, &keys, &keys_n, err))
             return false;
+        if (keys_n && !crypto_open(box, a, keys[0].sealed, &secret, err))
+            return error_set(err, ERROR_IO, "The encryption key is not the one that this store was sealed with: restore "
+                                            "encryption.secret in the data directory, or give the right --encryption-key");
         yyjson_mut_val *o = yyjson_mut_arr_add_obj(d, arr);
         json_add_str(d, o, "name", list[i].name);
         json_add_id(d, o, "_id", list[i].id);
         json_add_str(d, o, "applicationIdentifier", list[i].application_identifier);
         json_add_str(d, o, "secretKey", secret);
     }
-    return write_private(path, json_write_mut(a, root), err);
+    struct str text = json_write_mut(a, root);
+    return file_is(path, text) || write_private(path, text, err);
+}
+
+/* Whole, however the file came to be: a secret that is silently cut would sign and seal with something else. */
+static bool secret_read(int fd, struct arena *a, const char *path, struct str *secret, struct error *err)
+{
+    char text[SECRET_LONGEST + 2];
+    struct stat st;
+    ssize_t n = read(fd, text, sizeof text);
+    if (n < 0)
+        return error_set(err, ERROR_IO, "Cannot read %.300s: %s", path, strerror(errno));
+    *secret = str_trim((struct str){text, (size_t)n});
+    if (secret->n < SECRET_SHORTEST)
+        return error_set(err, ERROR_IO, "The secret in %.300s is too short; restore it, or delete the file to make a new one", path);
+    if (secret->n > SECRET_LONGEST)
+        return error_set(err, ERROR_IO, "The secret in %.300s is longer than %d bytes", path, SECRET_LONGEST);
+    *secret = str_dup(a, *secret);
+    if (!fstat(fd, &st) && st.st_mode & 077)
+        log_warn("a secret can be read by other users", "file", path, NULL);
+    return true;
 }
 
 bool bootstrap_secret(struct arena *a, const char *path, struct str *secret, struct error *err)
 {
-    char text[257];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
-        ssize_t n = read(fd, text, sizeof text - 1);
+        bool ok = secret_read(fd, a, path, secret, err);
         close(fd);
-        *secret = str_trim((struct str){text, n > 0 ? (size_t)n : 0});
-        if (secret->n < 16)
-            return error_set(err, ERROR_IO, "The secret in %s is too short; restore it, or delete the file to make a new one", path);
-        *secret = str_dup(a, *secret);
-        return true;
+        return ok;
     }
     if (errno != ENOENT)
-        return error_set(err, ERROR_IO, "Cannot read %s: %s", path, strerror(errno));
+        return error_set(err, ERROR_IO, "Cannot read %.300s: %s", path, strerror(errno));
     *secret = crypto_random_hex(a, 32);
     return write_private(path, *secret, err);
 }

@@ -17,6 +17,7 @@
 #include "realtime/hub.h"
 
 struct demo;
+struct outbox_waits;
 
 struct app {
     struct clock clock;
@@ -31,6 +32,7 @@ struct app {
     struct definitions *definitions;
     struct dispatcher *dispatcher;
     struct hub *hub;
+    struct outbox_waits *outbox_waits;
     struct engine *engine;
     struct server *server;
     struct db **loop_db;                /* a read connection for each HTTP loop */
