@@ -1,14 +1,14 @@
 /* Starting, stopping and feeding the engine. */
 #include "engine/engine_private.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-
-
-enum { WORKERS_MAX = 8, ATTEMPTS = 8 };
+/* ATTEMPTS_MAX: ids of queue items are made from job × 64 + attempt. */
+enum { WORKERS_MAX = 8, ATTEMPTS = 8, ATTEMPTS_MAX = 63 };
 
 static void metrics_setup(struct engine *e)
 {
@@ -38,8 +38,14 @@ struct engine *engine_start(const struct engine_config *c, struct error *err)
     e->workers_n = c->workers ? c->workers : (int)(cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : cores);
     if (!e->c.attempts_max)
         e->c.attempts_max = ATTEMPTS;
+    if (e->c.attempts_max > ATTEMPTS_MAX)
+        e->c.attempts_max = ATTEMPTS_MAX;
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);      /* the wall clock may be set back an hour */
     pthread_mutex_init(&e->lock, NULL);
-    pthread_cond_init(&e->changed, NULL);
+    pthread_cond_init(&e->changed, &attr);
+    pthread_condattr_destroy(&attr);
     metrics_setup(e);
     if (!workers_start(e, err) || !timers_start(e, err)) {
         engine_stop(e, 0);
@@ -48,21 +54,44 @@ struct engine *engine_start(const struct engine_config *c, struct error *err)
     return e;
 }
 
+void engine_free(struct engine *e)
+{
+    flights_free(e);
+    pthread_mutex_destroy(&e->lock);
+    pthread_cond_destroy(&e->changed);
+    free(e);
+}
+
+/* Deliveries get ms; plans in the workers and at the writer always end, and are waited for. What the world still has
+ * then keeps its queue row, so the next start attempts it again; its results find `ended` and are dropped. */
+static void drain(struct engine *e, int ms)
+{
+    int64_t until = clock_mono_ns() + (int64_t)ms * 1000000;
+    struct timespec t = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
+    pthread_mutex_lock(&e->lock);
+    while (atomic_load(&e->busy) > 0 && pthread_cond_timedwait(&e->changed, &e->lock, &t) != ETIMEDOUT) {}
+    e->no_attempts = true;
+    while (atomic_load(&e->busy) > e->out)
+        pthread_cond_wait(&e->changed, &e->lock);
+    e->ended = true;
+    pthread_mutex_unlock(&e->lock);
+}
+
 void engine_stop(struct engine *e, int ms)
 {
     if (!e)
         return;
     timers_stop(e);
-    for (int waited = 0; atomic_load(&e->busy) > 0 && waited < ms; waited += 5) {
-        struct timespec t = {.tv_nsec = 5000000};
-        nanosleep(&t, NULL);
-    }
+    work_unpark(e, true);
+    drain(e, ms);
     if (e->workers)
         workers_stop(e);
-    flights_free(e);
-    pthread_mutex_destroy(&e->lock);
-    pthread_cond_destroy(&e->changed);
-    free(e);
+    pthread_mutex_lock(&e->lock);
+    e->left = true;
+    bool last = e->out == 0;
+    pthread_mutex_unlock(&e->lock);
+    if (last)
+        engine_free(e);
 }
 
 int64_t engine_busy(const struct engine *e)
@@ -103,65 +132,78 @@ bool engine_trigger(struct engine *e, struct trigger *t, struct error *err)
     w->kind = WORK_TRIGGER;
     w->trigger = t;
     atomic_fetch_add(&e->busy, 1);
+    if (atomic_load(&e->stop)) {        /* it began to stop meanwhile: seen here, or busy is seen there */
+        free(w);
+        work_done(e);
+        return error_set(err, ERROR_OVERLOAD, "The server is stopping");
+    }
     work_push(e, w, trigger_key(t));
     return true;
 }
 
 /* --- recipients ------------------------------------------------------------------------------------------ */
 
-/* Position of an id among those found so far: linear for few, so a table keeps big lists from being quadratic. */
-struct seen {
-    size_t *slot;
-    size_t cap;
+struct recipient {
+    struct subscriber_patch patch;
+    size_t at;                              /* position in `to` */
 };
 
-static size_t hash_of(struct str s)
+/* By id, then position. A sort and no hash table: whoever chooses the ids could make those of one slot. */
+static int recipient_compare(const void *a, const void *b)
 {
-    uint64_t h = 1469598103934665603u;
-    for (size_t i = 0; i < s.n; i++)
-        h = (h ^ (uint8_t)s.p[i]) * 1099511628211u;
-    return (size_t)(h ^ h >> 29);
+    const struct recipient *x = a, *y = b;
+    int c = str_cmp(x->patch.subscriber_id, y->patch.subscriber_id);
+    return c ? c : (x->at > y->at) - (x->at < y->at);
 }
 
-static size_t *seen_slot(struct seen *t, const struct subscriber_patch *list, struct str id)
+static int position_compare(const void *a, const void *b)
 {
-    size_t i = hash_of(id) & (t->cap - 1);
-    while (t->slot[i] && !str_eq(list[t->slot[i] - 1].subscriber_id, id))
-        i = (i + 1) & (t->cap - 1);
-    return &t->slot[i];
+    const struct recipient *x = a, *y = b;
+    return (x->at > y->at) - (x->at < y->at);
 }
 
-static void recipient_add(struct arena *a, yyjson_val *v, struct subscriber_patch *list, size_t *n, struct seen *t)
+static bool recipient_read(struct arena *a, yyjson_val *v, struct recipient *r)
 {
     struct str messages[SUBSCRIBER_FIELDS];
-    struct subscriber_patch p = {.subscriber_id = STR_NULL};
+    r->patch = (struct subscriber_patch){.subscriber_id = STR_NULL};
     if (yyjson_is_str(v))
-        p.subscriber_id = str_trim(json_str(v));
+        r->patch.subscriber_id = str_trim(json_str(v));
     else if (yyjson_is_obj(v) && !json_get(v, "topicKey"))
-        subscriber_patch_read(a, v, &p, messages);
-    if (!subscriber_id_valid(p.subscriber_id))
-        return;
-    size_t *slot = seen_slot(t, list, p.subscriber_id);
-    if (!*slot)
-        *slot = ++*n;
-    list[*slot - 1] = p;
+        subscriber_patch_read(a, v, &r->patch, messages);
+    return subscriber_id_valid(r->patch.subscriber_id);
+}
+
+/* Of each id the last entry, at the place of the first. */
+static size_t recipients_unique(struct recipient *list, size_t n)
+{
+    size_t unique = 0;
+    if (n > 1)
+        qsort(list, n, sizeof *list, recipient_compare);
+    for (size_t i = 0; i < n; i++) {
+        if (unique && str_eq(list[unique - 1].patch.subscriber_id, list[i].patch.subscriber_id))
+            list[unique - 1].patch = list[i].patch;
+        else
+            list[unique++] = list[i];
+    }
+    if (unique > 1)
+        qsort(list, unique, sizeof *list, position_compare);
+    return unique;
 }
 
 size_t trigger_recipients(struct arena *a, yyjson_val *to, struct subscriber_patch **out)
 {
     size_t n = 0, max = yyjson_is_arr(to) ? yyjson_arr_size(to) : 1;
-    struct seen t = {.cap = 8};
-    while (t.cap < max * 2)
-        t.cap *= 2;
-    t.slot = ARENA_ARRAY(a, size_t, t.cap);
-    *out = ARENA_ARRAY(a, struct subscriber_patch, max);
-    if (yyjson_is_arr(to)) {
-        yyjson_val *v;
-        yyjson_arr_iter it = yyjson_arr_iter_with(to);
-        while ((v = yyjson_arr_iter_next(&it)))
-            recipient_add(a, v, *out, &n, &t);
-    } else {
-        recipient_add(a, to, *out, &n, &t);
-    }
+    struct recipient *list = ARENA_ARRAY(a, struct recipient, max);
+    yyjson_val *v;
+    yyjson_arr_iter it = yyjson_arr_iter_with(to);
+    if (!yyjson_is_arr(to))
+        n = recipient_read(a, to, list);
+    for (size_t at = 0; (v = yyjson_arr_iter_next(&it)); at++)
+        if (recipient_read(a, v, &list[n]))
+            list[n++].at = at;
+    n = recipients_unique(list, n);
+    *out = ARENA_ARRAY(a, struct subscriber_patch, n);
+    for (size_t i = 0; i < n; i++)
+        (*out)[i] = list[i].patch;
     return n;
 }

@@ -62,7 +62,9 @@ struct engine_config {
 };
 
 struct engine *engine_start(const struct engine_config *c, struct error *err);
-/* Takes no more; finishes what is planned, waits at most ms for deliveries. */
+/* Takes no more; finishes what is planned, waits at most ms for deliveries. Deliveries that the world still has may be
+ * answered later (engine_delivered stays callable for them): they are attempted again at the next start. Writer and
+ * directory must outlive this call. */
 void engine_stop(struct engine *e, int ms);
 
 /* A validated trigger. It and its arena belong to the engine until done. */

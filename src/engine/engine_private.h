@@ -21,7 +21,8 @@ struct work {
     struct queue_item item;             /* WORK_DUE, WORK_DELIVERED */
     struct machine_input input;         /* WORK_DELIVERED: texts in arena */
     struct arena *arena;                /* of input, or NULL */
-    int replans;
+    int replans, parks;
+    int64_t again_ns;                   /* parked until then (monotonic) */
     struct work *next;
 };
 
@@ -45,13 +46,17 @@ struct engine {
     int workers_n;
 
     pthread_mutex_t lock;               /* of what follows */
-    pthread_cond_t changed;             /* busy fell to zero, next_due moved, an advance was asked for, stop */
+    pthread_cond_t changed;             /* busy or out moved, next_due moved, an advance was asked for, parked, stop */
     struct flight *flights;             /* tree of struct flight, see flights.c */
     int64_t next_due;                   /* of the queue beyond what is in flight; INT64_MAX unknown/none */
-    bool rescan;                        /* look at the queue now */
+    struct work *parked;                /* could not be written for now; the timer thread gives them back */
     struct advance *advances;
+    int64_t out;                        /* of busy: deliveries that the world has */
+    bool no_attempts;                   /* stopping: no further delivery leaves */
+    bool ended;                         /* results that still come are dropped */
+    bool left;                          /* engine_stop has returned: the last of those results frees the engine */
     _Atomic bool stop;
-    _Atomic int64_t busy;
+    _Atomic int64_t busy;               /* rises anywhere, falls under the lock */
     pthread_t timer_thread;
     struct db *timer_db;
 
@@ -66,22 +71,39 @@ bool workers_start(struct engine *e, struct error *err);
 void workers_stop(struct engine *e);
 void work_push(struct engine *e, struct work *w, struct id key);
 void work_done(struct engine *e);       /* one item less is busy */
+void work_end(struct engine *e, struct work *w);        /* its flight, its accounting, its memory */
+/* Nothing is wrong with the item, but with the store: it stays in flight and comes again in a moment. A delivery's
+ * result is kept like this, too: to forget it would be to send twice. While stopping it ends; its row stays. */
+void work_park(struct engine *e, struct work *w, const struct error *why);
+/* Gives parked items whose time has come back to their workers; all: ends them instead. */
+void work_unpark(struct engine *e, bool all);
+/* Under the lock: when the next one's time comes (monotonic ns); INT64_MAX: none. */
+int64_t work_parked_until(const struct engine *e);
 
-/* plan.c: plans and submits; each ends in work_done. */
+/* plan.c: plans and submits; each ends in work_end or work_park. */
 void plan_trigger(struct worker *w, struct work *work);
 void plan_due(struct worker *w, struct work *work);
 void plan_delivered(struct worker *w, struct work *work);
+
+/* For good: takes the item's row; its run, if there is one, ends with an error. */
+void work_discard(struct engine *e, struct work *w);
+/* Parks the item or, if the store will never take it, discards it. */
+void work_retry(struct engine *e, struct work *w, const struct error *err);
+
+/* attempt.c: the item stays in flight until the result is committed. */
+void attempt_delivery(struct worker *w, struct work *work);
 
 /* flights.c: an item is in flight from when it is queued here until its plan is committed or given up. */
 bool flight_begin(struct engine *e, struct id item);    /* false: already in flight */
 void flight_end(struct engine *e, struct id item);
 void flights_free(struct engine *e);
 
+void engine_free(struct engine *e);
+
 /* timers.c */
 bool timers_start(struct engine *e, struct error *err);
 void timers_stop(struct engine *e);
 void timers_due(struct engine *e, int64_t due_at);      /* something is due then */
-void timers_rescan(struct engine *e, int64_t after_ms); /* an item was given up: look again */
 
 /* facts.c */
 struct facts {
@@ -90,9 +112,11 @@ struct facts {
     struct definition *version, *current;
     struct subscriber subscriber;
 };
-/* Loads what the machine needs for a run of `row` (ids, workflow and version set). subscriber NULL: load it. */
+/* Loads what the machine needs for a run of `row` (ids, workflow and version set). doc: the event's, parsed once for
+ * all its runs. subscriber NULL: load it. */
 bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct run_row *row, const struct event *event,
-                struct definition *definition, const struct subscriber *subscriber, struct facts *f, struct error *err);
+                yyjson_val *doc, struct definition *definition, const struct subscriber *subscriber, struct facts *f,
+                struct error *err);
 void facts_release(struct facts *f);
 
 #endif

@@ -26,11 +26,11 @@ static bool definitions_load(struct engine *e, struct db *db, const struct run_r
 }
 
 bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct run_row *row, const struct event *event,
-                struct definition *definition, const struct subscriber *subscriber, struct facts *f, struct error *err)
+                yyjson_val *doc, struct definition *definition, const struct subscriber *subscriber, struct facts *f,
+                struct error *err)
 {
-    yyjson_val *doc;
     *f = (struct facts){.environment = directory_environment(e->c.directory, db, row->environment, err)};
-    if (!f->environment || !definitions_load(e, db, row, definition, f, err) || !json_parse(a, event->doc, &doc, err))
+    if (!f->environment || !definitions_load(e, db, row, definition, f, err))
         goto fail;
     if (subscriber)
         f->subscriber = *subscriber;

@@ -25,12 +25,24 @@ struct plan {
     struct event event;
     struct planned_run *runs;
     size_t runs_n;
-    bool consumes;                      /* deletes work->item */
+    bool consumes;                      /* takes work->item; without it nothing is written */
+    bool abandons;                      /* ends the item's run with an error */
     bool continues;                     /* inserts rest: the cursor of what is still to expand */
     struct queue_item rest;
-    bool conflict;                      /* results of apply */
+    bool conflict, taken;               /* results of apply */
     enum trigger_result result;
+    struct str before;                  /* transactionId that the idempotency key was used with; p NULL: none */
 };
+
+static struct plan *plan_new(struct engine *e, struct work *w)
+{
+    struct arena *a = arena_create(16384);
+    struct plan *p = ARENA_NEW(a, struct plan);
+    p->engine = e;
+    p->arena = a;
+    p->work = w;
+    return p;
+}
 
 /* --- in the writer's transaction ------------------------------------------------------------------------ */
 
@@ -84,8 +96,10 @@ static bool run_apply(struct plan *p, struct planned_run *r, struct db *db, stru
             return error_set(err, ERROR_CONFLICT, "The subscriber was created meanwhile");
         }
     }
-    if (r->fresh ? !run_insert(db, &r->run.row, err) : !run_update(db, &r->run.row, &updated, err))
+    if (r->fresh ? !run_insert(db, &r->run.row, err) : !run_update(db, &r->run.row, &updated, err)) {
+        p->conflict = r->fresh && err->code == ERROR_NOT_FOUND;     /* the subscriber was deleted meanwhile: plan again */
         return false;
+    }
     if (!updated) {
         p->conflict = true;
         return error_set(err, ERROR_CONFLICT, "The run changed meanwhile");
@@ -108,8 +122,26 @@ static bool duplicate_resolve(struct plan *p, struct db *db, struct error *err)
     if (!event_find_by_idempotency(db, p->arena, t->idempotency_hash, &before, &missing))
         return missing.code == ERROR_NOT_FOUND || (*err = missing, false);
     p->result = str_eq(before.body_hash, t->body_hash) ? TRIGGER_REPLAY : TRIGGER_OTHER_BODY;
-    t->transaction_id = str_dup(t->arena, before.transaction_id);
+    p->before = before.transaction_id;
     return true;
+}
+
+/* What can never be written must not come again for ever: the run says that it failed, and its item goes. */
+static bool abandon_apply(struct plan *p, struct db *db, struct error *err)
+{
+    const struct queue_item *q = &p->work->item;
+    struct run_row row;
+    struct error missing = {0};
+    bool updated;
+    if (q->kind == QUEUE_EVENT)
+        return true;
+    if (!run_find(db, p->arena, q->environment, q->ref, &row, &missing))
+        return missing.code == ERROR_NOT_FOUND || (*err = missing, false);
+    row.status = RUN_ERROR;
+    if (row.delivery == LIFECYCLE_PENDING)
+        row.delivery = LIFECYCLE_ERRORED;
+    row.updated_at = clock_now_ms(p->engine->c.clock);
+    return run_update(db, &row, &updated, err);
 }
 
 static bool plan_apply(struct write_task *t, struct db *db, struct error *err)
@@ -117,6 +149,17 @@ static bool plan_apply(struct write_task *t, struct db *db, struct error *err)
     struct plan *p = (struct plan *)t;
     p->result = TRIGGER_FRESH;
     p->conflict = false;
+    p->taken = false;
+    p->before = STR_NULL;
+    /* The timer thread may have read the item before it was done with: then it is not there any more. */
+    if (p->consumes) {
+        if (!queue_take(db, p->work->item.due_at, p->work->item.id, &p->taken, err))
+            return false;
+        if (!p->taken)
+            return true;
+    }
+    if (p->abandons)
+        return abandon_apply(p, db, err);
     if (p->insert_event) {
         enum event_insert inserted = event_insert(db, &p->event, err);
         if (inserted == EVENT_FAILED)
@@ -127,27 +170,10 @@ static bool plan_apply(struct write_task *t, struct db *db, struct error *err)
     for (size_t i = 0; i < p->runs_n; i++)
         if (!run_apply(p, &p->runs[i], db, err))
             return false;
-    if (p->consumes && !queue_delete(db, p->work->item.due_at, p->work->item.id, err))
-        return false;
     return !p->continues || queue_insert(db, &p->rest, err);
 }
 
 /* --- after the commit -------------------------------------------------------------------------------------- */
-
-static void work_free(struct work *w)
-{
-    arena_destroy(w->arena);
-    free(w);
-}
-
-/* Ends an item: its flight, its accounting, its memory. */
-static void work_end(struct engine *e, struct work *w)
-{
-    if (w->kind != WORK_TRIGGER)
-        flight_end(e, w->item.id);
-    work_free(w);
-    work_done(e);
-}
 
 static void start_delivery(struct engine *e, const struct queue_item *q)
 {
@@ -223,12 +249,23 @@ static void replan(struct plan *p)
     work_push(e, w, w->kind == WORK_TRIGGER ? w->trigger->environment : w->item.ref);
 }
 
+/* The store's trouble passes; what the store refuses for what it is (a text with a NUL) does not. */
+void work_retry(struct engine *e, struct work *w, const struct error *err)
+{
+    if (err->code != ERROR_BAD_INPUT && err->code != ERROR_TOO_LARGE) {
+        work_park(e, w, err);
+        return;
+    }
+    log_error("work abandoned", "reason", err->message, NULL);
+    work_discard(e, w);
+}
+
 static void plan_done(struct write_task *t, const struct error *err)
 {
     struct plan *p = (struct plan *)t;
     struct engine *e = p->engine;
     struct work *w = p->work;
-    bool fresh = !err && p->result == TRIGGER_FRESH;
+    bool fresh = !err && p->result == TRIGGER_FRESH && (p->taken || !p->consumes);
     if (!fresh)
         first_attempts(p, false);
     if (err && p->conflict && w->replans < REPLANS_MAX) {
@@ -243,28 +280,32 @@ static void plan_done(struct write_task *t, const struct error *err)
     }
     if (w->kind == WORK_TRIGGER) {
         w->trigger->result = p->result;
+        if (p->before.p)
+            w->trigger->transaction_id = str_dup(w->trigger->arena, p->before);
         if (fresh)
             counter_add(e->metrics.triggers, 1);
         trigger_end(w->trigger, err);
-    } else if (err) {
-        log_warn("work postponed", "reason", err->message, NULL);
-        timers_rescan(e, 1000);
     }
+    bool abandons = p->abandons;
     arena_destroy(p->arena);
-    work_end(e, w);
+    if (!err || w->kind == WORK_TRIGGER)
+        work_end(e, w);
+    else if (abandons)
+        work_park(e, w, err);
+    else
+        work_retry(e, w, err);
 }
 
 /* An item that could not even be planned. */
 static void work_fail(struct engine *e, struct work *w, struct arena *a, const struct error *err)
 {
+    arena_destroy(a);
     if (w->kind == WORK_TRIGGER) {
         trigger_end(w->trigger, err);
+        work_end(e, w);
     } else {
-        log_warn("work postponed", "reason", err->message, NULL);
-        timers_rescan(e, 1000);
+        work_retry(e, w, err);
     }
-    arena_destroy(a);
-    work_end(e, w);
 }
 
 static void plan_submit(struct plan *p)
@@ -277,16 +318,6 @@ static void plan_submit(struct plan *p)
         first_attempts(p, false);
         work_fail(p->engine, p->work, p->arena, &err);
     }
-}
-
-static struct plan *plan_new(struct engine *e, struct work *w)
-{
-    struct arena *a = arena_create(16384);
-    struct plan *p = ARENA_NEW(a, struct plan);
-    p->engine = e;
-    p->arena = a;
-    p->work = w;
-    return p;
 }
 
 /* --- from facts to effects --------------------------------------------------------------------------------- */
@@ -405,6 +436,7 @@ static bool expand(struct worker *w, struct plan *p, struct definition *d, yyjso
     struct engine *e = w->engine;
     struct subscriber_patch *recipients;
     size_t n = trigger_recipients(p->arena, json_get(doc, "to"), &recipients);
+    from = from < n ? from : n;
     size_t until = n - from > CHUNK ? from + CHUNK : n;
     int64_t now = clock_now_ms(e->c.clock);
     yyjson_val *overrides = plain_object(json_get(doc, "overrides"));
@@ -421,7 +453,7 @@ static bool expand(struct worker *w, struct plan *p, struct definition *d, yyjso
             .id = id_new(e->c.ids, now), .environment = p->event.environment, .event = p->event.id,
             .workflow = d->workflow.id, .workflow_version = d->workflow.version, .subscriber = r->subscriber.id,
             .context = context, .severity = severity_of(d, overrides), .created_at = now, .updated_at = now};
-        if (!facts_load(e, w->db, p->arena, &r->run.row, &p->event, d, &r->subscriber, &f, err))
+        if (!facts_load(e, w->db, p->arena, &r->run.row, &p->event, doc, d, &r->subscriber, &f, err))
             return false;
         f.machine.now = now;
         machine_start(&r->machine, &r->run, &f.machine);
@@ -431,8 +463,10 @@ static bool expand(struct worker *w, struct plan *p, struct definition *d, yyjso
     }
     if (until < n) {
         p->continues = true;
-        p->rest = (struct queue_item){.due_at = now, .id = p->event.id, .kind = QUEUE_EVENT,
-                                      .environment = p->event.environment, .ref = p->event.id, .job = (int)until};
+        /* Each chunk has an id of its own: the flight of the one before may not be over when this one is seen. */
+        p->rest = (struct queue_item){.due_at = now, .id = run_derived_id(p->event.id, DERIVED_QUEUE, (int)(until / CHUNK)),
+                                      .kind = QUEUE_EVENT, .environment = p->event.environment, .ref = p->event.id,
+                                      .job = (int)until};
     }
     return true;
 }
@@ -465,11 +499,22 @@ void plan_trigger(struct worker *w, struct work *work)
 
 /* --- due items ------------------------------------------------------------------------------------------------ */
 
-/* An item that refers to nothing any more (deleted meanwhile) is removed. */
-static void plan_discard(struct plan *p)
+/* What an item refers to was deleted meanwhile: it goes, and with it what is left of its run. */
+void work_discard(struct engine *e, struct work *w)
 {
-    p->consumes = true;
+    struct plan *p = plan_new(e, w);
+    p->consumes = p->abandons = true;
     plan_submit(p);
+}
+
+static void due_fail(struct engine *e, struct work *w, struct arena *a, const struct error *err)
+{
+    if (err->code != ERROR_NOT_FOUND) {
+        work_fail(e, w, a, err);
+        return;
+    }
+    arena_destroy(a);
+    work_discard(e, w);
 }
 
 static bool event_expand(struct worker *w, struct plan *p, struct error *err)
@@ -484,9 +529,6 @@ static bool event_expand(struct worker *w, struct plan *p, struct error *err)
     bool ok = json_parse(p->arena, p->event.doc, &doc, err) && expand(w, p, d, doc, (size_t)q->job, err);
     cached_unref(&d->head);
     p->consumes = true;
-    /* The cursor keeps its id: in the same commit the old row goes and the new one comes. */
-    if (p->continues && p->rest.due_at == q->due_at)
-        p->rest.due_at++;
     return ok;
 }
 
@@ -496,13 +538,15 @@ static bool run_load(struct worker *w, struct plan *p, struct planned_run *r, st
     const struct queue_item *q = &p->work->item;
     struct run_row row;
     struct message *messages;
+    yyjson_val *doc;
     if (!run_find(w->db, p->arena, q->environment, q->ref, &row, err)
         || !run_decode(&row, p->arena, &r->run, err)
         || !event_find(w->db, p->arena, q->environment, row.event, event, err)
+        || !json_parse(p->arena, event->doc, &doc, err)
         || !message_list_by_run(w->db, p->arena, row.id, &messages, &f->machine.messages_n, err))
         return false;
     size_t n = f->machine.messages_n;
-    if (!facts_load(w->engine, w->db, p->arena, &row, event, NULL, NULL, f, err))
+    if (!facts_load(w->engine, w->db, p->arena, &row, event, doc, NULL, NULL, f, err))
         return false;
     f->machine.messages = messages;
     f->machine.messages_n = n;
@@ -519,10 +563,7 @@ static void plan_advance(struct worker *w, struct work *work, const struct machi
     struct facts f = {.environment = NULL};
     struct error err = {0};
     if (!run_load(w, p, r, &event, &f, &err)) {
-        if (err.code == ERROR_NOT_FOUND)
-            plan_discard(p);
-        else
-            work_fail(w->engine, work, p->arena, &err);
+        due_fail(w->engine, work, p->arena, &err);
         return;
     }
     machine_advance(&r->machine, &r->run, &f.machine, in);
@@ -531,80 +572,6 @@ static void plan_advance(struct worker *w, struct work *work, const struct machi
     p->runs_n = 1;
     p->consumes = true;
     plan_submit(p);
-}
-
-static const struct integration *integration_by_id(const struct environment_view *v, struct id id)
-{
-    for (size_t i = 0; i < v->integrations_n; i++)
-        if (id_eq(v->integrations[i].id, id))
-            return &v->integrations[i];
-    return NULL;
-}
-
-/* Hands the stored message of a delivery item to the world. The item stays in flight until the result is committed. */
-static void attempt_delivery(struct worker *w, struct work *work)
-{
-    struct engine *e = w->engine;
-    const struct queue_item q = work->item;
-    struct arena *a = arena_create(8192);
-    struct engine_delivery *d = ARENA_NEW(a, struct engine_delivery);
-    struct message m;
-    struct id integration;
-    struct error err = {0};
-    struct environment_view *v = directory_environment(e->c.directory, w->db, q.environment, &err);
-    *d = (struct engine_delivery){.arena = a, .engine = e, .item = q, .attempt = q.attempt, .environment = q.environment};
-    if (!v || !message_find(w->db, a, q.environment, run_derived_id(q.ref, DERIVED_MESSAGE, q.job), &m, &err)
-        || !json_parse(a, m.doc, &d->doc, &err)) {
-        bool gone = v && err.code == ERROR_NOT_FOUND;
-        if (v)
-            cached_unref(&v->head);
-        arena_destroy(a);
-        if (gone)
-            plan_discard(plan_new(e, work));
-        else
-            work_fail(e, work, NULL, &err);
-        return;
-    }
-    d->channel = m.channel;
-    d->message = m.id;
-    d->idempotency_key = id_str(a, m.id);
-    const struct integration *i = id_parse(json_get_str(d->doc, "integrationId"), &integration)
-                                  ? integration_by_id(v, integration) : NULL;
-    if (i && i->active) {
-        d->provider_id = str_dup(a, i->provider_id);
-        d->integration_name = str_dup(a, i->name);
-        if (i->credentials.p)
-            d->credentials = str_dup(a, i->credentials);
-    }
-    cached_unref(&v->head);
-    counter_add(e->metrics.attempts, 1);
-    free(work);                 /* the item lives on in d; busy stays counted until its result is committed */
-    if (!d->provider_id.n) {
-        struct machine_input gone_input = {.verdict = VERDICT_FAILED, .error = detail_text(DETAIL_PROVIDER_MISSING)};
-        engine_delivered(d, &gone_input);
-        return;
-    }
-    e->c.world.deliver(e->c.world.app, d);
-}
-
-void engine_delivered(struct engine_delivery *d, const struct machine_input *result)
-{
-    struct engine *e = d->engine;
-    struct work *w = calloc(1, sizeof *w);
-    if (!w)
-        abort();
-    w->kind = WORK_DELIVERED;
-    w->item = d->item;
-    w->arena = arena_create(0);
-    w->input = *result;
-    w->input.kind = INPUT_DELIVERY;
-    w->input.job = d->item.job;
-    w->input.attempt = d->item.attempt;
-    w->input.provider_message_id = str_dup(w->arena, result->provider_message_id);
-    w->input.response = str_dup(w->arena, result->response);
-    w->input.error = str_dup(w->arena, result->error);
-    arena_destroy(d->arena);
-    work_push(e, w, w->item.ref);
 }
 
 void plan_due(struct worker *w, struct work *work)
@@ -619,10 +586,8 @@ void plan_due(struct worker *w, struct work *work)
         struct plan *p = plan_new(w->engine, work);
         if (event_expand(w, p, &err))
             plan_submit(p);
-        else if (err.code == ERROR_NOT_FOUND)
-            plan_discard(p);
         else
-            work_fail(w->engine, work, p->arena, &err);
+            due_fail(w->engine, work, p->arena, &err);
     }
 }
 

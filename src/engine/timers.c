@@ -1,11 +1,12 @@
 /* The thread that watches the queue: starts what is due, and moves virtual time. */
 #include "engine/engine_private.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
-enum { SCAN = 256, BACKLOG_MAX = 2048, POLL_MS = 60000, SHARED_POLL_MS = 1000 };
+#include "base/log.h"
+
+enum { SCAN = 256, BACKLOG_MAX = 2048, POLL_MS = 60000, SHARED_POLL_MS = 1000, RETRY_MS = 1000 };
 
 struct advance {
     int64_t to;
@@ -24,11 +25,6 @@ void timers_due(struct engine *e, int64_t due_at)
     pthread_mutex_unlock(&e->lock);
 }
 
-void timers_rescan(struct engine *e, int64_t after_ms)
-{
-    timers_due(e, clock_now_ms(e->c.clock) + after_ms);
-}
-
 static void start_item(struct engine *e, const struct queue_item *q, int64_t now)
 {
     if (!flight_begin(e, q->id))
@@ -43,22 +39,30 @@ static void start_item(struct engine *e, const struct queue_item *q, int64_t now
     work_push(e, w, q->ref);
 }
 
-/* Starts everything that is due now. Returns when the next thing after now is due. */
-static int64_t scan(struct engine *e)
+static bool unreadable(const struct error *err)
+{
+    log_warn("queue not readable", "reason", err->message, NULL);
+    return false;
+}
+
+/* Starts everything that is due now; *next is when the next thing after now is due. false: the store cannot be read. */
+static bool scan(struct engine *e, int64_t *next)
 {
     struct queue_item items[SCAN];
-    int64_t now = clock_now_ms(e->c.clock), after_due = INT64_MIN, next = INT64_MAX;
+    int64_t now = clock_now_ms(e->c.clock), after_due = INT64_MIN;
     struct id after_id = {{0}};
     struct error err = {0};
     size_t n;
+    *next = INT64_MAX;
     do {
         /* A backlog after downtime is taken in order and in bounded bites. */
         while (atomic_load(&e->busy) > BACKLOG_MAX && !e->stop) {
             struct timespec t = {.tv_nsec = 2000000};
             nanosleep(&t, NULL);
+            work_unpark(e, false);
         }
         if (!queue_due(e->timer_db, now, after_due, after_id, items, SCAN, &n, &err))
-            return now + 1000;
+            return unreadable(&err);
         for (size_t i = 0; i < n; i++)
             start_item(e, &items[i], now);
         if (n) {
@@ -66,87 +70,126 @@ static int64_t scan(struct engine *e)
             after_id = items[n - 1].id;
         }
     } while (n == SCAN && !e->stop);
-    if (!queue_next_due(e->timer_db, now, &next, &err))
-        return now + 1000;
-    return next;
+    return queue_next_due(e->timer_db, now, next, &err) || unreadable(&err);
 }
 
-static void wait_until(struct engine *e, int64_t due)
+/* Under the lock: until something changed, or that moment of the monotonic clock. */
+static void wait_change(struct engine *e, int64_t until_ns)
 {
-    int64_t now = clock_now_ms(e->c.clock);
-    int64_t ms = e->c.clock->is_virtual ? POLL_MS : due - now;
-    struct timespec t;
-    if (ms > POLL_MS)
-        ms = POLL_MS;
-    if (db_kind_of(e->timer_db) == DB_POSTGRES && ms > SHARED_POLL_MS)
-        ms = SHARED_POLL_MS;            /* other nodes leave work behind, too */
-    if (ms <= 0)
-        return;
-    clock_gettime(CLOCK_REALTIME, &t);
-    t.tv_sec += ms / 1000;
-    t.tv_nsec += ms % 1000 * 1000000;
-    if (t.tv_nsec >= 1000000000) {
-        t.tv_sec++;
-        t.tv_nsec -= 1000000000;
-    }
+    struct timespec t = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
     pthread_cond_timedwait(&e->changed, &e->lock, &t);
 }
 
+static int64_t after_ms(int64_t ms)
+{
+    return clock_mono_ns() + ms * 1000000;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* How long to sleep when the next thing is due then. */
+static int64_t nap(struct engine *e, int64_t due)
+{
+    int64_t now = clock_now_ms(e->c.clock), ms = POLL_MS;
+    if (!e->c.clock->is_virtual && due - now < ms)
+        ms = due - now;
+    if (db_kind_of(e->timer_db) == DB_POSTGRES && ms > SHARED_POLL_MS)
+        ms = SHARED_POLL_MS;            /* other nodes leave work behind, too */
+    return ms;
+}
+
+/* What is parked counts as busy: it is given back here while we wait. */
 static void wait_idle(struct engine *e)
 {
+    for (;;) {
+        work_unpark(e, false);
+        pthread_mutex_lock(&e->lock);
+        bool idle = atomic_load(&e->busy) == 0 || e->stop;
+        if (!idle)
+            wait_change(e, earlier(work_parked_until(e), after_ms(POLL_MS)));
+        pthread_mutex_unlock(&e->lock);
+        if (idle)
+            return;
+    }
+}
+
+static void wait_readable(struct engine *e)
+{
+    int64_t until = after_ms(RETRY_MS);
     pthread_mutex_lock(&e->lock);
-    while (atomic_load(&e->busy) > 0 && !e->stop)
-        pthread_cond_wait(&e->changed, &e->lock);
+    while (!e->stop && clock_mono_ns() < until)
+        wait_change(e, until);
     pthread_mutex_unlock(&e->lock);
 }
 
 /* Due times are visited one by one: at each, everything that follows from it is finished before time goes on. */
 static void advance_run(struct engine *e, struct advance *a)
 {
-    for (;;) {
+    int64_t next, again;
+    while (!e->stop) {
         wait_idle(e);
-        int64_t next = scan(e);
+        if (!scan(e, &next)) {
+            wait_readable(e);           /* time must not pass over what cannot be read */
+            continue;
+        }
         wait_idle(e);
-        if (scan(e) != next || atomic_load(&e->busy) > 0)
+        if (!scan(e, &again) || again != next || atomic_load(&e->busy) > 0)
             continue;                   /* what ran left new work, perhaps due at once */
-        if (e->stop || next > a->to)
+        if (next > a->to) {
+            clock_set(e->c.clock, a->to);
             break;
+        }
         clock_set(e->c.clock, next);
     }
-    clock_set(e->c.clock, a->to);
     a->done(a->arg);
     free(a);
+}
+
+/* Starts what is due and sleeps until the next of it, or until something changes. */
+static void watch(struct engine *e)
+{
+    int64_t next;
+    pthread_mutex_lock(&e->lock);
+    e->next_due = INT64_MAX;
+    pthread_mutex_unlock(&e->lock);
+    bool readable = scan(e, &next);
+    work_unpark(e, false);
+    pthread_mutex_lock(&e->lock);
+    if (next < e->next_due)
+        e->next_due = next;
+    int64_t ms = readable ? nap(e, e->next_due) : RETRY_MS;
+    if (!e->stop && !e->advances && (!readable || e->next_due > clock_now_ms(e->c.clock)))
+        wait_change(e, earlier(work_parked_until(e), after_ms(ms)));
+    pthread_mutex_unlock(&e->lock);
+}
+
+static struct advance *advance_take(struct engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    struct advance *a = e->advances;
+    if (a)
+        e->advances = a->next;
+    pthread_mutex_unlock(&e->lock);
+    return a;
 }
 
 static void *timers_main(void *arg)
 {
     struct engine *e = arg;
-    pthread_mutex_lock(&e->lock);
+    struct advance *a;
     while (!e->stop) {
-        struct advance *a = e->advances;
-        if (a) {
-            e->advances = a->next;
-            pthread_mutex_unlock(&e->lock);
+        if ((a = advance_take(e)))
             advance_run(e, a);
-            pthread_mutex_lock(&e->lock);
-            continue;
-        }
-        e->next_due = INT64_MAX;
-        pthread_mutex_unlock(&e->lock);
-        int64_t next = scan(e);
-        pthread_mutex_lock(&e->lock);
-        if (next < e->next_due)
-            e->next_due = next;
-        if (!e->stop && !e->advances && e->next_due > clock_now_ms(e->c.clock))
-            wait_until(e, e->next_due);
+        else
+            watch(e);
     }
-    for (struct advance *a = e->advances, *next; a; a = next) {
-        next = a->next;
+    while ((a = advance_take(e))) {
         a->done(a->arg);
         free(a);
     }
-    e->advances = NULL;
-    pthread_mutex_unlock(&e->lock);
     return NULL;
 }
 
@@ -156,8 +199,11 @@ bool timers_start(struct engine *e, struct error *err)
     e->timer_db = db_open(e->c.database_url, true, err);
     if (!e->timer_db)
         return false;
-    if (pthread_create(&e->timer_thread, NULL, timers_main, e))
+    if (pthread_create(&e->timer_thread, NULL, timers_main, e)) {
+        db_close(e->timer_db);
+        e->timer_db = NULL;             /* there is no thread to join */
         return error_set(err, ERROR_IO, "Cannot start the timer thread");
+    }
     return true;
 }
 
@@ -187,9 +233,15 @@ bool engine_advance_clock(struct engine *e, int64_t to, void (*done)(void *arg),
         abort();
     *a = (struct advance){.to = to, .done = done, .arg = arg};
     pthread_mutex_lock(&e->lock);
+    bool stopping = e->stop;
     for (last = &e->advances; *last; last = &(*last)->next) {}
-    *last = a;
+    if (!stopping)
+        *last = a;
     pthread_cond_broadcast(&e->changed);
     pthread_mutex_unlock(&e->lock);
+    if (stopping) {
+        free(a);
+        return error_set(err, ERROR_OVERLOAD, "The server is stopping");
+    }
     return true;
 }

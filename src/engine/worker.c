@@ -1,7 +1,9 @@
-/* Worker threads: each takes its items in order and plans them. */
+/* Worker threads: each takes its items in order and plans them; what cannot be done for now is parked. */
 #include "engine/engine_private.h"
 
 #include <stdlib.h>
+
+#include "base/log.h"
 
 static struct work *work_next(struct worker *w)
 {
@@ -56,12 +58,75 @@ void work_push(struct engine *e, struct work *work, struct id key)
     pthread_mutex_unlock(&w->lock);
 }
 
+/* Under the lock: whoever waits for the last item may free the engine as soon as it has the lock. */
 void work_done(struct engine *e)
 {
-    if (atomic_fetch_sub(&e->busy, 1) == 1) {
-        pthread_mutex_lock(&e->lock);
+    pthread_mutex_lock(&e->lock);
+    if (atomic_fetch_sub(&e->busy, 1) - 1 <= e->out)
         pthread_cond_broadcast(&e->changed);
-        pthread_mutex_unlock(&e->lock);
+    pthread_mutex_unlock(&e->lock);
+}
+
+void work_end(struct engine *e, struct work *w)
+{
+    if (w->kind != WORK_TRIGGER)
+        flight_end(e, w->item.id);
+    arena_destroy(w->arena);
+    free(w);
+    work_done(e);
+}
+
+enum { PARK_MS = 1000, PARKS_SLOWER = 6 };      /* 1 s, 2 s, … 64 s, … */
+
+void work_park(struct engine *e, struct work *w, const struct error *why)
+{
+    int64_t ms = (int64_t)PARK_MS << (w->parks < PARKS_SLOWER ? w->parks : PARKS_SLOWER);
+    if (why)
+        log_warn("work postponed", "reason", why->message, NULL);
+    w->parks++;
+    w->replans = 0;
+    w->again_ns = clock_mono_ns() + ms * 1000000;
+    pthread_mutex_lock(&e->lock);
+    bool stopping = atomic_load(&e->stop);
+    if (!stopping) {
+        w->next = e->parked;
+        e->parked = w;
+        pthread_cond_broadcast(&e->changed);
+    }
+    pthread_mutex_unlock(&e->lock);
+    if (stopping)
+        work_end(e, w);
+}
+
+int64_t work_parked_until(const struct engine *e)
+{
+    int64_t next = INT64_MAX;
+    for (const struct work *w = e->parked; w; w = w->next)
+        next = w->again_ns < next ? w->again_ns : next;
+    return next;
+}
+
+void work_unpark(struct engine *e, bool all)
+{
+    int64_t now = clock_mono_ns();
+    struct work *ready = NULL;
+    pthread_mutex_lock(&e->lock);
+    for (struct work **p = &e->parked, *w; (w = *p);) {
+        if (all || w->again_ns <= now) {
+            *p = w->next;
+            w->next = ready;
+            ready = w;
+        } else {
+            p = &w->next;
+        }
+    }
+    pthread_mutex_unlock(&e->lock);
+    for (struct work *w = ready, *after; w; w = after) {
+        after = w->next;
+        if (all)
+            work_end(e, w);
+        else
+            work_push(e, w, w->item.ref);
     }
 }
 
@@ -102,4 +167,5 @@ void workers_stop(struct engine *e)
         pthread_cond_destroy(&w->wake);
     }
     free(e->workers);
+    e->workers = NULL;
 }

@@ -23,14 +23,36 @@ bool queue_insert(struct db *db, const struct queue_item *q, struct error *err)
     return db_run(s, err);
 }
 
-bool queue_delete(struct db *db, int64_t due_at, struct id id, struct error *err)
+bool queue_take(struct db *db, int64_t due_at, struct id id, bool *taken, struct error *err)
 {
     struct db_stmt *s = db_prepare(db, "DELETE FROM queue WHERE due_at = ?1 AND id = ?2", err);
     if (!s)
         return false;
     db_bind_int(s, 1, due_at);
     db_bind_id(s, 2, id);
-    return db_run(s, err);
+    if (!db_run(s, err))
+        return false;
+    *taken = db_changes(s) > 0;
+    return true;
+}
+
+bool queue_delete(struct db *db, int64_t due_at, struct id id, struct error *err)
+{
+    bool taken;
+    return queue_take(db, due_at, id, &taken, err);
+}
+
+bool queue_exists(struct db *db, int64_t due_at, struct id id, bool *exists, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT 1 FROM queue WHERE due_at = ?1 AND id = ?2", err);
+    if (!s)
+        return false;
+    db_bind_int(s, 1, due_at);
+    db_bind_id(s, 2, id);
+    enum db_step step = db_step(s, err);
+    db_reset(s);
+    *exists = step == DB_ROW;
+    return step != DB_FAILED;
 }
 
 bool queue_due(struct db *db, int64_t now, int64_t after_due, struct id after_id, struct queue_item *out, size_t max,

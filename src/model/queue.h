@@ -23,6 +23,9 @@ struct queue_item {
 
 bool queue_insert(struct db *db, const struct queue_item *q, struct error *err);
 bool queue_delete(struct db *db, int64_t due_at, struct id id, struct error *err);
+/* Deletes it and says whether it was still there: of all who know of an item, one takes it. */
+bool queue_take(struct db *db, int64_t due_at, struct id id, bool *taken, struct error *err);
+bool queue_exists(struct db *db, int64_t due_at, struct id id, bool *exists, struct error *err);
 /* Due at `now` or before, in order, beyond (after_due, after_id); at most max items into out. */
 bool queue_due(struct db *db, int64_t now, int64_t after_due, struct id after_id, struct queue_item *out, size_t max,
                size_t *n, struct error *err);

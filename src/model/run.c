@@ -30,8 +30,10 @@ static void run_read(struct db_stmt *s, struct arena *a, struct run_row *r)
 
 bool run_insert(struct db *db, const struct run_row *r, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "INSERT INTO runs (" RUN_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
-                                       "?11, ?12, ?13, ?14, ?15)", err);
+    /* No run without its person: they may have been deleted since the run was planned. */
+    struct db_stmt *s = db_prepare(
+        db, "INSERT INTO runs (" RUN_COLUMNS ") SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15 "
+            "WHERE EXISTS (SELECT 1 FROM subscribers WHERE environment_id = ?2 AND id = ?6)", err);
     if (!s)
         return false;
     db_bind_id(s, 1, r->id);
@@ -49,7 +51,9 @@ bool run_insert(struct db *db, const struct run_row *r, struct error *err)
     db_bind_text(s, 13, r->state);
     db_bind_int(s, 14, r->created_at);
     db_bind_int(s, 15, r->updated_at);
-    return db_run(s, err);
+    if (!db_run(s, err))
+        return false;
+    return db_changes(s) > 0 || error_set(err, ERROR_NOT_FOUND, "Subscriber not found");
 }
 
 bool run_update(struct db *db, const struct run_row *r, bool *updated, struct error *err)

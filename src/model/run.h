@@ -19,6 +19,7 @@ struct run_row {
     int64_t created_at, updated_at;
 };
 
+/* ERROR_NOT_FOUND if its subscriber does not exist. */
 bool run_insert(struct db *db, const struct run_row *r, struct error *err);
 /* Writes status, delivery, state, updated_at if the stored revision is still r->revision, and raises it.
  * *updated is false when somebody else was first. */

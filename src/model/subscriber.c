@@ -41,7 +41,10 @@ static bool field_type_ok(enum subscriber_field f, yyjson_val *v)
         return f != SUBSCRIBER_CHANNELS;
     if (f == SUBSCRIBER_DATA)
         return yyjson_is_obj(v);
-    return f == SUBSCRIBER_CHANNELS ? yyjson_is_arr(v) : yyjson_is_str(v);
+    if (f == SUBSCRIBER_CHANNELS)
+        return yyjson_is_arr(v);
+    /* The store takes no NUL: refused here, it does not spoil what else is written with it. */
+    return yyjson_is_str(v) && !memchr(yyjson_get_str(v), 0, yyjson_get_len(v));
 }
 
 size_t subscriber_patch_read(struct arena *a, yyjson_val *obj, struct subscriber_patch *p, struct str *messages)

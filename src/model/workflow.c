@@ -26,7 +26,7 @@ static bool version_insert(struct db *db, const struct workflow *w, struct id us
 {
     uint8_t hash[32];
     struct db_stmt *s = db_prepare(db, "INSERT INTO workflow_versions (workflow_id, number, user_id, hash, name, doc, created_at) "
-                                       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", err);
+                                       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (workflow_id, number) DO NOTHING", err);
     if (!s)
         return false;
     crypto_sha256(w->doc, hash);
