@@ -42,7 +42,8 @@ struct handover {
 static void taken(void *arg, int fd, struct str early)
 {
     struct handover *o = arg;
-    hub_attach(o->hub, fd, o->plain, o->sid, o->token, early);
+    if (fd >= 0)                /* else the client was gone before its handshake was answered */
+        hub_attach(o->hub, fd, o->plain, o->sid, o->token, early);
     free(o);
 }
 

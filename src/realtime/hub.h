@@ -46,7 +46,8 @@ enum { HUB_UNSEEN = 1, HUB_UNREAD = 2 };
 void hub_changed(struct hub *h, struct id subscriber, unsigned what);
 int hub_sockets(const struct hub *h);
 /* Closes all connections as hub_stop does and refuses new ones (503) from now on, so that a server that is
- * stopping has no held polls to wait for. Any thread; returns at once. Then server_stop, then hub_stop. */
+ * stopping has no held polls to wait for. From then on no callback but authenticate is called. Any thread;
+ * returns at once. Then server_stop, then hub_stop. */
 void hub_drain(struct hub *h);
 /* Closes the transports (1001, without a Socket.IO disconnect, so that clients come back) and ends the thread. */
 void hub_stop(struct hub *h);

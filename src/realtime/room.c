@@ -50,7 +50,7 @@ static void room_is_due(struct hub *h, struct timer *t)
         timer_set(&h->timers, &r->timer, h->now + RETRY_MS);
         return;
     }
-    if (h->config.presence)
+    if (h->config.presence && !h->draining)
         h->config.presence(h->config.app, &r->last->id, false);
     room_free(h, r);
 }

@@ -24,6 +24,7 @@ struct ws_codec {
     uint64_t fed, due;          /* bytes given to wslay; bytes of the frames that it has announced */
     size_t budget;
     bool in_message;            /* between the fragments of one */
+    bool lost;                  /* the descriptor has no more */
 };
 
 static ssize_t codec_read(wslay_event_context_ptr ctx, uint8_t *p, size_t n, int flags, void *arg)
@@ -46,6 +47,7 @@ static ssize_t codec_read(wslay_event_context_ptr ctx, uint8_t *p, size_t n, int
         if (got <= 0) {
             bool later = got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
             wslay_event_set_error(ctx, later ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
+            c->lost = !later;
             return -1;
         }
         c->budget -= (size_t)got;
@@ -180,7 +182,10 @@ static void read_some(struct ws *w, struct str early)
     c->early = early;
     c->budget = LIMIT_READ_TURN;
     int r = wslay_event_recv(c->ctx);
-    if (w->state == WS_OPEN && r != 0) {
+    if (w->state == WS_OPEN && r != 0 && !c->lost) {
+        lose(w);                /* a frame so broken that wslay does not answer it */
+        ws_close(w, WSLAY_CODE_PROTOCOL_ERROR);
+    } else if (w->state == WS_OPEN && r != 0) {
         ws_abort(w);
     } else if (w->state == WS_OPEN) {
         if (wslay_event_want_write(c->ctx) && wslay_event_send(c->ctx) != 0)
