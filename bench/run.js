@@ -174,7 +174,7 @@ const round = (v, digits = 0) => (v === undefined ? '' : v.toLocaleString('en', 
 function machineLine() {
   const cpus = os.cpus();
   const fs = runFs();
-  return `${cpus.length} × ${cpus[0].model.trim()}, ${round(os.totalmem() / 2 ** 30)} GiB, ${os.type()} ${os.release()}, ${fs} at ${dir.split('/').slice(0, -1).join('/')}, Node ${process.version}`;
+  return `${cpus.length} × ${cpus[0].model.trim()}, ${round(os.totalmem() / 2 ** 30)} GiB, ${os.type()} ${os.release()}, ${fs} at ${dir.split('/').slice(0, -1).join('/')}, Node ${process.version}, load average ${os.loadavg()[0].toFixed(1)} before`;
 }
 
 function runFs() {
