@@ -45,7 +45,8 @@ scripts/build.sh build
 
 CARILLON_LISTEN=127.0.0.1:$port CARILLON_DATA_DIR=$data CARILLON_DEMO=on build/carillon serve &
 server=$!
-trap 'kill -TERM $server 2>/dev/null || true' INT TERM
+stopping=
+trap 'stopping=yes; kill -TERM $server 2>/dev/null || true' INT TERM
 tries=0
 until curl -fs -o /dev/null --max-time 2 "$url/v1/health-check"; do
   tries=$((tries + 1))
@@ -60,6 +61,8 @@ done
 show
 echo "  Stop with Ctrl-C."
 # A signal ends the first wait early; the second one is for the drain.
-wait $server || status=$?
-wait $server 2>/dev/null || status=$?
-exit "${status:-0}"
+wait $server && status=0 || status=$?
+if [ -n "$stopping" ]; then
+  wait $server && status=0 || status=$?
+fi
+exit $status

@@ -63,7 +63,7 @@ function Header() {
   );
 }
 
-type Sent = { transactionId: string; started: number; accepted: number; arrived?: number };
+type Sent = { transactionId: string; started: number; arrived?: number };
 
 function Form({ onSent }: { onSent: () => void }) {
   const novu = useNovu();
@@ -93,7 +93,7 @@ function Form({ onSent }: { onSent: () => void }) {
     const started = performance.now();
     try {
       const transactionId = await trigger({ subject, message, email });
-      setSent({ transactionId, started, accepted: performance.now(), arrived: arrivals.current.get(transactionId) });
+      setSent({ transactionId, started, arrived: arrivals.current.get(transactionId) });
       onSent();
     } catch (e) {
       setError((e as Error).message);
@@ -130,7 +130,7 @@ function Form({ onSent }: { onSent: () => void }) {
         {error && <span className="error">{error}</span>}
         {!error && sent && (
           <>
-            <span className="done">On disk after {ms(sent.accepted)}</span>
+            <span className="done">Accepted, and on disk</span>
             {sent.arrived ? <span className="done">In your Inbox after {ms(sent.arrived)}</span> : <span>Waiting for the socket…</span>}
           </>
         )}
@@ -138,6 +138,9 @@ function Form({ onSent }: { onSent: () => void }) {
     </section>
   );
 }
+
+// What a mail program does for a mail without a style of its own.
+const mailStyle = "<style>:root { font: 15px/1.5 system-ui, sans-serif; color: #222 } body { margin: 18px } h1 { font-size: 1.4em }</style>";
 
 function Outbox({ mails, error }: { mails?: Mail[]; error: string }) {
   const [open, setOpen] = useState<string>();
@@ -164,7 +167,7 @@ function Outbox({ mails, error }: { mails?: Mail[]; error: string }) {
             ))}
           </ul>
           {shown.html ? (
-            <iframe title={`E-mail: ${shown.subject}`} sandbox="" srcDoc={shown.html} />
+            <iframe title={`E-mail: ${shown.subject}`} sandbox="" srcDoc={mailStyle + shown.html} />
           ) : (
             <pre className="text">{shown.text}</pre>
           )}

@@ -9,6 +9,9 @@ import { fileURLToPath } from "node:url";
 
 const program = process.env.CARILLON ?? fileURLToPath(new URL("../../build/carillon", import.meta.url));
 
+/** Arguments of setpriv: a test that is killed leaves no server behind. */
+export const dieWithParent = ["--pdeathsig", "KILL"];
+
 export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -61,7 +64,7 @@ export class Carillon {
     this.port ??= this.options.port ?? (await freePort());
     this.url = `http://127.0.0.1:${this.port}`;
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("CARILLON")));
-    this.child = spawn(program, ["serve", ...(this.options.args ?? [])], {
+    this.child = spawn("setpriv", [...dieWithParent, program, "serve", ...(this.options.args ?? [])], {
       env: { ...env, CARILLON_LISTEN: `127.0.0.1:${this.port}`, CARILLON_DATA_DIR: this.dir, ...this.options.env },
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -19,8 +19,15 @@ export const inbox = (server, subscriber, more = {}) =>
     ...more,
   });
 
-/** The next events of a browser client, in order: await events.next("notifications.notification_received"). */
+/**
+ * The next events of a browser client, in order: await events.next("notifications.notification_received").
+ * The socket opens with the first listener; await events.connected before what it must not miss.
+ */
 export function listen(novu, ...names) {
+  const connected = new Promise((resolve, reject) => {
+    novu.on("socket.connect.resolved", ({ error }) => (error ? reject(error) : resolve()));
+  });
+  connected.catch(() => {});
   const queues = new Map(names.map((name) => [name, { events: [], waiters: [] }]));
   for (const [name, queue] of queues) {
     novu.on(name, (event) => {
@@ -30,6 +37,7 @@ export function listen(novu, ...names) {
     });
   }
   return {
+    connected,
     next(name, ms = 10000) {
       const queue = queues.get(name);
       if (queue.events.length) return Promise.resolve(queue.events.shift());

@@ -31,8 +31,6 @@ const ok = ({ data, error }) => {
   assert.equal(error, undefined);
   return data;
 };
-/** The socket takes events only once it is connected; a first trigger may be too early for it. */
-const connected = (client) => until(() => client.socket.isConnected(), "the socket");
 
 test("a session has what the Inbox reads unchecked", async () => {
   const answer = await server.call("POST", "/v1/inbox/session", {
@@ -44,7 +42,7 @@ test("a session has what the Inbox reads unchecked", async () => {
   assert.equal(data.totalUnreadCount, 0);
   assert.equal(data.removeNovuBranding, true);
   assert.equal(data.isDevelopmentMode, true);
-  assert.ok(data.maxSnoozeDurationHours > 0);
+  assert.equal(typeof data.maxSnoozeDurationHours, "number");
   assert.deepEqual(data.contextKeys, []);
   const claims = JSON.parse(Buffer.from(data.token.split(".")[1], "base64url"));
   assert.equal(claims.aud, "widget_user");
@@ -88,8 +86,7 @@ test("only a hash lets a browser rewrite a profile that exists", async () => {
 test("a trigger arrives over the socket, with both counts", async () => {
   const client = connect("live");
   const events = listen(client, received, unread, unseen);
-  ok(await client.notifications.list());
-  await connected(client);
+  await events.connected;
   await trigger({ ...ada, subscriberId: "live" }, "t-live");
   const { result: message } = await events.next(received);
   assert.equal(message.transactionId, "t-live");
@@ -130,17 +127,17 @@ test("the action of a message can be completed and reverted", async () => {
   assert.equal(done.isRead, true);
   assert.equal(ok(await done.revertPrimary()).primaryAction.isCompleted, false);
   const { error } = await message.completeSecondary();
-  assert.match(error.message, /secondary button because it does not exist/);
+  assert.match(error.originalError.message, /secondary button because it does not exist/);
 });
 
 test("lists page by cursor and filter; counts keep their filters", async () => {
   for (let i = 0; i < 5; i++) await trigger("pager", `t-page-${i}`, { number: i });
   const client = connect("pager");
   await until(async () => ok(await client.notifications.count({ read: false })).count === 5, "five messages");
-  const first = ok(await client.notifications.list({ limit: 2 }));
+  const first = ok(await client.notifications.list({ limit: 2, useCache: false }));
   assert.equal(first.hasMore, true);
-  const second = ok(await client.notifications.list({ limit: 2, after: first.notifications[1].id }));
-  const third = ok(await client.notifications.list({ limit: 2, after: second.notifications[1].id }));
+  const second = ok(await client.notifications.list({ limit: 2, after: first.notifications[1].id, useCache: false }));
+  const third = ok(await client.notifications.list({ limit: 2, after: second.notifications[1].id, useCache: false }));
   assert.equal(third.hasMore, false);
   const subjects = [...first.notifications, ...second.notifications, ...third.notifications].map((n) => n.subject);
   assert.equal(new Set(subjects).size, 5);
@@ -161,10 +158,7 @@ test("lists page by cursor and filter; counts keep their filters", async () => {
 test("every tab hears of a change made in one of them; other people hear nothing", async () => {
   const [one, two, other] = [connect("tabs"), connect("tabs"), connect("stranger")];
   const events = [one, two, other].map((client) => listen(client, received, unread));
-  for (const client of [one, two, other]) {
-    ok(await client.notifications.count({ read: false }));
-    await connected(client);
-  }
+  for (const { connected } of events) await connected;
   await trigger("tabs", "t-tabs");
   const { result: message } = await events[0].next(received);
   assert.equal((await events[1].next(received)).result.id, message.id);
@@ -182,15 +176,14 @@ test("a message belongs to its subscriber only", async () => {
   const owner = connect("owner");
   const message = await until(async () => ok(await owner.notifications.list({ useCache: false })).notifications[0], "the message");
   const { error } = await connect("thief").notifications.read({ notificationId: message.id });
-  assert.equal(error.originalError?.status ?? 404, 404);
-  assert.match(error.message, /is not found/);
+  assert.equal(error.originalError.status, 404);
+  assert.match(error.originalError.message, /is not found/);
 });
 
 test("the socket works over long polling, and refuses a bad token quietly", async () => {
   const client = connect("poller", { socketOptions: { transports: ["polling", "websocket"] } });
   const events = listen(client, received);
-  ok(await client.notifications.count({ read: false }));
-  await connected(client);
+  await events.connected;
   await trigger("poller", "t-poll");
   assert.equal((await events.next(received)).result.transactionId, "t-poll");
 

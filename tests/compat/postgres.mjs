@@ -37,8 +37,8 @@ export async function startPostgres() {
   execFileSync(join(bin, "initdb"), ["-D", data, "-U", "carillon", "-A", "trust", "-E", "UTF8", "--no-sync"], { ...options, stdio: "ignore" });
   const port = await freePort();
   const child = spawn(
-    join(bin, "postgres"),
-    ["-D", data, "-p", String(port), "-c", "listen_addresses=127.0.0.1", "-c", `unix_socket_directories=${dir}`, "-c", "fsync=off"],
+    "setpriv",
+    ["--pdeathsig", "QUIT", join(bin, "postgres"), "-D", data, "-p", String(port), "-c", "listen_addresses=127.0.0.1", "-c", `unix_socket_directories=${dir}`, "-c", "fsync=off"],
     { ...options, stdio: "ignore" },
   );
   const remove = () => {

@@ -91,12 +91,3 @@ test("wildcards of the database are plain characters in a search", async () => {
   const { result } = await novu.subscribers.search({ email: "p%@pages" });
   assert.equal(result.data.length, 0);
 });
-
-test("a bulk create says which were new", async () => {
-  const { result } = await novu.subscribers.createBulk({
-    subscribers: [{ subscriberId: "bulk-1" }, { subscriberId: "eve", firstName: "Evelyn" }],
-  });
-  assert.deepEqual(result.created.map((s) => s.subscriberId), ["bulk-1"]);
-  assert.deepEqual(result.updated.map((s) => s.subscriberId), ["eve"]);
-  assert.deepEqual(result.failed, []);
-});

@@ -39,21 +39,22 @@ test("trigger, badge, message, read, e-mail", async () => {
   await page.getByText("Nothing yet. Ring the bell.").waitFor();
   await page.screenshot({ path: `${pictures}1-start.png` });
 
-  await ring(page, "Hello <world> & all", "It's “live”, isn't it?");
+  await ring(page, "Hello from the browser", "It's “live”, isn't it?");
   await page.getByText(/In your Inbox after \d+ ms/).waitFor();
   await badge(page, 1);
-  await page.getByRole("button", { name: /Hello <world> & all/ }).waitFor();
+  await page.getByRole("button", { name: /Hello from the browser/ }).waitFor();
   await page.screenshot({ path: `${pictures}2-badge.png` });
 
   await bell(page).click();
-  await item(page, "Hello <world> & all").waitFor();
+  await item(page, "Hello from the browser").waitFor();
   await item(page, "It's “live”, isn't it?").waitFor();
   await page.screenshot({ path: `${pictures}3-open.png` });
 
-  await item(page, "Hello <world> & all").hover();
+  await item(page, "Hello from the browser").hover();
   await page.locator(".nv-notificationRead__button").first().click();
   await badge(page, 0);
-  await page.keyboard.press("Escape");
+  await bell(page).click();
+  await page.locator(".nv-popoverContent").waitFor({ state: "detached" });
 
   // The next one arrives while the page is open, from outside the page.
   const config = await (await fetch(`${server.url}/demo/config.json`)).json();
