@@ -71,9 +71,12 @@ int cli_main(int argc, char **argv)
         name = "help";
     if (!strcmp(name, "--version"))
         name = "version";
+    for (int i = 2; i < argc; i++)
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+            name = "help";
     for (int i = 0; i < COMMANDS; i++)
         if (!strcmp(commands[i].name, name))
             return commands[i].run(argc - 2, argv + 2);
-    cli_fail("Unknown command '%s'; carillon help lists them", argv[1]);
+    cli_fail("Unknown command '%.80s'; carillon help lists them", argv[1]);
     return 2;
 }

@@ -105,11 +105,10 @@ static const char *spelled(const struct setting *s, const char *value)
 
 static bool allowed(const struct setting *s, const char *value)
 {
-    size_t n = strlen(value);
     if (s->check)
         return s->check(value);
-    for (const char *p = s->values; p; p = strchr(p, '|'), p = p ? p + 1 : NULL)
-        if (!strncmp(p, value, n) && (p[n] == '|' || !p[n]))
+    for (const char *p = s->values; *p; p += p[strcspn(p, "|")] ? strcspn(p, "|") + 1 : strlen(p))
+        if (strlen(value) == strcspn(p, "|") && !strncmp(p, value, strlen(value)))
             return true;
     return false;
 }

@@ -62,7 +62,7 @@ static bool listen_all(struct server *s, int i, const struct addrinfo *ai, int *
 {
     int probe = bound(ai, false);
     if (probe < 0)
-        return error_set(err, ERROR_IO, "cannot listen on %s: %s", s->c.listen[i], strerrorname_np(errno));
+        return error_set(err, ERROR_IO, "Cannot listen on %s: %s", s->c.listen[i], strerrordesc_np(errno));
     s->port[i] = port_of(probe);
     close(probe);
     port_set(ai->ai_addr, s->port[i]);
@@ -70,7 +70,7 @@ static bool listen_all(struct server *s, int i, const struct addrinfo *ai, int *
         int *slot = &fd[k * HTTP_LISTEN_MAX + i];
         *slot = bound(ai, true);
         if (*slot < 0 || listen(*slot, 4096))
-            return error_set(err, ERROR_IO, "cannot listen on %s: %s", s->c.listen[i], strerrorname_np(errno));
+            return error_set(err, ERROR_IO, "Cannot listen on %s: %s", s->c.listen[i], strerrordesc_np(errno));
     }
     return true;
 }
@@ -83,7 +83,7 @@ static bool listen_one(struct server *s, int i, int *fd, struct error *err)
         return false;
     int bad = getaddrinfo(host[0] && strcmp(host, "*") ? host : NULL, port, &hints, &ai);
     if (bad)
-        return error_set(err, ERROR_BAD_INPUT, "cannot listen on %s: %s", s->c.listen[i], gai_strerror(bad));
+        return error_set(err, ERROR_BAD_INPUT, "Cannot listen on %s: %s", s->c.listen[i], gai_strerror(bad));
     bool ok = listen_all(s, i, ai, fd, err);
     freeaddrinfo(ai);
     return ok;
