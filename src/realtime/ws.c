@@ -350,7 +350,9 @@ void ws_abort(struct ws *w)
         return;
     struct hub *h = w->hub;
     w->state = WS_DEAD;
-    close(w->fd);               /* also leaves the epoll set */
+    /* Closing alone would not end the watch while the HTTP server still has its half of the duplicated socket. */
+    epoll_ctl(h->epoll, EPOLL_CTL_DEL, w->fd, NULL);
+    close(w->fd);
     timer_clear(&h->timers, &w->timer);
     outq_clear(&w->out);
     if (w->prev)

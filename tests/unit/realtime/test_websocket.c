@@ -403,6 +403,22 @@ static void those_who_do_not_leave_are_left(void **state)
     client_free(c);
 }
 
+/* The HTTP server has a duplicate of the descriptor for a moment longer. */
+static void a_duplicate_elsewhere_does_no_harm(void **state)
+{
+    (void)state;
+    int fd[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    int half = dup(fd[0]);
+    hub_attach(r.hub, fd[0], false, STR_NULL, STR("1"), STR_NULL);
+    settle(&r);
+    close(fd[1]);
+    settle(&r);
+    assert_int_equal(hub_sockets(r.hub), 0);
+    assert_false(hub_turn(r.hub, 0));
+    close(half);
+}
+
 /* ---- limits ---- */
 
 static void those_who_do_not_read_are_dropped(void **state)
@@ -515,7 +531,7 @@ int main(void)
         T(after_disconnect_the_connection_stays_a_while), T(heartbeats), T(tokens_expire),
         T(a_clock_set_back_keeps_the_socket), T(control_frames_are_answered),
         T(fragments_and_single_bytes_make_messages), T(large_messages_up_to_the_limit), T(broken_frames_close),
-        T(those_who_do_not_leave_are_left), T(those_who_do_not_read_are_dropped),
+        T(those_who_do_not_leave_are_left), T(a_duplicate_elsewhere_does_no_harm), T(those_who_do_not_read_are_dropped),
         T(one_message_beyond_the_limit_arrives), T(pings_without_end_are_bounded),
         T(sockets_of_one_subscriber_are_limited), T(stopping_closes_without_disconnect),
     };
