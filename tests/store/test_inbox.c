@@ -75,13 +75,15 @@ static struct message add(struct fixture *f, const struct inbox_owner *o, enum s
     return m;
 }
 
+/* All of one moment. */
 static void add_many(struct fixture *f, int n)
 {
     struct error err = {0};
+    int64_t moment = f->now + 1;
     must(db_begin(f->db, true, &err), &err);
     for (int i = 0; i < n; i++) {
         struct message m = message_of(f, &f->owner, SEVERITY_NONE, plain_doc);
-        m.created_at -= m.created_at % 10000000;    /* thousands of one moment */
+        m.created_at = moment;
         must(message_insert(f->db, &m, &err), &err);
     }
     must(db_commit(f->db, &err), &err);
