@@ -83,7 +83,7 @@ static bool scan_row(struct scan *c, struct db_stmt *s, const struct message *m)
 /* The next rows after the cursor; *rows tells how many there were. */
 static bool scan_chunk(struct scan *c, int *rows, struct error *err)
 {
-    enum db_step step;
+    enum db_step step = DB_DONE;
     struct message m;
     struct db_stmt *s = db_prepare(c->db, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE " LISTED NEWEST_FIRST " LIMIT ?15", err);
     if (!s)

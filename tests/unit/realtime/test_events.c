@@ -169,7 +169,7 @@ static void many_rooms_are_counted_over_several_turns(void **state)
     enum { N = LIMIT_COUNTS_TURN + 20 };
     struct client *c[N];
     for (int i = 0; i < N; i++) {
-        char token[8];
+        char token[16];
         struct id id = {.b[10] = 1, .b[11] = (uint8_t)(i + 1)};
         snprintf(token, sizeof token, "#%d", i + 1);
         c[i] = client_connected(&r, token);
