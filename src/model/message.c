@@ -153,11 +153,15 @@ bool message_list(struct db *db, struct arena *a, struct id environment, const s
                   struct message **out, size_t *n, struct error *err)
 {
     struct buf sql = {.arena = a};
-    buf_z(&sql, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE environment_id = ?1");
+    /* A range, so that the environment does not give the order: the planner would walk all of it (see run_list). */
+    bool narrow = q->runs || !id_is_zero(q->subscriber);
+    buf_z(&sql, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE ");
+    buf_z(&sql, narrow ? "environment_id BETWEEN ?1 AND ?1" : "environment_id = ?1");
     if (q->channel >= 0)
         buf_z(&sql, " AND channel = ?2");
     if (!id_is_zero(q->subscriber))
-        buf_z(&sql, " AND subscriber_id = ?3");
+        buf_z(&sql, q->runs ? " AND subscriber_id = ?3"
+                            : " AND subscriber_id = ?3 AND run_id IN (SELECT id FROM runs WHERE subscriber_id = ?3)");
     if (q->runs) {
         buf_z(&sql, " AND run_id IN (NULL");
         for (size_t i = 0; i < q->runs_n; i++)

@@ -252,27 +252,40 @@ static struct str contains_pattern(struct arena *a, struct str s)
     return buf_finish(&b);
 }
 
-/* One statement per combination of filters would be 16 texts; instead absent filters are NULL parameters. */
-#define SUBSCRIBER_FILTER                                                                              \
-    "environment_id = ?1 AND (?2 IS NULL OR lower(email) LIKE ?2 ESCAPE '\\') "                          \
-    "AND (?3 IS NULL OR lower(phone) LIKE ?3 ESCAPE '\\') "                                              \
-    "AND (?4 IS NULL OR lower(coalesce(first_name, '') || ' ' || coalesce(last_name, '')) LIKE ?4 ESCAPE '\\') " \
-    "AND (?5 IS NULL OR subscriber_id = ?5)"
+static void filter_sql(struct buf *b, const struct subscriber_query *q)
+{
+    buf_z(b, "environment_id = ?1");
+    if (q->email.n)
+        buf_z(b, " AND lower(email) LIKE ?2 ESCAPE '\\'");
+    if (q->phone.n)
+        buf_z(b, " AND lower(phone) LIKE ?3 ESCAPE '\\'");
+    if (q->name.n)
+        buf_z(b, " AND lower(coalesce(first_name, '') || ' ' || coalesce(last_name, '')) LIKE ?4 ESCAPE '\\'");
+    if (q->subscriber_id.n)
+        buf_z(b, " AND subscriber_id = ?5");
+}
 
 static void bind_filter(struct db_stmt *s, struct arena *a, struct id environment, const struct subscriber_query *q)
 {
     db_bind_id(s, 1, environment);
-    db_bind_text(s, 2, q->email.n ? contains_pattern(a, q->email) : STR_NULL);
-    db_bind_text(s, 3, q->phone.n ? contains_pattern(a, q->phone) : STR_NULL);
-    db_bind_text(s, 4, q->name.n ? contains_pattern(a, q->name) : STR_NULL);
-    db_bind_text(s, 5, q->subscriber_id.n ? q->subscriber_id : STR_NULL);
+    if (q->email.n)
+        db_bind_text(s, 2, contains_pattern(a, q->email));
+    if (q->phone.n)
+        db_bind_text(s, 3, contains_pattern(a, q->phone));
+    if (q->name.n)
+        db_bind_text(s, 4, contains_pattern(a, q->name));
+    if (q->subscriber_id.n)
+        db_bind_text(s, 5, q->subscriber_id);
 }
 
 static bool count_matches(struct db *db, struct arena *a, struct id environment, const struct subscriber_query *q,
                           struct subscriber_page *page, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "SELECT count(*) FROM (SELECT 1 FROM subscribers WHERE " SUBSCRIBER_FILTER " LIMIT 50001) AS capped", err);
+    struct buf sql = {.arena = a};
+    buf_z(&sql, "SELECT count(*) FROM (SELECT 1 FROM subscribers WHERE ");
+    filter_sql(&sql, q);
+    buf_z(&sql, " LIMIT 50001) AS capped");
+    struct db_stmt *s = db_prepare(db, buf_finish(&sql).p, err);
     if (!s)
         return false;
     bind_filter(s, a, environment, q);
@@ -293,10 +306,37 @@ static struct str page_sql(struct arena *a, const struct subscriber_query *q, bo
     const char *bound = q->by_updated_at ? "(?6, ?7)" : "?7";
     const char *order = reading_down ? "DESC" : "ASC";
     const char *beyond = reading_down ? (q->include_cursor ? "<=" : "<") : (q->include_cursor ? ">=" : ">");
-    return str_fmt(a, "SELECT " SUBSCRIBER_COLUMNS " FROM subscribers WHERE " SUBSCRIBER_FILTER "%s%s%s%s%s ORDER BY %s%s id %s LIMIT ?8",
-                   has_cursor ? " AND " : "", has_cursor ? key : "", has_cursor ? " " : "", has_cursor ? beyond : "",
-                   has_cursor ? str_fmt(a, " %s", bound).p : "", q->by_updated_at ? "updated_at " : "",
-                   q->by_updated_at ? str_fmt(a, "%s,", order).p : "", order);
+    struct buf b = {.arena = a};
+    buf_z(&b, "SELECT " SUBSCRIBER_COLUMNS " FROM subscribers WHERE ");
+    filter_sql(&b, q);
+    if (has_cursor)
+        buf_fmt(&b, " AND %s %s %s", key, beyond, bound);
+    if (q->by_updated_at)
+        buf_fmt(&b, " ORDER BY updated_at %s, id %s LIMIT ?8", order, order);
+    else
+        buf_fmt(&b, " ORDER BY id %s LIMIT ?8", order);
+    return buf_finish(&b);
+}
+
+/* Is there anything before (after, for pages that are read backwards) the cursor? */
+static bool behind_exists(struct db *db, struct arena *a, struct id environment, const struct subscriber_query *q,
+                          const struct subscriber *cursor, bool *exists, struct error *err)
+{
+    struct subscriber_query other = *q;
+    bool backwards = !id_is_zero(q->before);
+    other.include_cursor = false;
+    struct db_stmt *s = db_prepare(db, page_sql(a, &other, true, q->ascending != backwards).p, err);
+    if (!s)
+        return false;
+    bind_filter(s, a, environment, q);
+    if (q->by_updated_at)
+        db_bind_int(s, 6, cursor->updated_at);
+    db_bind_id(s, 7, cursor->id);
+    db_bind_int(s, 8, 1);
+    enum db_step step = db_step(s, err);
+    db_reset(s);
+    *exists = step == DB_ROW;
+    return step != DB_FAILED;
 }
 
 bool subscriber_list(struct db *db, struct arena *a, struct id environment, const struct subscriber_query *q,
@@ -338,10 +378,14 @@ bool subscriber_list(struct db *db, struct arena *a, struct id environment, cons
             page->items[i] = page->items[page->n - 1 - i];
             page->items[page->n - 1 - i] = t;
         }
+    /* What lies on the other side of the cursor: the cursor itself, unless it is part of the page. */
+    bool behind = has_cursor;
+    if (page->n && has_cursor && q->include_cursor && !behind_exists(db, a, environment, q, &at, &behind, err))
+        return false;
     if (page->n) {
-        if (backwards || more)
+        if (backwards ? behind : more)
             page->next = page->items[page->n - 1].id;
-        if (backwards ? more : has_cursor)
+        if (backwards ? more : behind)
             page->previous = page->items[0].id;
     }
     return true;
