@@ -33,14 +33,20 @@ static void bind_severities(struct db_stmt *s, int first, unsigned severities)
         db_bind_int(s, first + i, !severities || severities & 1u << i ? i : -1);
 }
 
-static void bind_listed(struct db_stmt *s, const struct inbox_owner *o, const struct inbox_filter *f, int64_t from_at,
-                        struct id from)
+static void bind_range(struct db_stmt *s, const struct inbox_owner *o, const struct inbox_filter *f, int64_t from_at,
+                       struct id from)
 {
     bind_owner(s, o);
     db_bind_int(s, 3, from_at);
     db_bind_id(s, 4, from);
     db_bind_int(s, 5, f->created_gte ? f->created_gte : INT64_MIN);
     db_bind_int(s, 6, f->created_lte ? f->created_lte : INT64_MAX);
+}
+
+static void bind_listed(struct db_stmt *s, const struct inbox_owner *o, const struct inbox_filter *f, int64_t from_at,
+                        struct id from)
+{
+    bind_range(s, o, f, from_at, from);
     db_bind_int(s, 7, f->read);
     db_bind_int(s, 8, f->seen);
     db_bind_int(s, 9, f->archived);
@@ -119,6 +125,38 @@ static bool scan(struct scan *c, struct error *err)
     return ok;
 }
 
+/* --- the index of unread messages ----------------------------------------------------------------------------- */
+
+/* Unread ones are never archived, and unseen ones are unread and awake: the index holds all that such a filter wants. */
+static bool is_awake_and_unread(const struct inbox_filter *f)
+{
+    return f->archived != 1 && f->snoozed != 1 && f->read != 1 && (f->seen == 0 || (f->read == 0 && f->snoozed == 0));
+}
+
+static bool count_row(struct db_stmt *s, int *n, struct error *err)
+{
+    if (!row_one(s, "no count", err))
+        return false;
+    *n = (int)db_int(s, 0);
+    db_reset(s);
+    return true;
+}
+
+/* Everything in the index of unread messages that the filter wants. */
+static bool count_unread(struct db *db, const struct inbox_owner *o, const struct inbox_filter *f, int cap, int *n,
+                         struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM (SELECT 1 FROM messages WHERE " UNREAD
+                                       " AND severity IN (?3, ?4, ?5, ?6) AND (?7 < 0 OR seen = ?7) LIMIT ?8) AS t", err);
+    if (!s)
+        return false;
+    bind_owner(s, o);
+    bind_severities(s, 3, f->severities);
+    db_bind_int(s, 7, f->seen);
+    db_bind_int(s, 8, cap);
+    return count_row(s, n, err);
+}
+
 /* --- lists ----------------------------------------------------------------------------------------------------- */
 
 static bool list_plain(struct scan *c, int64_t offset, struct error *err)
@@ -135,6 +173,39 @@ static bool list_plain(struct scan *c, int64_t offset, struct error *err)
         message_read(s, c->keep, &c->items[c->n++]);
     db_reset(s);
     return step == DB_DONE;
+}
+
+/* A few unread ones among many read: sorted from their own index instead of searched for in the Inbox's. */
+static bool list_unread(struct scan *c, int64_t offset, struct error *err)
+{
+    enum db_step step;
+    struct db_stmt *s = db_prepare(
+        c->db, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE " UNREAD " AND (+created_at, id) < (?3, ?4) "
+               "AND +created_at >= ?5 AND +created_at <= ?6 AND (?7 < 0 OR seen = ?7) AND severity IN (?8, ?9, ?10, ?11) "
+               "ORDER BY +created_at DESC, id DESC LIMIT ?12 OFFSET ?13", err);
+    if (!s)
+        return false;
+    bind_range(s, c->owner, c->filter, c->from_at, c->from);
+    db_bind_int(s, 7, c->filter->seen);
+    bind_severities(s, 8, c->filter->severities);
+    db_bind_int(s, 12, c->want);
+    db_bind_int(s, 13, offset);
+    while ((step = db_step(s, err)) == DB_ROW)
+        message_read(s, c->keep, &c->items[c->n++]);
+    db_reset(s);
+    return step == DB_DONE;
+}
+
+static bool list(struct scan *c, int64_t offset, struct error *err)
+{
+    const struct inbox_filter *f = c->filter;
+    int unread = INBOX_COUNT_CAP;
+    c->skip = offset;
+    if (inbox_filter_looks_inside(f))
+        return scan(c, err);
+    if (is_awake_and_unread(f) && !count_unread(c->db, c->owner, f, INBOX_COUNT_CAP, &unread, err))
+        return false;
+    return unread < INBOX_COUNT_CAP ? list_unread(c, offset, err) : list_plain(c, offset, err);
 }
 
 static bool cursor_find(struct scan *c, struct id after, struct error *err)
@@ -163,8 +234,7 @@ bool inbox_list(struct db *db, struct arena *a, const struct inbox_owner *o, con
         return false;
     if (!id_is_zero(after))
         offset = 0;                 /* the cursor takes precedence (inbox-realtime.md §2.2) */
-    c.skip = offset;
-    if (inbox_filter_looks_inside(f) ? !scan(&c, err) : !list_plain(&c, offset, err))
+    if (!list(&c, offset, err))
         return false;
     *page = (struct inbox_page){.items = c.items, .n = (size_t)c.n};
     if (c.n > limit) {
@@ -238,30 +308,6 @@ bool inbox_counts(struct db *db, const struct inbox_owner *o, struct inbox_count
     return step == DB_DONE;
 }
 
-static bool count_row(struct db_stmt *s, int *n, struct error *err)
-{
-    if (!row_one(s, "no count", err))
-        return false;
-    *n = (int)db_int(s, 0);
-    db_reset(s);
-    return true;
-}
-
-/* Everything in the index of unread messages that the filter wants. */
-static bool count_unread(struct db *db, const struct inbox_owner *o, const struct inbox_filter *f, int cap, int *n,
-                         struct error *err)
-{
-    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM (SELECT 1 FROM messages WHERE " UNREAD
-                                       " AND severity IN (?3, ?4, ?5, ?6) AND (?7 < 0 OR seen = ?7) LIMIT ?8) AS t", err);
-    if (!s)
-        return false;
-    bind_owner(s, o);
-    bind_severities(s, 3, f->severities);
-    db_bind_int(s, 7, f->seen);
-    db_bind_int(s, 8, cap);
-    return count_row(s, n, err);
-}
-
 static bool count_listed(struct db *db, const struct inbox_owner *o, const struct inbox_filter *f, int cap, int *n,
                          struct error *err)
 {
@@ -270,6 +316,22 @@ static bool count_listed(struct db *db, const struct inbox_owner *o, const struc
         return false;
     bind_listed(s, o, f, INT64_MAX, id_last);
     db_bind_int(s, 15, cap);
+    return count_row(s, n, err);
+}
+
+/* The unread ones that sleep: those that the index of unread messages does not hold. */
+static bool count_asleep(struct db *db, const struct inbox_owner *o, const struct inbox_filter *f, int cap, int *n,
+                         struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM (SELECT 1 FROM messages WHERE " OWNED
+                                       " AND snoozed_until IS NOT NULL AND read = 0 AND severity IN (?3, ?4, ?5, ?6) "
+                                       "AND (?7 < 0 OR seen = ?7) LIMIT ?8) AS t", err);
+    if (!s)
+        return false;
+    bind_owner(s, o);
+    bind_severities(s, 3, f->severities);
+    db_bind_int(s, 7, f->seen);
+    db_bind_int(s, 8, cap);
     return count_row(s, n, err);
 }
 
@@ -283,18 +345,15 @@ bool inbox_count(struct db *db, struct arena *a, const struct inbox_owner *o, co
         *n = c.n;
         return ok;
     }
-    if (f->read != 0 || f->archived == 1 || f->snoozed == 1 || f->created_gte || f->created_lte)
+    if (f->created_gte || f->created_lte)
         return count_listed(db, o, f, cap, n, err);
-    /* Unread ones are never archived, so the index holds all of them but those that sleep. */
-    if (!count_unread(db, o, f, cap, n, err))
+    if (is_awake_and_unread(f))
+        return count_unread(db, o, f, cap, n, err);
+    if (f->read != 0 || f->archived == 1 || f->snoozed == 1)
+        return count_listed(db, o, f, cap, n, err);
+    int asleep = 0;
+    if (!count_unread(db, o, f, cap, n, err) || (*n < cap && !count_asleep(db, o, f, cap - *n, &asleep, err)))
         return false;
-    if (f->snoozed == 0 || f->seen == 0 || *n >= cap)
-        return true;
-    struct inbox_filter asleep = *f;
-    int more;
-    asleep.snoozed = 1;
-    if (!count_listed(db, o, &asleep, cap - *n, &more, err))
-        return false;
-    *n += more;
+    *n += asleep;
     return true;
 }
