@@ -48,6 +48,8 @@ static void context_read(struct checks *c, struct session *x)
     while ((k = yyjson_obj_iter_next(&it))) {
         yyjson_val *v = yyjson_obj_iter_get_val(k);
         struct str type = json_str(k), id = yyjson_is_str(v) ? json_str(v) : json_get_str(v, "id");
+        if (v != json_getn(x->context, type))
+            continue;                       /* of equal types the last counts */
         if (!part_valid(type) || !part_valid(id)) {
             check_fail(c, "context must have types and ids of 1 to %d characters of a-z, A-Z, 0-9, _ and -", CONTEXT_PART_MAX);
             return;
