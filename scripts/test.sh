@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs the named test suites, or all: scripts/test.sh unit tsan fuzz compat e2e crash
+# Runs the named test suites, or all: scripts/test.sh unit tsan fuzz compat ops e2e crash
 #
 # Each suite's output goes to build/test/<suite>.log and, if it fails, to the terminal. Ends with a table and,
 # as the last line, the totals. Other switches: FUZZ_SECONDS (in all, default 40), CRASH_KILLS.
@@ -7,7 +7,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 . scripts/env.sh
 suites=("$@")
-[ $# -gt 0 ] || suites=(unit tsan fuzz compat e2e crash)
+[ $# -gt 0 ] || suites=(unit tsan fuzz compat ops e2e crash)
 mkdir -p build/test
 passed=0 failed=0 skipped=0
 table=()
@@ -113,8 +113,12 @@ program() { scripts/build.sh build || return; }
 node_tests() { node --test --test-concurrency="$1" --test-reporter=spec --test-timeout=180000 "${@:2}"; }
 
 suite_compat() {
-  program && scripts/npm.sh tests/compat || return
-  local files=()
+  local targets=(carillon) files=() folder
+  [ ! -f tests/compat/realtime/server.c ] || targets+=(compat_realtime_server)
+  scripts/build.sh build "${targets[@]}" || return
+  for folder in tests/compat tests/compat/*/; do
+    [ ! -f "${folder%/}/package.json" ] || scripts/npm.sh "${folder%/}" || return
+  done
   mapfile -t files < <(find tests/compat -name node_modules -prune -o -name '*.test.mjs' -print | sort)
   node_tests 2 "${files[@]}"
 }
@@ -124,6 +128,9 @@ suite_e2e() {
   scripts/demo.sh && program && scripts/npm.sh tests/e2e && node_tests 1 tests/e2e/*.test.mjs
 }
 
+# Running it: start, drain, clock, full disks, settings, logs.
+suite_ops() { program && scripts/npm.sh tests/compat && node_tests 2 tests/ops/*.test.mjs; }
+
 suite_crash() { program && node_tests 1 tests/crash/*.test.mjs; }
 
 suite_sim() { scripts/build.sh build all && ctest_in build -R sim; }
@@ -132,7 +139,7 @@ for suite in "${suites[@]}"; do
   case $suite in
     unit | tsan | sim) run_suite "$suite" count_ctest ;;
     fuzz) run_suite fuzz count_fuzz ;;
-    compat | e2e | crash) run_suite "$suite" count_node ;;
+    compat | ops | e2e | crash) run_suite "$suite" count_node ;;
     *) echo "test: unknown suite \"$suite\"" >&2; exit 2 ;;
   esac
 done
