@@ -59,6 +59,7 @@ void app_socket_presence(void *app, const struct hub_identity *id, bool online);
 /* What the engine needs of the world (src/api/world.c). */
 void app_deliver(void *app, struct engine_delivery *d);
 void app_received(void *app, const struct message *m, struct str json);
+bool app_listening(void *app);
 
 /* The route tables, ended by an entry without routes. */
 struct route_table {

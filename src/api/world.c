@@ -86,6 +86,12 @@ void app_deliver(void *arg, struct engine_delivery *e)
         refuse(e, VERDICT_RETRY, err.message);
 }
 
+bool app_listening(void *arg)
+{
+    struct app *app = arg;
+    return hub_sockets(app->hub) > 0;
+}
+
 void app_received(void *arg, const struct message *m, struct str json)
 {
     struct app *app = arg;

@@ -24,10 +24,15 @@ static yyjson_alc alc_of(struct arena *a)
     return (yyjson_alc){alc_malloc, alc_realloc, alc_free, a};
 }
 
-/* Nesting of brackets outside of strings, without recursion. */
+/* Nesting of brackets outside of strings, without recursion. Most texts have too few of them to be deep. */
 static bool too_deep(struct str s)
 {
     int depth = 0;
+    size_t opened = 0;
+    for (size_t i = 0; i < s.n; i++)
+        opened += (size_t)((s.p[i] == '{') | (s.p[i] == '['));
+    if (opened <= JSON_DEPTH_MAX)
+        return false;
     for (size_t i = 0; i < s.n; i++) {
         switch (s.p[i]) {
         case '"':

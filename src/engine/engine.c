@@ -9,6 +9,8 @@
 
 /* ATTEMPTS_MAX: ids of queue items are made from job × 64 + attempt. */
 enum { WORKERS_MAX = 8, ATTEMPTS = 8, ATTEMPTS_MAX = 63 };
+/* A plan of one recipient fits in one block; as many are kept as one commit may hold at the peak. */
+enum { PLAN_ARENA = 32768, PLAN_ARENAS_MAX = 256 };
 
 static void metrics_setup(struct engine *e)
 {
@@ -47,6 +49,7 @@ struct engine *engine_start(const struct engine_config *c, struct error *err)
     pthread_cond_init(&e->changed, &attr);
     pthread_condattr_destroy(&attr);
     metrics_setup(e);
+    e->plan_arenas = arena_pool_create(PLAN_ARENA, PLAN_ARENAS_MAX);
     if (!workers_start(e, err) || !timers_start(e, err)) {
         engine_stop(e, 0);
         return NULL;
@@ -57,6 +60,7 @@ struct engine *engine_start(const struct engine_config *c, struct error *err)
 void engine_free(struct engine *e)
 {
     flights_free(e);
+    arena_pool_destroy(e->plan_arenas);
     pthread_mutex_destroy(&e->lock);
     pthread_cond_destroy(&e->changed);
     free(e);

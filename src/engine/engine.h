@@ -43,6 +43,8 @@ struct engine_world {
     /* A stored in-app message became visible. json: its socket form (inbox-realtime.md §6.1). From the writer's
      * thread; must not wait. */
     void (*received)(void *app, const struct message *m, struct str json);
+    /* Could anybody hear `received` now? Spares making json when not. From any thread; NULL: yes. */
+    bool (*listening)(void *app);
     /* A message of the built-in outbox was stored. From the writer's thread; must not wait. May be NULL. */
     void (*outboxed)(void *app, const struct outbox_message *m);
 };

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "base/arena_pool.h"
 #include "engine/engine.h"
 #include "model/event.h"
 
@@ -41,6 +42,7 @@ struct flight;          /* the set of queue items that are being worked on */
 
 struct engine {
     struct engine_config c;
+    struct arena_pool *plan_arenas;     /* made by workers, ended by the writer */
     struct id boot;                     /* owner of the queue items that this process holds */
     struct worker *workers;
     int workers_n;

@@ -12,8 +12,10 @@ struct planned_run {
     bool upsert;
     struct subscriber_patch patch;
     struct subscriber subscriber;       /* as it will be stored */
-    struct str *received;               /* socket form of each EFFECT_RECEIVED, in order */
+    struct str *received;               /* socket form of each EFFECT_RECEIVED, in order; empty: not made, nobody listened */
     size_t received_n;
+    struct id organization;             /* for making it after all */
+    yyjson_val *payload;
 };
 
 struct plan {
@@ -36,7 +38,7 @@ struct plan {
 
 static struct plan *plan_new(struct engine *e, struct work *w)
 {
-    struct arena *a = arena_create(16384);
+    struct arena *a = arena_pool_take(e->plan_arenas);
     struct plan *p = ARENA_NEW(a, struct plan);
     p->engine = e;
     p->arena = a;
@@ -186,6 +188,31 @@ static void start_delivery(struct engine *e, const struct queue_item *q)
     work_push(e, w, q->ref);
 }
 
+static bool somebody_listens(const struct engine *e)
+{
+    return !e->c.world.listening || e->c.world.listening(e->c.world.app);
+}
+
+/* inbox-realtime.md §6.1 */
+static struct str socket_form(struct plan *p, const struct planned_run *r, const struct message *m)
+{
+    yyjson_val *doc = NULL;
+    yyjson_mut_doc *d = json_doc(p->arena);
+    json_parse(p->arena, m->doc, &doc, NULL);
+    struct str payload = r->payload ? json_write(p->arena, r->payload) : STR("{}");
+    return json_write_mut(p->arena, message_json(d, m, doc, r->organization, &r->subscriber, payload));
+}
+
+/* A socket may have come since the plan was made: what was spared then is made now. */
+static void announce_received(struct plan *p, const struct planned_run *r, const struct message *m, struct str form)
+{
+    struct engine *e = p->engine;
+    if (!form.n && somebody_listens(e))
+        form = socket_form(p, r, m);
+    if (form.n)
+        e->c.world.received(e->c.world.app, m, form);
+}
+
 static void run_announce(struct plan *p, struct planned_run *r)
 {
     struct engine *e = p->engine;
@@ -198,7 +225,7 @@ static void run_announce(struct plan *p, struct planned_run *r)
             counter_add(e->metrics.messages[x->message.channel], 1);
             break;
         case EFFECT_RECEIVED:
-            e->c.world.received(e->c.world.app, &x->message, r->received[received++]);
+            announce_received(p, r, &x->message, r->received[received++]);
             break;
         case EFFECT_TIMER:
             timers_due(e, x->queue.due_at);
@@ -244,7 +271,7 @@ static void replan(struct plan *p)
 {
     struct engine *e = p->engine;
     struct work *w = p->work;
-    arena_destroy(p->arena);
+    arena_pool_give(p->engine->plan_arenas, p->arena);
     w->replans++;
     work_push(e, w, w->kind == WORK_TRIGGER ? w->trigger->environment : w->item.ref);
 }
@@ -287,7 +314,7 @@ static void plan_done(struct write_task *t, const struct error *err)
         trigger_end(w->trigger, err);
     }
     bool abandons = p->abandons;
-    arena_destroy(p->arena);
+    arena_pool_give(p->engine->plan_arenas, p->arena);
     if (!err || w->kind == WORK_TRIGGER)
         work_end(e, w);
     else if (abandons)
@@ -299,7 +326,7 @@ static void plan_done(struct write_task *t, const struct error *err)
 /* An item that could not even be planned. */
 static void work_fail(struct engine *e, struct work *w, struct arena *a, const struct error *err)
 {
-    arena_destroy(a);
+    arena_pool_give(e->plan_arenas, a);
     if (w->kind == WORK_TRIGGER) {
         trigger_end(w->trigger, err);
         work_end(e, w);
@@ -325,11 +352,13 @@ static void plan_submit(struct plan *p)
 /* Completes what the machine leaves to the shell: ids of queue items, and the socket form of messages. */
 static void effects_complete(struct plan *p, struct planned_run *r, const struct facts *f)
 {
-    struct arena *a = p->arena;
+    bool listened = somebody_listens(p->engine);
     size_t n = 0;
     for (struct effect *x = r->machine.effects; x; x = x->next)
         n += x->kind == EFFECT_RECEIVED;
-    r->received = ARENA_ARRAY(a, struct str, n);
+    r->received = ARENA_ARRAY(p->arena, struct str, n);
+    r->organization = f->environment->environment.organization;
+    r->payload = f->machine.payload;
     for (struct effect *x = r->machine.effects; x; x = x->next) {
         if (x->kind == EFFECT_TIMER || x->kind == EFFECT_DELIVERY) {
             x->queue.kind = x->kind == EFFECT_TIMER ? QUEUE_TIMER : QUEUE_DELIVERY;
@@ -338,12 +367,7 @@ static void effects_complete(struct plan *p, struct planned_run *r, const struct
             x->queue.id = run_derived_id(r->run.row.id, DERIVED_QUEUE, x->queue.job * 64 + x->queue.attempt);
             x->queue.owner = x->queue.attempt == 1 ? p->engine->boot : (struct id){{0}};
         } else if (x->kind == EFFECT_RECEIVED) {
-            yyjson_val *doc = NULL;
-            yyjson_mut_doc *d = json_doc(a);
-            json_parse(a, x->message.doc, &doc, NULL);
-            struct str payload = f->machine.payload ? json_write(a, f->machine.payload) : STR("{}");
-            r->received[r->received_n++] = json_write_mut(
-                a, message_json(d, &x->message, doc, f->environment->environment.organization, &r->subscriber, payload));
+            r->received[r->received_n++] = listened ? socket_form(p, r, &x->message) : STR_NULL;
         }
     }
     r->run.row.state = run_encode(&r->run);
@@ -513,7 +537,7 @@ static void due_fail(struct engine *e, struct work *w, struct arena *a, const st
         work_fail(e, w, a, err);
         return;
     }
-    arena_destroy(a);
+    arena_pool_give(e->plan_arenas, a);
     work_discard(e, w);
 }
 

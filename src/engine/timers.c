@@ -179,6 +179,7 @@ static struct advance *advance_take(struct engine *e)
 static void *timers_main(void *arg)
 {
     struct engine *e = arg;
+    pthread_setname_np(pthread_self(), "timers");
     struct advance *a;
     while (!e->stop) {
         if ((a = advance_take(e)))

@@ -25,6 +25,7 @@ static void *worker_main(void *arg)
 {
     struct worker *w = arg;
     struct work *work;
+    pthread_setname_np(pthread_self(), "worker");
     while ((work = work_next(w))) {
         switch (work->kind) {
         case WORK_TRIGGER: plan_trigger(w, work); break;

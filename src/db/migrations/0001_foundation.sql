@@ -93,6 +93,9 @@ CREATE TABLE subscribers (
   UNIQUE (environment_id, subscriber_id)
 );
 
+-- Who is connected: few rows, asked for at every start.
+CREATE INDEX subscribers_online ON subscribers (environment_id, id) WHERE is_online = 1;
+
 -- doc: the whole definition (description, tags, steps with their control values, preferences, payloadSchema, …).
 CREATE TABLE workflows (
   id BLOB NOT NULL,
@@ -193,6 +196,10 @@ CREATE INDEX messages_inbox ON messages (subscriber_id, context, created_at, id)
 -- Its counts: a read, archived or snoozed message is seen too, so this holds the unseen ones as well.
 CREATE INDEX messages_unread ON messages (subscriber_id, context, severity, seen)
   WHERE channel = 0 AND read = 0 AND archived = 0 AND snoozed_until IS NULL;
+
+-- Sleeping messages: few, and every count of unread ones asks for them too.
+CREATE INDEX messages_snoozed ON messages (subscriber_id, context, created_at, id)
+  WHERE channel = 0 AND snoozed_until IS NOT NULL;
 
 -- What is still to do: a row exists only while something is. due_at orders timers and work alike; owner is the
 -- boot id of the process that is on it now (void after that process is gone).

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/arena_pool.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/id.h"
@@ -31,6 +32,22 @@ static void arena_survives_growth(void **state)
     assert_int_equal(arena_used(a), 0);
     char *p = arena_alloc(a, 1 << 22);
     assert_int_equal(p[(1 << 22) - 1], 0);
+}
+
+static void pools_hand_out_empty_arenas(void **state)
+{
+    (void)state;
+    struct arena_pool *p = arena_pool_create(128, 1);
+    struct arena *a = arena_pool_take(p), *b = arena_pool_take(p);
+    arena_alloc(a, 1000);
+    arena_pool_give(p, a);
+    arena_pool_give(p, b);          /* one more than it keeps */
+    arena_pool_give(p, NULL);
+    struct arena *again = arena_pool_take(p);
+    assert_ptr_equal(again, a);
+    assert_int_equal(arena_used(again), 0);
+    arena_destroy(again);
+    arena_pool_destroy(p);
 }
 
 static void utf8_is_checked(void **state)
@@ -182,6 +199,7 @@ static void metrics_are_exposition_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pools_hand_out_empty_arenas),
         cmocka_unit_test(arena_survives_growth),   cmocka_unit_test(utf8_is_checked),
         cmocka_unit_test(numbers_are_whole),       cmocka_unit_test(ids_sort_by_time),
         cmocka_unit_test(times_go_both_ways),      cmocka_unit_test(virtual_time_never_goes_back),
