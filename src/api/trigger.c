@@ -26,9 +26,34 @@ static bool to_is_valid(yyjson_val *to)
     return yyjson_arr_size(to) > 0;
 }
 
+/* rest-api.md §3.3: 1–100 characters of [a-zA-Z0-9_-]. */
+static bool context_word_is_valid(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        char x = s.p[i];
+        if (!((x >= 'a' && x <= 'z') || (x >= 'A' && x <= 'Z') || (x >= '0' && x <= '9') || x == '_' || x == '-'))
+            return false;
+    }
+    return s.n > 0 && s.n <= 100;
+}
+
+static void context_check(struct checks *c, yyjson_val *context)
+{
+    yyjson_val *k;
+    yyjson_obj_iter it = yyjson_obj_iter_with(context);
+    if (yyjson_obj_size(context) > 5)
+        check_fail(c, "context must contain no more than 5 elements");
+    while ((k = yyjson_obj_iter_next(&it))) {
+        yyjson_val *v = yyjson_obj_iter_get_val(k);
+        struct str id = yyjson_is_str(v) ? json_str(v) : json_get_str(v, "id");
+        if (!context_word_is_valid(json_str(k)) || !context_word_is_valid(id))
+            check_fail(c, "context types and ids must have 1 to 100 characters of a-z, A-Z, 0-9, _ and -");
+    }
+}
+
 void trigger_check(struct checks *c, yyjson_val *event)
 {
-    yyjson_val *actor = json_get(event, "actor"), *tenant = json_get(event, "tenant"), *context;
+    yyjson_val *actor = json_get(event, "actor"), *tenant = json_get(event, "tenant");
     check_string(c, event, "name", true);
     if (!to_is_valid(json_get(event, "to")))
         check_fail(c, "to must be a non-empty subscriberId string, an object with a non-empty subscriberId, a topic object "
@@ -42,9 +67,7 @@ void trigger_check(struct checks *c, yyjson_val *event)
         check_fail(c, "actor must be a subscriberId string or an object with a non-empty subscriberId");
     if (tenant && !yyjson_is_null(tenant) && !yyjson_is_str(tenant) && !json_get_str(tenant, "identifier").n)
         check_fail(c, "tenant must be a string or an object with a non-empty identifier");
-    context = check_object(c, event, "context", false);
-    if (yyjson_obj_size(context) > 5)
-        check_fail(c, "context must contain no more than 5 elements");
+    context_check(c, check_object(c, event, "context", false));
 }
 
 /* Bytes of the event as JSON, without payload.attachments. */
