@@ -37,7 +37,7 @@ static struct sqlite_stmt *stmt_of(struct db_stmt *s) { return (struct sqlite_st
 static bool is_disk_full(struct sqlite_db *d, int rc)
 {
     int e = sqlite3_system_errno(d->h);
-    return rc == SQLITE_FULL || ((rc & 0xff) == SQLITE_IOERR && (e == ENOSPC || e == EDQUOT));
+    return rc == SQLITE_FULL || ((rc & 0xff) == SQLITE_IOERR && (e == ENOSPC || e == EDQUOT || e == EFBIG));
 }
 
 /* Always false. */

@@ -128,6 +128,9 @@ static struct id trigger_key(const struct trigger *t)
 
 bool engine_trigger(struct engine *e, struct trigger *t, struct error *err)
 {
+    if (!writer_healthy(e->c.writer))
+        return error_set(err, ERROR_FULL, "The store cannot be written at the moment (a full disk, or a lost database): nothing was "
+                                          "accepted, try again later");
     if (!engine_accepting(e))
         return error_set(err, ERROR_OVERLOAD, "The server is overloaded, try again later");
     struct work *w = calloc(1, sizeof *w);
