@@ -47,6 +47,7 @@ struct engine *engine_start(const struct engine_config *c, struct error *err)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);      /* the wall clock may be set back an hour */
     pthread_mutex_init(&e->lock, NULL);
     pthread_cond_init(&e->changed, &attr);
+    pthread_cond_init(&e->idle, &attr);
     pthread_condattr_destroy(&attr);
     metrics_setup(e);
     e->plan_arenas = arena_pool_create(PLAN_ARENA, PLAN_ARENAS_MAX);
@@ -63,6 +64,7 @@ void engine_free(struct engine *e)
     arena_pool_destroy(e->plan_arenas);
     pthread_mutex_destroy(&e->lock);
     pthread_cond_destroy(&e->changed);
+    pthread_cond_destroy(&e->idle);
     free(e);
 }
 
@@ -73,10 +75,10 @@ static void drain(struct engine *e, int ms)
     int64_t until = clock_mono_ns() + (int64_t)ms * 1000000;
     struct timespec t = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
     pthread_mutex_lock(&e->lock);
-    while (atomic_load(&e->busy) > 0 && pthread_cond_timedwait(&e->changed, &e->lock, &t) != ETIMEDOUT) {}
+    while (atomic_load(&e->busy) > 0 && pthread_cond_timedwait(&e->idle, &e->lock, &t) != ETIMEDOUT) {}
     e->no_attempts = true;
     while (atomic_load(&e->busy) > e->out)
-        pthread_cond_wait(&e->changed, &e->lock);
+        pthread_cond_wait(&e->idle, &e->lock);
     e->ended = true;
     pthread_mutex_unlock(&e->lock);
 }

@@ -48,7 +48,8 @@ struct engine {
     int workers_n;
 
     pthread_mutex_t lock;               /* of what follows */
-    pthread_cond_t changed;             /* busy or out moved, next_due moved, an advance was asked for, parked, stop */
+    pthread_cond_t changed;             /* next_due moved, an advance was asked for, parked, stop */
+    pthread_cond_t idle;                /* busy fell to what is out, or all of changed: apart, since it falls all the time */
     struct flight *flights;             /* tree of struct flight, see flights.c */
     int64_t next_due;                   /* of the queue beyond what is in flight; INT64_MAX unknown/none */
     struct work *parked;                /* could not be written for now; the timer thread gives them back */

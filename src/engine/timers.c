@@ -73,11 +73,11 @@ static bool scan(struct engine *e, int64_t *next)
     return queue_next_due(e->timer_db, now, next, &err) || unreadable(&err);
 }
 
-/* Under the lock: until something changed, or that moment of the monotonic clock. */
-static void wait_change(struct engine *e, int64_t until_ns)
+/* Under the lock: until that moment of the monotonic clock at most. */
+static void wait_on(struct engine *e, pthread_cond_t *cond, int64_t until_ns)
 {
     struct timespec t = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
-    pthread_cond_timedwait(&e->changed, &e->lock, &t);
+    pthread_cond_timedwait(cond, &e->lock, &t);
 }
 
 static int64_t after_ms(int64_t ms)
@@ -90,17 +90,6 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* How long to sleep when the next thing is due then. */
-static int64_t nap(struct engine *e, int64_t due)
-{
-    int64_t now = clock_now_ms(e->c.clock), ms = POLL_MS;
-    if (!e->c.clock->is_virtual && due - now < ms)
-        ms = due - now;
-    if (db_kind_of(e->timer_db) == DB_POSTGRES && ms > SHARED_POLL_MS)
-        ms = SHARED_POLL_MS;            /* other nodes leave work behind, too */
-    return ms;
-}
-
 /* What is parked counts as busy: it is given back here while we wait. */
 static void wait_idle(struct engine *e)
 {
@@ -109,7 +98,7 @@ static void wait_idle(struct engine *e)
         pthread_mutex_lock(&e->lock);
         bool idle = atomic_load(&e->busy) == 0 || e->stop;
         if (!idle)
-            wait_change(e, earlier(work_parked_until(e), after_ms(POLL_MS)));
+            wait_on(e, &e->idle, earlier(work_parked_until(e), after_ms(POLL_MS)));
         pthread_mutex_unlock(&e->lock);
         if (idle)
             return;
@@ -121,7 +110,7 @@ static void wait_readable(struct engine *e)
     int64_t until = after_ms(RETRY_MS);
     pthread_mutex_lock(&e->lock);
     while (!e->stop && clock_mono_ns() < until)
-        wait_change(e, until);
+        wait_on(e, &e->changed, until);
     pthread_mutex_unlock(&e->lock);
 }
 
@@ -148,21 +137,31 @@ static void advance_run(struct engine *e, struct advance *a)
     free(a);
 }
 
-/* Starts what is due and sleeps until the next of it, or until something changes. */
+/* Under the lock: when to look at the queue again, if nothing happens until then. */
+static int64_t look_again(struct engine *e, int64_t poll)
+{
+    int64_t until = earlier(work_parked_until(e), poll), left = e->next_due - clock_now_ms(e->c.clock);
+    if (!e->c.clock->is_virtual && left < POLL_MS)
+        until = earlier(until, after_ms(left));
+    return until;
+}
+
+/* Starts what is due and sleeps until the next of it, or until something is announced. */
 static void watch(struct engine *e)
 {
-    int64_t next;
+    int64_t next, until;
     pthread_mutex_lock(&e->lock);
     e->next_due = INT64_MAX;
     pthread_mutex_unlock(&e->lock);
     bool readable = scan(e, &next);
     work_unpark(e, false);
+    /* Other nodes leave work behind, too. */
+    int64_t poll = after_ms(!readable ? RETRY_MS : db_kind_of(e->timer_db) == DB_POSTGRES ? SHARED_POLL_MS : POLL_MS);
     pthread_mutex_lock(&e->lock);
-    if (next < e->next_due)
+    if (readable && next < e->next_due)
         e->next_due = next;
-    int64_t ms = readable ? nap(e, e->next_due) : RETRY_MS;
-    if (!e->stop && !e->advances && (!readable || e->next_due > clock_now_ms(e->c.clock)))
-        wait_change(e, earlier(work_parked_until(e), after_ms(ms)));
+    while (!e->stop && !e->advances && e->next_due > clock_now_ms(e->c.clock) && (until = look_again(e, poll)) > clock_mono_ns())
+        wait_on(e, &e->changed, until);
     pthread_mutex_unlock(&e->lock);
 }
 
@@ -215,6 +214,7 @@ void timers_stop(struct engine *e)
     pthread_mutex_lock(&e->lock);
     e->stop = true;
     pthread_cond_broadcast(&e->changed);
+    pthread_cond_broadcast(&e->idle);
     pthread_mutex_unlock(&e->lock);
     pthread_join(e->timer_thread, NULL);
     db_close(e->timer_db);

@@ -64,7 +64,7 @@ void work_done(struct engine *e)
 {
     pthread_mutex_lock(&e->lock);
     if (atomic_fetch_sub(&e->busy, 1) - 1 <= e->out)
-        pthread_cond_broadcast(&e->changed);
+        pthread_cond_broadcast(&e->idle);
     pthread_mutex_unlock(&e->lock);
 }
 
@@ -93,6 +93,7 @@ void work_park(struct engine *e, struct work *w, const struct error *why)
         w->next = e->parked;
         e->parked = w;
         pthread_cond_broadcast(&e->changed);
+        pthread_cond_broadcast(&e->idle);
     }
     pthread_mutex_unlock(&e->lock);
     if (stopping)

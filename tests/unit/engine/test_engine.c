@@ -23,6 +23,7 @@ static void assert_nothing_left(struct rig *r)
         rig_advance(r, 0);
     assert_int_equal(count(r, "queue"), 0);
     assert_int_equal(engine_busy(r->engine), 0);
+    assert_null(r->engine->flights);
 }
 
 /* "to" of n new people. */
@@ -109,7 +110,7 @@ static void duplicates_in_one_batch(void **state)
     struct gate g;
     struct call c[8];
     int fresh = 0, taken = 0;
-    rig_workflow(r, "hello", IN_APP);
+    rig_workflow(r, "hello", EMAIL);    /* first attempts: in flight before the commit, and out again if it has none */
     gate_drop(r, &g);
     for (int i = 0; i < 8; i++) {
         call_begin(r, &c[i], "hello", i % 2 ? "t1" : "t0", ADA);
@@ -130,6 +131,7 @@ static void duplicates_in_one_batch(void **state)
     assert_int_equal(count(r, "runs"), 2);
     assert_int_equal(count(r, "subscribers"), 1);
     assert_nothing_left(r);
+    assert_int_equal(r->deliveries_n, 2);
     rig_end(r);
 }
 
@@ -377,7 +379,7 @@ static void a_delivery_is_tried_again(void **state)
     assert_int_equal(count(r, "messages WHERE status = 2 AND doc LIKE '%\"errorId\":\"delivery_retrying\"%'"), 1);
     assert_int_equal(count(r, "runs WHERE status = 0"), 1);
     assert_int_equal(count(r, "queue WHERE attempt = 2"), 1);
-    assert_int_equal(number(r->db, "SELECT due_at FROM queue") > clock_now_ms(&r->clock), true);
+    assert_in_range(number(r->db, "SELECT due_at FROM queue") - clock_now_ms(&r->clock), 7500, 15000);
     rig_advance(r, HOUR);
     assert_int_equal(r->deliveries_n, 3);
     for (int i = 0; i < 3; i++) {
