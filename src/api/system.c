@@ -18,10 +18,24 @@ static yyjson_mut_val *health_parts(yyjson_mut_doc *d, bool up)
     return o;
 }
 
+/* The writer notices a disk by writing, but of a database server that went away it hears only with its next commit,
+ * which does not come while every request already fails at its first read. */
+static bool store_answers(struct request *rq)
+{
+    struct db *db = app_db(rq);
+    if (db_kind_of(db) != DB_POSTGRES)
+        return true;
+    struct db_stmt *s = db_prepare(db, "SELECT 1", NULL);
+    bool ok = s && db_step(s, NULL) == DB_ROW;
+    if (s)
+        db_reset(s);
+    return ok;
+}
+
 static void handle_health(struct request *rq)
 {
     struct app *app = app_of(rq);
-    bool up = engine_accepting(app->engine) && !atomic_load(&app->stopping);
+    bool up = engine_accepting(app->engine) && !atomic_load(&app->stopping) && store_answers(rq);
     yyjson_mut_doc *d = json_doc(rq->arena);
     yyjson_mut_val *o = yyjson_mut_obj(d);
     json_add_str(d, o, "status", up ? STR("ok") : STR("error"));

@@ -24,9 +24,14 @@ int cli_keys(int argc, char **argv)
         return cli_fail("Cannot read %s: %s (has the server run with this data directory?)", path.p, strerror(errno));
     char *text = arena_alloc(a, 65536);
     size_t n = fread(text, 1, 65536, f);
+    int why = ferror(f) ? errno : 0;
     fclose(f);
+    if (why)
+        return cli_fail("Cannot read %s: %s", path.p, strerror(why));
     if (!json_parse(a, (struct str){text, n}, &root, &err))
         return cli_fail("%s: %s", path.p, err.message);
+    if (!yyjson_is_arr(json_get(root, "environments")))
+        return cli_fail("%s does not list environments; a start of the server writes it again", path.p);
     yyjson_arr_iter it = yyjson_arr_iter_with(json_get(root, "environments"));
     while ((e = yyjson_arr_iter_next(&it))) {
         struct str name = json_get_str(e, "name"), app = json_get_str(e, "applicationIdentifier"), key = json_get_str(e, "secretKey");

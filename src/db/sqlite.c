@@ -34,17 +34,30 @@ struct sqlite_stmt {
 static struct sqlite_db *db_of(struct db *db) { return (struct sqlite_db *)db; }
 static struct sqlite_stmt *stmt_of(struct db_stmt *s) { return (struct sqlite_stmt *)s; }
 
-static bool is_disk_full(struct sqlite_db *d, int rc)
+/* What the system said. SQLite knows it of the call as a whole, or only of the file that failed: the database or its log. */
+static int system_errno(struct sqlite_db *d)
 {
     int e = sqlite3_system_errno(d->h);
-    return rc == SQLITE_FULL || ((rc & 0xff) == SQLITE_IOERR && (e == ENOSPC || e == EDQUOT || e == EFBIG));
+    sqlite3_file *log = NULL;
+    if (!e)
+        sqlite3_file_control(d->h, "main", SQLITE_FCNTL_LAST_ERRNO, &e);
+    if (!e && sqlite3_file_control(d->h, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK && log && log->pMethods)
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &e);
+    return e;
+}
+
+/* EFBIG is a limit on the size of files (setrlimit(2)): for the operator the same as a disk that is full. */
+static bool is_disk_full(struct sqlite_db *d, int rc)
+{
+    int e = (rc & 0xff) == SQLITE_IOERR ? system_errno(d) : 0;
+    return rc == SQLITE_FULL || e == ENOSPC || e == EDQUOT || e == EFBIG;
 }
 
 /* Always false. */
 static bool fail(struct sqlite_db *d, int rc, struct error *err)
 {
     const char *why = sqlite3_errmsg(d->h);
-    int e = sqlite3_system_errno(d->h);
+    int e = system_errno(d);
     if (is_disk_full(d, rc)) {
         db_set_trouble(&d->base, DB_DISK);
         return error_set(err, ERROR_FULL, "The disk of the data directory is full.");

@@ -100,6 +100,41 @@ static void add_required(struct buf *b, struct exchange *x, int status, struct s
     buf_z(b, "],\"value\":\"No Value Recorded\"}},");
 }
 
+static bool names_a_secret(struct str name)
+{
+    static const struct str names[] = {{"token", 5}, {"access_token", 12}, {"apiKey", 6}, {"api_key", 7}, {"secretKey", 9},
+                                       {"secret", 6}, {"password", 8}, {"authorization", 13}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (str_eq_nocase(name, names[i]))
+            return true;
+    return false;
+}
+
+/* Bodies of errors are kept in logs of clients and proxies: what a query holds that opens doors is not repeated there. */
+static struct str shown_target(struct arena *a, struct str target)
+{
+    struct buf b = {.arena = a};
+    ptrdiff_t mark = str_find(target, STR("?"));
+    struct str rest = mark < 0 ? STR_NULL : str_sub(target, (size_t)mark + 1, target.n);
+    if (!rest.n)
+        return target;
+    buf_str(&b, str_sub(target, 0, (size_t)mark));
+    for (char before = '?'; rest.n; before = '&') {
+        ptrdiff_t end = str_find(rest, STR("&"));
+        struct str one = str_sub(rest, 0, end < 0 ? rest.n : (size_t)end);
+        ptrdiff_t equals = str_find(one, STR("="));
+        bool hide = equals >= 0 && names_a_secret(str_sub(one, 0, (size_t)equals));
+        buf_char(&b, before);
+        buf_str(&b, hide ? str_sub(one, 0, (size_t)equals + 1) : one);
+        if (hide)
+            buf_z(&b, "***");
+        if (end == (ptrdiff_t)rest.n - 1)
+            buf_char(&b, '&');
+        rest = end < 0 ? STR_NULL : str_sub(rest, (size_t)end + 1, rest.n);
+    }
+    return buf_get(&b);
+}
+
 struct str error_body(struct exchange *x, int status, struct str message, struct str details, struct str field)
 {
     struct buf b = {.arena = x->rq.arena};
@@ -118,7 +153,7 @@ struct str error_body(struct exchange *x, int status, struct str message, struct
         add_text(&b, "error", str_of(phrase_of(status)));
     buf_fmt(&b, "\"statusCode\":%d,", status);
     add_text(&b, "timestamp", str_of(now));
-    add_text(&b, "path", x->rq.target);
+    add_text(&b, "path", shown_target(b.arena, x->rq.target));
     add_text(&b, "message", message);
     add_required(&b, x, status, message, d, clean(b.arena, field));
     if (status == 500)

@@ -138,6 +138,7 @@ struct loop {
     struct conn *wheel[HTTP_WHEEL], *free_conn;
     struct conn *done;                  /* connections to look at: their clients have ended the stream */
     int64_t second;                     /* up to which the wheel has turned */
+    int64_t refused_second;             /* when a 503 was last logged */
     struct lingerer *lingering;
     int lingerers;
     struct arena *arena[HTTP_ARENAS_KEPT];

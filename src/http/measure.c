@@ -57,6 +57,16 @@ static const char *digits(int64_t n, char *end)
     return end;
 }
 
+/* A server that refuses work would else fill the log as fast as it is asked; the counters have them all. */
+static bool is_worth_a_line(struct exchange *x)
+{
+    if (x->status != 503)
+        return true;
+    bool first = x->loop->refused_second != x->loop->second;
+    x->loop->refused_second = x->loop->second;
+    return first;
+}
+
 void measure_answer(struct exchange *x)
 {
     struct server *s = x->loop->server;
@@ -68,7 +78,7 @@ void measure_answer(struct exchange *x)
     const char *method = x->rq.method.n < 8 ? x->rq.method.p : "other", *path = route ? route->path : "unmatched";
     const char *status_text = digits(x->status, status + sizeof status - 1);
     const char *ms_text = digits(ns / 1000000, ms + sizeof ms - 1);
-    if (x->error_id[0])
+    if (x->error_id[0] && is_worth_a_line(x))
         log_warn("request failed", "method", method, "route", path, "status", status_text, "errorId", x->error_id,
                  "requestId", x->rq.id, "error", x->why, NULL);
     log_debug("request", "method", method, "route", path, "status", status_text, "ms", ms_text, "requestId", x->rq.id,

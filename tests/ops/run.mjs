@@ -8,10 +8,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
-import { dieWithParent } from "../compat/carillon.mjs";
+import { Carillon, dieWithParent } from "../compat/carillon.mjs";
 
 export const program = process.env.CARILLON ?? fileURLToPath(new URL("../../build/carillon", import.meta.url));
 export const root = fileURLToPath(new URL("../..", import.meta.url));
+
+// What a failed test leaves running would keep its file from ending.
+const started = [];
+export async function serve(options) {
+  const server = new Carillon(options);
+  started.push(server);
+  return server.start();
+}
+after(() => Promise.all(started.map((server) => server.child && server.kill().then(() => server.removeDirectory()))));
 
 const dirs = [];
 export function scratch() {

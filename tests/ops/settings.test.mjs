@@ -6,8 +6,8 @@ import { createServer } from "node:net";
 import { once } from "node:events";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
-import { Carillon, freePort } from "../compat/carillon.mjs";
-import { refused, root, run, scratch } from "./run.mjs";
+import { freePort } from "../compat/carillon.mjs";
+import { refused, root, run, scratch, serve } from "./run.mjs";
 
 // setting → bad values. Secrets must not be repeated.
 const bad = {
@@ -108,7 +108,7 @@ test("what a variable sets, its flag sets too, and the flag wins", async () => {
     for (const line of server.log.trim().split("\n")) assert.doesNotThrow(() => JSON.parse(line), line);
     assert.match(server.log, /"level":"debug"/);
   };
-  const byFlag = await Carillon.start({
+  const byFlag = await serve({
     port: one,
     dir: scratch(),
     env: { CARILLON_LISTEN: "127.0.0.1:1", CARILLON_CLOCK: "real", CARILLON_LOG: "text", CARILLON_DEMO: "off", CARILLON_METRICS_TOKEN: "other" },
@@ -117,7 +117,7 @@ test("what a variable sets, its flag sets too, and the flag wins", async () => {
   await check(byFlag, one);
   await byFlag.stop();
   const dir = scratch();
-  const byVariable = await Carillon.start({
+  const byVariable = await serve({
     port: two, dir, env: Object.fromEntries(Object.entries(settings(two, dir)).map(([flag, value]) => [variable(flag), value])),
   });
   await check(byVariable, two);
@@ -126,7 +126,7 @@ test("what a variable sets, its flag sets too, and the flag wins", async () => {
 
 test("switches take the words that people use, and stand alone as flags", async () => {
   for (const [args, env, on] of [[["--demo"], {}, true], [["--demo", "off"], {}, false], [[], { CARILLON_DEMO: "true" }, true], [[], { CARILLON_DEMO: "0" }, false]]) {
-    const server = await Carillon.start({ args, env });
+    const server = await serve({ args, env });
     assert.equal((await fetch(`${server.url}/demo/config.json`)).status, on ? 200 : 404);
     await server.stop();
   }
@@ -135,7 +135,7 @@ test("switches take the words that people use, and stand alone as flags", async 
 test("several addresses, IPv6 among them, and a context path", async (t) => {
   const [a, b, c] = [await freePort(), await freePort(), await freePort()];
   const six = Object.values(networkInterfaces()).flat().some((i) => i.address === "::1");
-  const server = await Carillon.start({
+  const server = await serve({
     port: a, env: { CARILLON_LISTEN: `127.0.0.1:${a}, localhost:${b}${six ? `,[::1]:${c}` : ""}` },
   });
   assert.equal((await fetch(`http://localhost:${b}/v1/health-check`)).status, 200);
@@ -146,21 +146,21 @@ test("several addresses, IPv6 among them, and a context path", async (t) => {
     t.diagnostic("no IPv6 here");
     return;
   }
-  const only = await Carillon.start({ port: c, args: ["--listen", `[::1]:${c}`, "--listen", `127.0.0.1:${c}`] });
+  const only = await serve({ port: c, args: ["--listen", `[::1]:${c}`, "--listen", `127.0.0.1:${c}`] });
   assert.match(only.log, new RegExp(`http://\\[::1\\]:${c}`));
   await only.stop();
 });
 
 test("PORT means all interfaces, unless told otherwise; then /metrics wants a token", async () => {
   const port = await freePort();
-  const server = await Carillon.start({ port, env: { CARILLON_LISTEN: "", PORT: String(port) } });
+  const server = await serve({ port, env: { CARILLON_LISTEN: "", PORT: String(port) } });
   assert.equal((await fetch(`http://127.0.0.1:${port}/v1/health-check`)).status, 200);
   assert.equal((await fetch(`http://127.0.0.1:${port}/metrics`)).status, 401, "a public address and no token: closed");
   await server.stop();
   const listen = await freePort();
-  const other = await Carillon.start({ port: listen, env: { PORT: "1" } });
+  const other = await serve({ port: listen, env: { PORT: "1" } });
   await other.stop();
-  const token = await Carillon.start({ port, args: ["--listen", `0.0.0.0:${port}`, "--metrics-token", "t"] });
+  const token = await serve({ port, args: ["--listen", `0.0.0.0:${port}`, "--metrics-token", "t"] });
   assert.equal((await fetch(`http://127.0.0.1:${port}/metrics`)).status, 401);
   assert.equal((await fetch(`http://127.0.0.1:${port}/metrics`, { headers: { Authorization: "Bearer t" } })).status, 200);
   await token.stop();
@@ -176,12 +176,12 @@ test("an address in use, one that is not here, and a name that nobody knows", as
   await refused(["--data-dir", scratch(), "--listen", "192.0.2.1:0"], /cannot listen on 192\.0\.2\.1:0/i);
   await refused(["--data-dir", scratch(), "--listen", "no-such-host.invalid:0"], /cannot listen on no-such-host\.invalid:0/i);
   holder.close();
-  const server = await Carillon.start({ dir: scratch(), port: free });
+  const server = await serve({ dir: scratch(), port: free });
   await server.stop();
 });
 
 test("variables of the original that mean nothing here get one line each", async () => {
-  const server = await Carillon.start({ env: { MONGO_URL: "mongodb://u:canary-password@h/d", REDIS_HOST: "canary-host" } });
+  const server = await serve({ env: { MONGO_URL: "mongodb://u:canary-password@h/d", REDIS_HOST: "canary-host" } });
   await server.stop();
   assert.equal(server.log.match(/it means nothing here/g).length, 2);
   assert.match(server.log, /variable=MONGO_URL/);

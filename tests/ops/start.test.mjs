@@ -4,8 +4,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Carillon } from "../compat/carillon.mjs";
-import { refused, scratch, workflow, bell } from "./run.mjs";
+import { bell, refused, scratch, serve, workflow } from "./run.mjs";
 
 const everything = (dir) => readdirSync(dir).sort().map((name) => [name, statSync(join(dir, name)).isFile() ? readFileSync(join(dir, name), "base64") : ""]);
 const sqlite = (file, sql) =>
@@ -13,7 +12,7 @@ const sqlite = (file, sql) =>
 
 test("the first start makes the directory for its owner, and credentials in exactly the promised shape", async () => {
   const dir = join(scratch(), "data");
-  const server = await Carillon.start({ dir });
+  const server = await serve({ dir });
   assert.equal(statSync(dir).mode & 0o777, 0o700);
   for (const name of readdirSync(dir)) assert.equal(statSync(join(dir, name)).mode & 0o077, 0, `${name} is for its owner only`);
   assert.equal(statSync(join(dir, "credentials.json")).mode & 0o777, 0o600);
@@ -31,19 +30,19 @@ test("the first start makes the directory for its owner, and credentials in exac
 test("later starts keep everything, and write credentials.json again when it is gone or open to others", async () => {
   const dir = scratch();
   const file = join(dir, "credentials.json");
-  const first = await Carillon.start({ dir });
+  const first = await serve({ dir });
   await workflow(first, bell);
   const text = readFileSync(file, "utf8");
   await first.stop();
 
   rmSync(file);
-  const second = await Carillon.start({ dir });
+  const second = await serve({ dir });
   assert.equal(readFileSync(file, "utf8"), text);
   assert.equal((await second.call("GET", "/v2/workflows/bell")).status, 200);
   await second.stop();
 
   chmodSync(file, 0o644);
-  const third = await Carillon.start({ dir, env: { CARILLON_SECRET_KEY: "another-key-than-at-first" } });
+  const third = await serve({ dir, env: { CARILLON_SECRET_KEY: "another-key-than-at-first" } });
   assert.equal(readFileSync(file, "utf8"), text, "a key given later changes nothing");
   assert.equal(statSync(file).mode & 0o777, 0o600);
   assert.equal((await third.call("GET", "/v2/workflows", undefined, { key: "another-key-than-at-first" })).status, 401);
@@ -52,7 +51,7 @@ test("later starts keep everything, and write credentials.json again when it is 
 
 test("keys and identifiers of one's own fix Development's at the first start", async () => {
   const env = { CARILLON_SECRET_KEY: "sk.!~" + "k".repeat(251), CARILLON_APPLICATION_IDENTIFIER: "My_app-1" };
-  const server = await Carillon.start({ env });
+  const server = await serve({ env });
   assert.equal(server.dev.secretKey, env.CARILLON_SECRET_KEY);
   assert.equal(server.dev.applicationIdentifier, "My_app-1");
   assert.equal((await server.call("GET", "/v2/workflows")).status, 200);
@@ -95,7 +94,7 @@ test("a data directory that cannot be written", async (t) => {
 
 test("a data directory that another carillon uses: its process is named, and it goes on", async () => {
   const dir = scratch();
-  const server = await Carillon.start({ dir });
+  const server = await serve({ dir });
   const how = await refused(["--data-dir", dir, "--listen", "127.0.0.1:0"], /in use by another process \(pid \d+\)/);
   assert.ok(how.err.includes(`pid ${server.child.pid}`), how.err);
   assert.equal((await server.call("GET", "/v2/workflows")).status, 200);
@@ -104,14 +103,14 @@ test("a data directory that another carillon uses: its process is named, and it 
 
 test("a database made by a newer program is left alone", async () => {
   const dir = scratch();
-  await (await Carillon.start({ dir })).stop();
+  await (await serve({ dir })).stop();
   const file = join(dir, "carillon.db");
   sqlite(file, "INSERT INTO schema_migrations (version, name, applied_at) VALUES (9999, 'future', 0);");
   const before = readFileSync(file);
   await refused(["--data-dir", dir, "--listen", "127.0.0.1:0"], /version 9999.*newer/);
   assert.ok(before.equals(readFileSync(file)));
   sqlite(file, "DELETE FROM schema_migrations WHERE version = 9999;");
-  await (await Carillon.start({ dir })).stop();
+  await (await serve({ dir })).stop();
 });
 
 test("a damaged database file is named, and left alone", async () => {
@@ -124,7 +123,7 @@ test("a damaged database file is named, and left alone", async () => {
   assert.ok(!existsSync(join(dir, "credentials.json")));
 
   const torn = scratch();
-  await (await Carillon.start({ dir: torn })).stop();
+  await (await serve({ dir: torn })).stop();
   const bytes = readFileSync(join(torn, "carillon.db"));
   bytes.fill(0x5a, 100, 20000); // the schema's page and what follows
   writeFileSync(join(torn, "carillon.db"), bytes);
@@ -152,7 +151,7 @@ test("secret files that cannot be read, or are no secrets", async () => {
 
 test("a lost or a wrong encryption key is noticed, and no new one takes its place", async () => {
   const dir = scratch();
-  await (await Carillon.start({ dir })).stop();
+  await (await serve({ dir })).stop();
   const secret = readFileSync(join(dir, "encryption.secret"));
   rmSync(join(dir, "encryption.secret"));
   const before = everything(dir);
@@ -161,19 +160,19 @@ test("a lost or a wrong encryption key is noticed, and no new one takes its plac
   assert.deepEqual(everything(dir).map(([name]) => name), before.map(([name]) => name));
   await refused(["--data-dir", dir, "--listen", "127.0.0.1:0", "--encryption-key", "not-the-one-that-it-was"], /not the one that this store was sealed with/);
   writeFileSync(join(dir, "encryption.secret"), secret, { mode: 0o600 });
-  const server = await Carillon.start({ dir });
+  const server = await serve({ dir });
   assert.equal((await server.call("GET", "/v2/workflows")).status, 200);
   await server.stop();
 });
 
 test("secrets given as settings leave no files, and a shared file is warned about", async () => {
-  const server = await Carillon.start({ env: { JWT_SECRET: "a-secret-for-tokens", STORE_ENCRYPTION_KEY: "a-key-for-credentials" } });
+  const server = await serve({ env: { JWT_SECRET: "a-secret-for-tokens", STORE_ENCRYPTION_KEY: "a-key-for-credentials" } });
   assert.ok(!existsSync(join(server.dir, "jwt.secret")));
   assert.ok(!existsSync(join(server.dir, "encryption.secret")));
   await server.stop();
   const dir = scratch();
   writeFileSync(join(dir, "jwt.secret"), "x".repeat(64), { mode: 0o644 });
-  const open = await Carillon.start({ dir });
+  const open = await serve({ dir });
   assert.match(open.log, /warn a secret can be read by other users/);
   await open.stop();
 });
