@@ -140,7 +140,7 @@ static void namespaces_are_limited(void **state)
     (void)state;
     struct client *c = client_connected(&r, "1");
     for (int i = 1; i < LIMIT_NAMESPACES; i++) {
-        char text[16];
+        char text[40];
         snprintf(text, sizeof text, "40/n%d,", i);
         client_say(&r, c, text);
         HEARS_START(c, "40/n");
@@ -490,7 +490,7 @@ static void sockets_of_one_subscriber_are_limited(void **state)
         c[i] = client_attach(&r, false, NULL, "1");
         HEARS_START(c[i], "0{");
         for (int k = 0; k < LIMIT_NAMESPACES; k++) {
-            char text[16];
+            char text[40];
             snprintf(text, sizeof text, "40/n%d,", k);
             client_say(&r, c[i], text);
             const char *got = client_hear(c[i]);
