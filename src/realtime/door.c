@@ -111,8 +111,12 @@ void hub_handle_engineio(struct hub *h, struct request *rq)
 
 void hub_handle_plain(struct hub *h, struct request *rq)
 {
-    if (request_is_upgrade(rq))
+    if (request_is_upgrade(rq)) {
         hand_over(h, rq, true, STR_NULL, request_query(rq, "token"));
-    else
-        reply_empty(rq, 426);
+        return;
+    }
+    /* Its route is every path that has no other: what a path without a route gets (http/server.h). */
+    struct error err = {0};
+    error_http(&err, 404, "Cannot %.*s %.*s", STR_ARG(rq->method), STR_ARG(rq->path));
+    reply_error(rq, &err);
 }

@@ -1,6 +1,6 @@
 /* A server with live sockets and nothing else, for the real Socket.IO client: server PORT PING_MS TIMEOUT_MS.
  *
- * Prints the port that it listens on. A token is "<subscriber 1-9>[:context]"; all others are bad.
+ * Prints the port that it listens on. A token is "<subscriber number>[:context]"; all others are bad.
  * POST /emit?to=1&context= (body: the message), POST /changed?to=1, POST /unread?n=5, GET /state drive it.
  * SIGTERM stops it as a real server is stopped. */
 #include <signal.h>
@@ -18,13 +18,21 @@ struct app {
     _Atomic int unread, online;
 };
 
+static struct id subscriber(int64_t n)
+{
+    return (struct id){.b[9] = (uint8_t)(n >> 16), .b[10] = (uint8_t)(n >> 8), .b[11] = (uint8_t)n};
+}
+
 static bool authenticate(void *app, struct arena *a, struct str token, struct hub_identity *id)
 {
     (void)app;
-    if (!token.n || token.p[0] < '1' || token.p[0] > '9' || (token.n > 1 && token.p[1] != ':'))
+    int64_t n;
+    ptrdiff_t colon = str_find(token, STR(":"));
+    struct str head = str_sub(token, 0, colon < 0 ? token.n : (size_t)colon);
+    if (!str_to_i64(head, &n) || n < 1 || n > 0xffffff)
         return false;
-    *id = (struct hub_identity){.subscriber.b[11] = (uint8_t)(token.p[0] - '0'), .expires_ms = clock_real_ms() + 3600000,
-                                .context = token.n > 2 ? str_dup(a, str_sub(token, 2, token.n)) : STR_NULL};
+    *id = (struct hub_identity){.subscriber = subscriber(n), .expires_ms = clock_real_ms() + 3600000,
+                                .context = colon < 0 ? STR_NULL : str_dup(a, str_sub(token, (size_t)colon + 1, token.n))};
     return true;
 }
 
@@ -51,7 +59,7 @@ static int64_t number(struct request *rq, const char *name)
 
 static struct id addressee(struct request *rq)
 {
-    return (struct id){.b[11] = (uint8_t)number(rq, "to")};
+    return subscriber(number(rq, "to"));
 }
 
 static void engineio(struct request *rq) { hub_handle_engineio(((struct app *)rq->app)->hub, rq); }

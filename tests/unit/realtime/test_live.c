@@ -305,6 +305,8 @@ static void plain_transport_anywhere(void **state)
     int fd = open_websocket("/ws?token=bad");
     HEARS(fd, "close 4401");
     close(fd);
+    assert_int_equal(http("GET", "/ws?token=2", ""), 404);
+    assert_non_null(strstr(body_text, "\"message\":\"Cannot GET /ws\""));
 }
 
 static void a_stopping_server_lets_polls_go(void **state)
