@@ -286,7 +286,7 @@ static void the_port_is_not_shared_with_strangers(void **state)
     (void)state;
     snprintf(address, sizeof address, "127.0.0.1:%d", server_port(f.server, 0));
     assert_null(server_start(&c, &err));
-    assert_non_null(strstr(err.message, "EADDRINUSE"));
+    assert_non_null(strstr(err.message, "in use"));
     snprintf(address, sizeof address, "nonsense");
     assert_null(server_start(&c, &err));
 }
