@@ -64,11 +64,12 @@ async function fullDisk(server, full, room, pattern) {
   assert.match(first.no.body.message, pattern);
   assert.ok(Number(first.no.headers.get("retry-after")) > 0);
   await until(async () => (await health(server)) === 503, "an unhealthy answer");
-  // Refused at once now, still with the reason; other writes too.
-  const next = await trigger(server, "bell", "ada", "t-refused");
+  // Refused still, with the reason; other writes too. Big ones: something small may find a place where a bigger one did not.
+  const big = "x".repeat(400_000);
+  const next = await trigger(server, "bell", "ada", "t-refused", { text: big });
   assert.equal(next.status, 503);
   assert.match(next.body.message, pattern);
-  const other = await server.call("POST", "/v2/subscribers", { subscriberId: "new" });
+  const other = await server.call("POST", "/v2/subscribers", { subscriberId: "new", data: { big } });
   assert.equal(other.status, 503, other.text);
   // Reads go on.
   assert.equal((await server.call("GET", "/v1/messages?transactionId=t-before")).body.data.length, 1);
