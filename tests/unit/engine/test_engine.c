@@ -616,6 +616,46 @@ static void stopping_finishes_what_was_taken(void **state)
     rig_end(r);
 }
 
+static void *stop_engine(void *arg)
+{
+    engine_stop(arg, 0);
+    return NULL;
+}
+
+/* Nothing new leaves once the time for deliveries is over: its row waits for the next start. */
+static void no_attempt_leaves_while_stopping(void **state)
+{
+    struct rig *r = rig_start(state, true);
+    struct engine *e = r->engine;
+    struct gate g;
+    struct call c;
+    pthread_t stopper;
+    bool closing = false;
+    rig_workflow(r, "mail", EMAIL);
+    gate_drop(r, &g);
+    call_begin(r, &c, "mail", "t1", ADA);
+    assert_true(call_go(&c));
+    gate_wait_depth(r, 1);
+    pthread_create(&stopper, NULL, stop_engine, e);
+    while (!closing) {                  /* it waits for the plan, so it is still there */
+        pthread_mutex_lock(&e->lock);
+        closing = e->no_attempts;
+        pthread_mutex_unlock(&e->lock);
+        sched_yield();
+    }
+    gate_lift(r);
+    pthread_join(stopper, NULL);
+    assert_true(c.ended && !c.failed);
+    call_free(&c);
+    assert_int_equal(r->deliveries_n, 0);
+    assert_int_equal(count(r, "queue"), 1);
+    rig_engine_start(r);
+    rig_advance(r, 0);
+    assert_int_equal(r->deliveries_n, 1);
+    assert_nothing_left(r);
+    rig_end(r);
+}
+
 static void a_full_writer_refuses(void **state)
 {
     const enum db_kind kind = *(const enum db_kind *)*state;
@@ -961,6 +1001,7 @@ int main(int argc, char **argv)
         EACH_DB(a_delivery_in_flight_survives_a_stop),
         EACH_DB(a_delivery_in_flight_survives_a_kill),
         EACH_DB(stopping_finishes_what_was_taken),
+        EACH_DB(no_attempt_leaves_while_stopping),
         EACH_DB(a_full_writer_refuses),
         EACH_DB(a_stopping_writer_refuses),
         EACH_DB(delays_fire_in_order_at_their_times),
