@@ -44,6 +44,12 @@ size_t arena_used(const struct arena *a);
 #define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))
 #define ARENA_ARRAY(a, type, n) ((type *)arena_alloc((a), sizeof(type) * (size_t)(n)))
 
+/* The next free slot of a growing array in the arena; list, n and cap are lvalues, and cap starts at 0. */
+#define ARENA_SLOT(a, list, n, cap)                                                                                   \
+    ((n) == (cap) ? ((list) = arena_grow((a), (list), (cap) * sizeof *(list), ((cap) ? 2 * (cap) : 8) * sizeof *(list)), \
+                     (cap) = (cap) ? 2 * (cap) : 8, &(list)[(n)++])                                                     \
+                  : &(list)[(n)++])
+
 static inline void arena_cleanup_(struct arena **a) { arena_destroy(*a); }
 /* struct arena *a ARENA_SCOPED = arena_create(0); is destroyed at the end of its scope. */
 #define ARENA_SCOPED __attribute__((cleanup(arena_cleanup_)))

@@ -82,12 +82,7 @@ bool environment_list(struct db *db, struct arena *a, struct id organization, st
     *out = NULL;
     *n = 0;
     while ((step = db_step(s, err)) == DB_ROW) {
-        if (*n == cap) {
-            size_t more = cap ? cap * 2 : 8;
-            *out = arena_grow(a, *out, cap * sizeof **out, more * sizeof **out);
-            cap = more;
-        }
-        environment_read(s, a, &(*out)[(*n)++]);
+        environment_read(s, a, ARENA_SLOT(a, *out, *n, cap));
     }
     db_reset(s);
     return step == DB_DONE;
@@ -139,13 +134,8 @@ bool api_key_list(struct db *db, struct arena *a, struct id environment, struct 
     *out = NULL;
     *n = 0;
     while ((step = db_step(s, err)) == DB_ROW) {
-        if (*n == cap) {
-            size_t more = cap ? cap * 2 : 4;
-            *out = arena_grow(a, *out, cap * sizeof **out, more * sizeof **out);
-            cap = more;
-        }
         struct str hash = db_blob(s, 3);
-        (*out)[(*n)++] = (struct api_key){.environment = db_id(s, 0), .user = db_id(s, 1),
+        *ARENA_SLOT(a, *out, *n, cap) = (struct api_key){.environment = db_id(s, 0), .user = db_id(s, 1),
                                           .sealed = row_text(s, 2, a), .hash_hex = hex_encode(a, hash.p, hash.n)};
     }
     db_reset(s);

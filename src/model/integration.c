@@ -115,12 +115,7 @@ bool integration_list(struct db *db, struct arena *a, struct id environment, str
     *out = NULL;
     *n = 0;
     while ((step = db_step(s, err)) == DB_ROW) {
-        if (*n == cap) {
-            size_t more = cap ? cap * 2 : 8;
-            *out = arena_grow(a, *out, cap * sizeof **out, more * sizeof **out);
-            cap = more;
-        }
-        integration_read(s, a, &(*out)[(*n)++]);
+        integration_read(s, a, ARENA_SLOT(a, *out, *n, cap));
     }
     db_reset(s);
     return step == DB_DONE;

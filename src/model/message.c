@@ -128,12 +128,7 @@ bool message_collect(struct db_stmt *s, struct arena *a, struct message **out, s
     *out = NULL;
     *n = 0;
     while ((step = db_step(s, err)) == DB_ROW) {
-        if (*n == cap) {
-            size_t more = cap ? cap * 2 : 16;
-            *out = arena_grow(a, *out, cap * sizeof **out, more * sizeof **out);
-            cap = more;
-        }
-        message_read(s, a, &(*out)[(*n)++]);
+        message_read(s, a, ARENA_SLOT(a, *out, *n, cap));
     }
     db_reset(s);
     return step == DB_DONE;

@@ -174,12 +174,7 @@ bool workflow_list(struct db *db, struct arena *a, struct id environment, const 
     *out = NULL;
     *n = 0;
     while ((step = db_step(s, err)) == DB_ROW) {
-        if (*n == cap) {
-            size_t more = cap ? cap * 2 : 16;
-            *out = arena_grow(a, *out, cap * sizeof **out, more * sizeof **out);
-            cap = more;
-        }
-        workflow_read(s, a, &(*out)[(*n)++]);
+        workflow_read(s, a, ARENA_SLOT(a, *out, *n, cap));
     }
     db_reset(s);
     return step == DB_DONE;
