@@ -75,7 +75,7 @@ async function fullDisk(server, full, room, pattern) {
   assert.equal((await server.call("GET", "/v1/messages?transactionId=t-before")).body.data.length, 1);
   assert.equal((await server.call("GET", "/v2/workflows")).status, 200);
   assert.equal((await fetch(`${server.url}/metrics`)).status, 200);
-  assert.equal((await fetch(`${server.url}/demo`)).status, 200);
+  assert.equal((await server.call("GET", "/v2/subscribers")).status, 200);
   assert.match(server.log, /error store_not_writable/);
   room();
   await until(async () => (await health(server)) === 200, "recovery");
