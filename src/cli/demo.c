@@ -26,6 +26,7 @@ static const char workflow_doc[] =
     "\"in_app\":{\"enabled\":true},\"email\":{\"enabled\":true},\"sms\":{\"enabled\":true},\"push\":{\"enabled\":true},"
     "\"chat\":{\"enabled\":true},\"tool\":{\"enabled\":true}}}},\"steps\":["
     "{\"_id\":\"%s\",\"stepId\":\"inbox\",\"name\":\"Inbox\",\"type\":\"in_app\",\"active\":true,\"controlValues\":{"
+    "\"disableOutputSanitization\":true,"        /* the Inbox shows text, not HTML: & stays & */
     "\"subject\":\"{{ payload.subject | default: 'Hello' }}\",\"body\":\"{{ payload.message | default: 'It works.' }}\"}},"
     "{\"_id\":\"%s\",\"stepId\":\"email\",\"name\":\"E-mail\",\"type\":\"email\",\"active\":true,\"controlValues\":{"
     "\"skip\":{\"!==\":[{\"var\":\"payload.email\"},false]},"
