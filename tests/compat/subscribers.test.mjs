@@ -91,3 +91,14 @@ test("wildcards of the database are plain characters in a search", async () => {
   const { result } = await novu.subscribers.search({ email: "p%@pages" });
   assert.equal(result.data.length, 0);
 });
+
+test("a bulk create says which were new", async () => {
+  const { result } = await novu.subscribers.createBulk({
+    subscribers: [{ subscriberId: "bulk-1" }, { subscriberId: "bulk-2", firstName: "Evelyn" }],
+  });
+  assert.deepEqual(result.created.map((s) => s.subscriberId), ["bulk-1", "bulk-2"]);
+  const { result: again } = await novu.subscribers.createBulk({ subscribers: [{ subscriberId: "bulk-2" }, { subscriberId: "bulk-3" }] });
+  assert.deepEqual(again.created.map((s) => s.subscriberId), ["bulk-3"]);
+  assert.deepEqual(again.updated.map((s) => s.subscriberId), ["bulk-2"]);
+  assert.deepEqual(again.failed, []);
+});

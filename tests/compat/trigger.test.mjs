@@ -205,4 +205,8 @@ test("a message can be deleted", async () => {
   const { result: after } = await novu.messages.retrieve({ transactionId: ["t-many"], channel: "in_app" });
   assert.equal(after.data.length, before.data.length - 1);
   await assert.rejects(novu.messages.delete(before.data[0].id), (e) => e.statusCode === 404);
+  await novu.messages.deleteByTransactionId("t-many");
+  const { result: none } = await novu.messages.retrieve({ transactionId: ["t-many"] });
+  assert.equal(none.data.length, 0);
+  await assert.rejects(novu.messages.deleteByTransactionId("t-many"), (e) => e.statusCode === 404);
 });
