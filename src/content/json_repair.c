@@ -555,9 +555,29 @@ static enum end judge_end(struct repair *r, size_t out_start, size_t quote, bool
     return is_delimiter(at(r, before)) ? END_AGAIN : END_NO;
 }
 
-static bool parse_string(struct repair *r, bool stop_at_delimiter, size_t stop_at)
+/* How a text is read: where it ends if no quote does. */
+struct reading {
+    bool stop_at_delimiter;
+    size_t stop_at;
+    bool again;                 /* out: the text must be read once more, in this way */
+};
+
+/* Goes back to the text's opening quote, to read it in another way. */
+static bool read_again(struct repair *r, size_t start, size_t out_start, bool stop_at_delimiter, size_t stop_at,
+                       struct reading *how)
 {
+    r->i = start;
+    r->out.n = out_start;
+    *how = (struct reading){stop_at_delimiter, stop_at, true};
+    return true;
+}
+
+static bool read_string(struct repair *r, struct reading *how)
+{
+    const bool stop_at_delimiter = how->stop_at_delimiter;
+    const size_t stop_at = how->stop_at;
     size_t quote_bytes;
+    how->again = false;
     bool escaped = here(r) == '\\';
     if (escaped) {
         r->i++;
@@ -580,11 +600,7 @@ static bool parse_string(struct repair *r, bool stop_at_delimiter, size_t stop_a
         if (r->i >= r->text.n) {
             size_t last = previous(r, r->i - 1);
             if (!stop_at_delimiter && (last >= r->text.n || is_delimiter(at(r, last)))) {
-                if (!spend(r, r->text.n - start))
-                    return false;
-                r->i = start;
-                r->out.n = out_start;
-                return parse_string(r, true, SIZE_MAX);
+                return spend(r, r->text.n - start) && read_again(r, start, out_start, true, SIZE_MAX, how);
             }
             insert_before_space(r, "\"");
             return !r->failed;
@@ -604,13 +620,8 @@ static bool parse_string(struct repair *r, bool stop_at_delimiter, size_t stop_a
             enum end verdict = judge_end(r, out_start, quote, stop_at_delimiter, &again);
             if (verdict == END_YES)
                 return !r->failed;
-            if (verdict == END_AGAIN) {
-                if (!spend(r, quote - start))
-                    return false;
-                r->i = start;
-                r->out.n = out_start;
-                return parse_string(r, again == SIZE_MAX, again);
-            }
+            if (verdict == END_AGAIN)
+                return spend(r, quote - start) && read_again(r, start, out_start, again == SIZE_MAX, again, how);
             r->out.n = written;
             buf_z(&r->out, "\\\"");
             r->i = quote + (e.bytes ? e.bytes : n);
@@ -628,6 +639,17 @@ static bool parse_string(struct repair *r, bool stop_at_delimiter, size_t stop_a
         if (escaped)
             skip(r, '\\');
     }
+}
+
+/* Each further reading is paid for (spend), so that a text which sends us back for ever ends, too. */
+static bool parse_string(struct repair *r, bool stop_at_delimiter, size_t stop_at)
+{
+    struct reading how = {stop_at_delimiter, stop_at, false};
+    bool found;
+    do
+        found = read_string(r, &how);
+    while (found && how.again);
+    return found;
 }
 
 /* ---- numbers, words ---- */

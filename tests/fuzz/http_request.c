@@ -64,13 +64,21 @@ static int server(void)
     return server_port(s, 0);
 }
 
+/* From another address of the loopback net each time: the server hangs up first, so that each connection keeps a pair
+ * of ports in TIME_WAIT, and of one address alone they run out. */
 static int connected(void)
 {
+    static uint32_t round;
+    struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000002u + round++ % 60000)};
+    int late = 1;
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)server())};
     struct timeval patience = {.tv_sec = 20};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     inet_pton(AF_INET, "127.0.0.1", &a.sin_addr);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &late, sizeof late);
+    if (bind(fd, (struct sockaddr *)&from, sizeof from))
+        abort();
     if (connect(fd, (struct sockaddr *)&a, sizeof a))
         abort();
     return fd;

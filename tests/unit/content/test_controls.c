@@ -153,6 +153,8 @@ static void test_repair(void **state)
     struct error err = {0};
     assert_false(json_repair(a, STR("{\"a\":\"it's \"q\"\n\tx\"}"), &out, &err));
     assert_string_equal(err.message, "Colon expected at position 18");
+    /* Sends the reader back to the same quote for ever: refused, and not by way of the stack. */
+    assert_false(json_repair(a, STR("{t'\\,'..,\\"), &out, &err));
 }
 
 int main(void)
