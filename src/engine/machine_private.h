@@ -19,6 +19,19 @@ struct step_executor {
 
 extern const struct step_executor step_executors[STEP_TYPES];
 
+/* The step's current content; the frozen one if it was removed meanwhile. NULL: the trigger job. */
+const struct step_definition *machine_step(const struct machine *m, int job);
+void machine_job_set(struct machine *m, int job, enum job_status status);
+/* The jobs after `job`, until one waits or none is left. */
+void machine_continue(struct machine *m, int job);
+/* A failure that stops the run: what is pending behind it is canceled. */
+void machine_cancel_rest(struct machine *m, int failed);
+
+/* gates.c: false: *o says what the step came to without running. outputs: its rendered control values. */
+bool gates_pass(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, enum outcome *o);
+/* deliveries.c */
+void delivery_result(struct machine *m, const struct machine_input *in);
+
 struct effect *machine_effect(struct machine *m, enum effect_kind kind);
 void machine_log(struct machine *m, int job, enum detail d, enum detail_status st, struct str raw);
 void machine_log_message(struct machine *m, int job, enum detail d, enum detail_status st, struct str raw);
