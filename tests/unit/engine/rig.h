@@ -476,6 +476,13 @@ static inline void gate_wait_depth(struct rig *r, int n)
         sched_yield();
 }
 
+/* Until the writer has taken all that waited: there is room again. */
+static inline void gate_wait_room(struct rig *r)
+{
+    while (writer_depth(r->writer) > 0)
+        sched_yield();
+}
+
 static inline bool sql_apply(void *arg, struct db *db, struct error *err)
 {
     return db_exec(db, arg, err);

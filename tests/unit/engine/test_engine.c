@@ -674,6 +674,7 @@ static void a_full_writer_refuses(void **state)
     assert_int_equal(c.err.code, ERROR_OVERLOAD);
     call_free(&c);
     gate_lift(r);
+    gate_wait_room(r);
     rig_advance(r, 0);
     assert_int_equal(count(r, "events"), 0);
     assert_int_equal(r->deliveries_n, 0);
