@@ -29,6 +29,7 @@ static const char *const texts[DETAILS] = {
     [DETAIL_STEP_FAILED] = "Action step execution failed",
     [DETAIL_SEVERITY_OVERRIDDEN] = "Severity for the message was overridden",
     [DETAIL_CANCELED_BY_USER] = "Execution canceled by user",
+    [DETAIL_TOPIC_EVALUATED] = "Topic subscription preference evaluated",
 };
 
 struct str detail_text(enum detail d)

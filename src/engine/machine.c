@@ -170,7 +170,9 @@ void machine_start(struct machine *m, struct run *r, const struct machine_facts 
         }
     for (int i = 0; i < r->jobs_n; i++)
         machine_log(m, i, DETAIL_STEP_CREATED, DETAIL_PENDING, STR_NULL);
-    machine_log(m, 0, DETAIL_STEP_QUEUED, DETAIL_PENDING, STR_NULL);
+    machine_log(m, 0, DETAIL_STEP_QUEUED, DETAIL_PENDING, run_topics_raw(r));
+    if (r->topics.n)
+        machine_log(m, 0, DETAIL_TOPIC_EVALUATED, DETAIL_PENDING, run_topics_raw(r));
     machine_job_set(m, 0, JOB_COMPLETED);
     r->row.status = RUN_PROCESSING;
     machine_continue(m, 0);

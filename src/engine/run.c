@@ -118,7 +118,30 @@ struct str run_encode(struct run *r)
     }
     buf_z(&b, r->chain_ended ? "],\"e\":1,\"d\":" : "],\"e\":0,\"d\":");
     put_int(&b, r->lifecycle_detail);
+    if (r->topics.n) {
+        char hex[ID_HEX + 1];
+        id_hex(r->subscription, hex);
+        buf_fmt(&b, ",\"s\":\"%s\",\"t\":", hex);
+        buf_str(&b, r->topics);
+    }
     buf_char(&b, '}');
+    return buf_finish(&b);
+}
+
+struct str run_topics_raw(struct run *r)
+{
+    struct buf b = {.arena = r->arena};
+    yyjson_val *list, *v;
+    if (!r->topics.n || !json_parse(r->arena, r->topics, &list, NULL))
+        return STR_NULL;
+    buf_z(&b, "{\"topics\":[");
+    yyjson_arr_iter it = yyjson_arr_iter_with(list);
+    while ((v = yyjson_arr_iter_next(&it))) {
+        buf_z(&b, b.p[b.n - 1] == '[' ? "{\"topic\":" : ",{\"topic\":");
+        json_quote(&b, json_get_str(v, "topicKey"));
+        buf_char(&b, '}');
+    }
+    buf_z(&b, "]}");
     return buf_finish(&b);
 }
 
@@ -179,6 +202,10 @@ bool run_decode(const struct run_row *row, struct arena *arena, struct run *r, s
     r->chain_ended = json_get_int(root, "e", 0) != 0;
     int64_t d = json_get_int(root, "d", 0);
     r->lifecycle_detail = d > 0 && d < SKIP_REASONS ? (enum skip_reason)d : SKIP_NONE;
+    if ((v = json_get(root, "t"))) {
+        r->topics = json_write(arena, v);
+        id_parse(json_get_str(root, "s"), &r->subscription);
+    }
     return true;
 }
 

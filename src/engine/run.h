@@ -49,6 +49,9 @@ struct run {
     int log_n, log_cap;
     bool chain_ended;           /* no further step will start */
     enum skip_reason lifecycle_detail;
+    /* [{_topicId, topicKey, preferenceEvaluation?}] of the topics that it came through; empty: addressed singly. */
+    struct str topics;
+    struct id subscription;     /* the topic subscription whose preferences count (engine.md §6.6); zero: none */
 };
 
 enum derived { DERIVED_JOB = 0x4a, DERIVED_MESSAGE = 0x4d, DERIVED_DETAIL = 0x44, DERIVED_QUEUE = 0x51 };
@@ -57,6 +60,9 @@ struct id run_derived_id(struct id run, enum derived kind, int n);
 
 void run_log_add(struct run *r, int64_t now, int job, enum detail detail, enum detail_status status, bool message,
                  struct str raw);
+
+/* {"topics":[{"topic":key},…]}, as details of the trigger job say it (engine.md §12.E); empty without topics. */
+struct str run_topics_raw(struct run *r);
 
 /* Text of jobs and log in r->arena. */
 struct str run_encode(struct run *r);

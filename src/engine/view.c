@@ -152,7 +152,7 @@ yyjson_mut_val *run_view_json(yyjson_mut_doc *d, struct arena *a, const struct r
         json_add_val(d, o, "tags", v->version->tags);
     json_add_obj(d, o, "controls");
     add_to(d, o, v->subscriber, json_get(doc, "to"));
-    json_add_arr(d, o, "topics");
+    json_add_text(d, o, "topics", v->run->topics.n ? v->run->topics : STR("[]"));
     json_add_str(d, o, "severity", severity_name(r->severity));
     json_add_bool(d, o, "critical", v->version && v->version->critical);
     add_context(d, o, r->context);
