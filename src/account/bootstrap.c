@@ -30,6 +30,31 @@ static bool built_in(struct db *db, struct arena *a, struct id_source *ids, cons
     return integration_insert(db, &i, err);
 }
 
+static bool has_provider(const struct integration *list, size_t n, const char *provider)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eqz(list[i].provider_id, provider))
+            return true;
+    return false;
+}
+
+bool environment_add_demo(struct db *db, struct arena *a, struct id_source *ids, const struct environment *e, int64_t now,
+                          struct error *err)
+{
+    static const struct { const char *provider, *name; enum channel channel; } demo[] = {
+        {"novu-email", "Carillon outbox (email)", CHANNEL_EMAIL}, {"novu-sms", "Carillon outbox (SMS)", CHANNEL_SMS}};
+    struct integration *list;
+    size_t n;
+    if (!integration_list(db, a, e->id, &list, &n, err))
+        return false;
+    for (size_t i = 0; i < sizeof demo / sizeof *demo; i++)
+        if (!has_provider(list, n, demo[i].provider)
+            && (!built_in(db, a, ids, e, demo[i].provider, demo[i].channel, demo[i].name, now, err)
+                || !integration_elect_primary(db, e->id, demo[i].channel, (struct id){{0}}, err)))
+            return false;
+    return true;
+}
+
 bool environment_create(struct db *db, struct arena *a, const struct crypto_box *box, struct id_source *ids,
                         struct environment *e, struct id user, struct str secret, int64_t now, struct error *err)
 {
@@ -37,8 +62,7 @@ bool environment_create(struct db *db, struct arena *a, const struct crypto_box 
     return environment_insert(db, e, err)
         && api_key_insert(db, a, box, e->id, user, secret.n ? secret : crypto_random_hex(a, 16), now, err)
         && built_in(db, a, ids, e, "novu", CHANNEL_IN_APP, "Novu Inbox", now, err)
-        && (!e->outbox || (built_in(db, a, ids, e, "novu-email", CHANNEL_EMAIL, "Carillon outbox (email)", now, err)
-                           && built_in(db, a, ids, e, "novu-sms", CHANNEL_SMS, "Carillon outbox (SMS)", now, err)));
+        && (!e->outbox || environment_add_demo(db, a, ids, e, now, err));
 }
 
 static bool has_organization(struct db *db, bool *yes, struct error *err)

@@ -27,5 +27,8 @@ bool bootstrap_secret(struct arena *a, const char *path, struct str *secret, str
 struct environment;
 bool environment_create(struct db *db, struct arena *a, const struct crypto_box *box, struct id_source *ids,
                         struct environment *e, struct id user, struct str secret, int64_t now, struct error *err);
+/* The demo integrations of an environment whose outbox was switched on; nothing if it has them (decisions.md 5). */
+bool environment_add_demo(struct db *db, struct arena *a, struct id_source *ids, const struct environment *e, int64_t now,
+                          struct error *err);
 
 #endif

@@ -39,6 +39,37 @@ bool environment_insert(struct db *db, const struct environment *e, struct error
     return db_run(s, err);
 }
 
+bool environment_update(struct db *db, const struct environment *e, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "UPDATE environments SET name = ?2, application_identifier = ?3, settings = ?4, "
+                                       "outbox = ?5, updated_at = ?6 WHERE id = ?1", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, e->id);
+    db_bind_text(s, 2, e->name);
+    db_bind_text(s, 3, e->application_identifier);
+    db_bind_text(s, 4, e->settings);
+    db_bind_int(s, 5, e->outbox);
+    db_bind_int(s, 6, e->updated_at);
+    return db_run(s, err);
+}
+
+bool environment_delete(struct db *db, struct id id, struct error *err)
+{
+    static const char *const sql[] = {"DELETE FROM api_keys WHERE environment_id = ?1",
+                                      "DELETE FROM integrations WHERE environment_id = ?1",
+                                      "DELETE FROM environments WHERE id = ?1"};
+    for (size_t i = 0; i < sizeof sql / sizeof *sql; i++) {
+        struct db_stmt *s = db_prepare(db, sql[i], err);
+        if (!s)
+            return false;
+        db_bind_id(s, 1, id);
+        if (!db_run(s, err))
+            return false;
+    }
+    return true;
+}
+
 bool environment_find(struct db *db, struct arena *a, struct id id, struct environment *out, struct error *err)
 {
     struct db_stmt *s = db_prepare(db, "SELECT " ENVIRONMENT_COLUMNS " FROM environments WHERE id = ?1", err);

@@ -10,7 +10,8 @@ struct environment {
     struct str name, type;              /* "dev" or "prod" */
     struct str application_identifier;
     bool outbox;                        /* channels without integration go to the outbox (decisions.md 5) */
-    struct str settings;                /* JSON object */
+    struct str settings;                /* JSON object: {color, parentId, dns, bridge} and the switches of
+                                           src/api/environments.c */
     int64_t created_at, updated_at;
 };
 
@@ -22,6 +23,12 @@ struct api_key {
 static inline bool environment_is_production(const struct environment *e) { return str_eqz(e->type, "prod"); }
 
 bool environment_insert(struct db *db, const struct environment *e, struct error *err);
+/* Writes name, identifier, settings and outbox. ERROR_CONFLICT: the organisation has one of that name, or the identifier is
+ * taken. */
+bool environment_update(struct db *db, const struct environment *e, struct error *err);
+/* Takes the environment, its keys and its integrations: from then on nobody reaches what else it has, which is left to
+ * be purged. */
+bool environment_delete(struct db *db, struct id id, struct error *err);
 bool environment_find(struct db *db, struct arena *a, struct id id, struct environment *out, struct error *err);
 bool environment_find_by_application(struct db *db, struct arena *a, struct str identifier, struct environment *out,
                                      struct error *err);
