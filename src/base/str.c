@@ -33,6 +33,14 @@ ptrdiff_t str_find(struct str s, struct str needle)
     return hit ? hit - s.p : -1;
 }
 
+ptrdiff_t str_find_nocase(struct str s, struct str needle)
+{
+    for (size_t i = 0; i + needle.n <= s.n; i++)
+        if (str_eq_nocase((struct str){s.p + i, needle.n}, needle))
+            return (ptrdiff_t)i;
+    return -1;
+}
+
 static bool is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');

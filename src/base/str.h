@@ -45,6 +45,7 @@ static inline struct str str_sub(struct str s, size_t from, size_t to)
 bool str_eq_nocase(struct str a, struct str b);           /* ASCII letters only */
 int str_cmp(struct str a, struct str b);                  /* bytewise, then by length */
 ptrdiff_t str_find(struct str s, struct str needle);      /* offset or -1 */
+ptrdiff_t str_find_nocase(struct str s, struct str needle);     /* ASCII letters only */
 struct str str_trim(struct str s);                        /* ASCII white space at both ends */
 bool str_to_i64(struct str s, int64_t *out);              /* whole string, decimal; false if not */
 bool str_is_utf8(struct str s);                           /* RFC 3629: no surrogates, nothing over-long */

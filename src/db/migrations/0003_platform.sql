@@ -1,0 +1,1 @@
+-- platform: its tables come here.

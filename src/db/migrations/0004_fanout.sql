@@ -1,0 +1,1 @@
+-- fanout: its tables come here.

@@ -1,0 +1,1 @@
+-- engine: its tables come here.

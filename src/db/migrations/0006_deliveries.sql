@@ -1,0 +1,1 @@
+-- deliveries: its tables come here.

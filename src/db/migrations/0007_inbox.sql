@@ -1,0 +1,1 @@
+-- inbox: its tables come here.
