@@ -1,1 +1,2 @@
 -- platform: its tables come here.
+UPDATE schema_migrations SET version = version;

@@ -1,1 +1,2 @@
 -- engine: its tables come here.
+UPDATE schema_migrations SET version = version;
