@@ -4,7 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <unicode/ucal.h>
-#include <unicode/uenum.h>
+
+#include "content/zone.h"
 
 static const char *const months[] = {"January", "February", "March", "April", "May", "June", "July", "August",
                                      "September", "October", "November", "December"};
@@ -41,37 +42,6 @@ void date_show(struct shown_date *d)
 }
 
 /* ---- zones ---- */
-/* ICU's spelling of a zone's name; JavaScript does not mind the case. */
-static bool zone_name(struct str zone, UChar name[64])
-{
-    char plain[64];
-    UBool system = false;
-    UErrorCode status = U_ZERO_ERROR;
-    UChar canonical[64];
-    if (!zone.n || zone.n >= sizeof plain)
-        return false;
-    memcpy(plain, zone.p, zone.n);
-    plain[zone.n] = 0;
-    for (size_t i = 0; i <= zone.n; i++)
-        name[i] = (unsigned char)plain[i];
-    ucal_getCanonicalTimeZoneID(name, (int32_t)zone.n, canonical, 64, &system, &status);
-    if (U_SUCCESS(status) && system)
-        return true;
-    status = U_ZERO_ERROR;
-    UEnumeration *all = ucal_openTimeZones(&status);
-    const char *id;
-    bool found = false;
-    for (int32_t n = 0; U_SUCCESS(status) && !found && (id = uenum_next(all, &n, &status));) {
-        if (!str_eq_nocase(zone, (struct str){id, (size_t)n}))
-            continue;
-        for (int32_t i = 0; i <= n; i++)
-            name[i] = (unsigned char)id[i];
-        found = true;
-    }
-    uenum_close(all);
-    return found;
-}
-
 /* Steps are charged for what ICU does: some 10 µs for a calendar, more for a search through all names. */
 bool date_zone_offset(struct render *r, struct str zone, double ms, double *minutes)
 {
