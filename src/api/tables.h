@@ -16,6 +16,7 @@ ROUTE_TABLE(message);
 ROUTE_TABLE(integration);
 ROUTE_TABLE(environment);
 ROUTE_TABLE(environment_variable);
+ROUTE_TABLE(translation);
 ROUTE_TABLE(outbox);
 ROUTE_TABLE(outbox_wait);
 ROUTE_TABLE(inbox);
