@@ -27,6 +27,8 @@ static void write_done(struct write_task *t, const struct error *err)
         directory_changed(app->directory);
     if (w->flags & WRITE_DEFINITIONS)
         definitions_changed(app->definitions);
+    if (w->flags & WRITE_REMOVAL)
+        removals_kick(&app->removals);
     w->reply(w);
 }
 

@@ -7,6 +7,7 @@
 #define API_APP_H
 
 #include "account/directory.h"
+#include "api/removals.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/metrics.h"
@@ -28,6 +29,7 @@ struct app {
     struct str metrics_token;           /* empty: /metrics is open on loopback only */
     struct metrics *metrics;
     struct writer *writer;
+    struct removals removals;
     struct directory *directory;
     struct definitions *definitions;
     struct dispatcher *dispatcher;
@@ -72,7 +74,8 @@ extern const struct route_table app_tables[];
 
 enum write_flag {
     WRITE_DIRECTORY = 1,        /* environments, keys or integrations change */
-    WRITE_DEFINITIONS = 2       /* workflows change */
+    WRITE_DEFINITIONS = 2,      /* workflows change */
+    WRITE_REMOVAL = 4           /* something large may have been deleted */
 };
 
 /* A write on behalf of a request, allocated in rq->arena (usually inside a bigger struct). */

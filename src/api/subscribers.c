@@ -1,5 +1,6 @@
 /* /v2/subscribers (rest-api.md §6.2). */
 #include "api/app.h"
+#include "api/paging.h"
 #include "api/tables.h"
 
 struct subscriber_write {
@@ -41,7 +42,7 @@ static bool subscriber_apply(struct api_write *w, struct db *db, struct error *e
     case CREATE: return create_apply(x, db, err);
     case PATCH: return subscriber_update(db, environment, &x->patch, app_now(rq), err)
                     && subscriber_find(db, rq->arena, environment, x->patch.subscriber_id, &x->row, err);
-    case ERASE: return subscriber_delete(db, environment, x->patch.subscriber_id, err);
+    case ERASE: return subscriber_delete(db, environment, x->patch.subscriber_id, app_now(rq), err);
     }
     return false;
 }
@@ -116,6 +117,7 @@ static void handle_delete(struct request *rq)
     struct subscriber_write *x = write_new(rq);
     x->patch.subscriber_id = request_param(rq, "subscriberId");
     x->kind = ERASE;
+    x->w.flags = WRITE_REMOVAL;
     api_write(rq, &x->w);
 }
 
@@ -133,66 +135,24 @@ static void handle_get(struct request *rq)
     reply_json(rq, 0, subscriber_json(json_doc(rq->arena), &s, rq->principal.organization));
 }
 
-static void cursor_read(struct checks *c, const char *name, struct id *out)
+static yyjson_mut_val *item_json(struct request *rq, yyjson_mut_doc *d, const void *items, size_t i)
 {
-    struct str s = request_query(c->rq, name);
-    /* An id that cannot be one names no row: an empty page, like every unknown cursor. */
-    if (s.n && !id_parse(s, out))
-        memset(out->b, 0xff, sizeof out->b);
-}
-
-static void query_read(struct checks *c, struct subscriber_query *q)
-{
-    struct request *rq = c->rq;
-    struct str by = request_query(rq, "orderBy");
-    q->email = request_query(rq, "email");
-    q->phone = request_query(rq, "phone");
-    q->name = request_query(rq, "name");
-    q->subscriber_id = request_query(rq, "subscriberId");
-    q->limit = (int)check_query_int(c, "limit", 10, 1, 100);
-    q->ascending = str_eqz(request_query(rq, "orderDirection"), "ASC");
-    q->include_cursor = check_query_bool(c, "includeCursor", false);
-    q->by_updated_at = str_eqz(by, "updatedAt");
-    if (by.n && !q->by_updated_at && !str_eqz(by, "_id"))
-        check_fail(c, "orderBy must be one of the following values: updatedAt, _id");
-    cursor_read(c, "after", &q->after);
-    cursor_read(c, "before", &q->before);
-}
-
-static void add_cursor(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, struct id id)
-{
-    if (id_is_zero(id))
-        json_add_str(d, o, key, STR_NULL);
-    else
-        json_add_id(d, o, key, id);
+    return subscriber_json(d, (const struct subscriber *)items + i, rq->principal.organization);
 }
 
 static void handle_search(struct request *rq)
 {
     struct checks checks = checks_begin(rq);
-    struct subscriber_query q = {.limit = 0};
-    struct subscriber_page page;
+    struct subscriber_query q = {.email = request_query(rq, "email"), .phone = request_query(rq, "phone"),
+                                 .name = request_query(rq, "name"), .subscriber_id = request_query(rq, "subscriberId")};
+    struct page page;
     struct error err = {0};
-    query_read(&checks, &q);
-    if (!checks_done(&checks))
+    if (!paging_read(&checks, "_id", &q.page))
         return;
-    if (!id_is_zero(q.after) && !id_is_zero(q.before)) {
-        reply_fail(rq, 400, "Cannot specify both \"before\" and \"after\" cursors at the same time.");
-        return;
-    }
-    if (!subscriber_list(app_db(rq), rq->arena, rq->principal.environment, &q, &page, &err)) {
+    if (subscriber_list(app_db(rq), rq->arena, rq->principal.environment, &q, &page, &err))
+        reply_page(rq, json_doc(rq->arena), &page, item_json);
+    else
         reply_error(rq, &err);
-        return;
-    }
-    yyjson_mut_doc *d = json_doc(rq->arena);
-    yyjson_mut_val *o = yyjson_mut_obj(d), *list = json_add_arr(d, o, "data");
-    for (size_t i = 0; i < page.n; i++)
-        yyjson_mut_arr_append(list, subscriber_json(d, &page.items[i], rq->principal.organization));
-    add_cursor(d, o, "next", page.next);
-    add_cursor(d, o, "previous", page.previous);
-    json_add_int(d, o, "totalCount", page.total);
-    json_add_bool(d, o, "totalCountCapped", page.total_capped);
-    reply_json(rq, 0, o);
 }
 
 /* --- bulk: upsert each (rest-api.md §6.2) --------------------------------------------------------------------- */

@@ -148,6 +148,8 @@ static bool engine_open(struct serve *s, struct error *err)
     app->dispatcher = dispatcher_start(&dc, err);
     app->hub = app->dispatcher ? hub_start(&hc, err) : NULL;
     app->engine = app->hub ? engine_start(&ec, err) : NULL;
+    if (app->engine)
+        removals_start(&app->removals, app->writer);
     return app->engine != NULL;
 }
 

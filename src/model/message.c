@@ -1,6 +1,7 @@
 /* Messages in the store, and their stored form on the wire. */
 #include "model/message.h"
 
+#include "model/removal.h"
 #include "model/row.h"
 #include "model/message_private.h"
 
@@ -163,7 +164,7 @@ bool message_list(struct db *db, struct arena *a, struct id environment, const s
             buf_fmt(&sql, ", ?%d", 6 + (int)i);
         buf_char(&sql, ')');
     }
-    buf_z(&sql, " ORDER BY id DESC LIMIT ?4 OFFSET ?5");
+    buf_z(&sql, " AND " REMOVAL_NOT_HIDDEN("subscriber_id") " ORDER BY id DESC LIMIT ?4 OFFSET ?5");
     struct db_stmt *s = db_prepare(db, buf_finish(&sql).p, err);
     if (!s)
         return false;

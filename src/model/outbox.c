@@ -87,7 +87,6 @@ bool outbox_list(struct db *db, struct arena *a, struct id environment, const st
         buf_z(&sql, " AND id > ?7");
     buf_z(&sql, " ORDER BY id DESC LIMIT ?8");
     struct db_stmt *s = db_prepare(db, buf_finish(&sql).p, err);
-    struct buf like = {.arena = a};
     if (!s)
         return false;
     db_bind_id(s, 1, environment);
@@ -97,16 +96,8 @@ bool outbox_list(struct db *db, struct arena *a, struct id environment, const st
         db_bind_text(s, 3, q->to);
     if (q->transaction_id.n)
         db_bind_text(s, 4, q->transaction_id);
-    if (q->q.n) {
-        buf_char(&like, '%');
-        for (size_t i = 0; i < q->q.n; i++) {
-            if (strchr("%_\\", q->q.p[i]))
-                buf_char(&like, '\\');
-            buf_char(&like, q->q.p[i] >= 'A' && q->q.p[i] <= 'Z' ? (char)(q->q.p[i] + 32) : q->q.p[i]);
-        }
-        buf_char(&like, '%');
-        db_bind_text(s, 5, buf_finish(&like));
-    }
+    if (q->q.n)
+        db_bind_text(s, 5, row_contains(a, q->q));
     if (!id_is_zero(q->after))
         db_bind_id(s, 6, q->after);
     if (!id_is_zero(q->before))

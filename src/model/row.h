@@ -23,4 +23,7 @@ static inline bool row_one(struct db_stmt *s, const char *what, struct error *er
     return step == DB_ROW;
 }
 
+/* The LIKE pattern of "contains s" for columns in lower(), to be used with ESCAPE '\\': s's own wildcards are plain. */
+struct str row_contains(struct arena *a, struct str s);
+
 #endif

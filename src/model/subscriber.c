@@ -1,24 +1,23 @@
 /* Subscribers in the store. */
 #include "model/subscriber.h"
 
+#include "model/removal.h"
 #include "model/row.h"
-
-#define SUBSCRIBER_COLUMNS                                                                                            \
-    "id, environment_id, subscriber_id, first_name, last_name, email, phone, avatar, locale, timezone, data, channels, " \
-    "is_online, last_online_at, created_at, updated_at"
+#include "model/subscriber_private.h"
 
 static const char *const field_names[SUBSCRIBER_FIELDS] = {"firstName", "lastName", "email", "phone", "avatar",
                                                            "locale", "timezone", "data", "channels"};
 
-static void subscriber_read(struct db_stmt *s, struct arena *a, struct subscriber *out)
+void subscriber_read(struct db_stmt *s, int first, struct arena *a, struct subscriber *out)
 {
-    *out = (struct subscriber){.id = db_id(s, 0), .environment = db_id(s, 1), .subscriber_id = row_text(s, 2, a)};
+    *out = (struct subscriber){
+        .id = db_id(s, first), .environment = db_id(s, first + 1), .subscriber_id = row_text(s, first + 2, a)};
     for (int i = 0; i < SUBSCRIBER_FIELDS; i++)
-        out->field[i] = row_text(s, 3 + i, a);
-    out->is_online = db_is_null(s, 12) ? -1 : (int)db_int(s, 12);
-    out->last_online_at = db_int(s, 13);
-    out->created_at = db_int(s, 14);
-    out->updated_at = db_int(s, 15);
+        out->field[i] = row_text(s, first + 3 + i, a);
+    out->is_online = db_is_null(s, first + 12) ? -1 : (int)db_int(s, first + 12);
+    out->last_online_at = db_int(s, first + 13);
+    out->created_at = db_int(s, first + 14);
+    out->updated_at = db_int(s, first + 15);
 }
 
 bool subscriber_id_valid(struct str s)
@@ -95,7 +94,7 @@ bool subscriber_find(struct db *db, struct arena *a, struct id environment, stru
     db_bind_text(s, 2, subscriber_id);
     if (!row_one(s, "Subscriber not found", err))
         return false;
-    subscriber_read(s, a, out);
+    subscriber_read(s, 0, a, out);
     db_reset(s);
     return true;
 }
@@ -111,7 +110,7 @@ bool subscriber_find_by_id(struct db *db, struct arena *a, struct id environment
     db_bind_id(s, 2, id);
     if (!row_one(s, "Subscriber not found", err))
         return false;
-    subscriber_read(s, a, out);
+    subscriber_read(s, 0, a, out);
     db_reset(s);
     return true;
 }
@@ -208,16 +207,7 @@ bool subscriber_clear_online(struct db *db, int64_t now, struct error *err)
     return db_run(s, err);
 }
 
-static bool run_with_id(struct db *db, const char *sql, struct id id, struct error *err)
-{
-    struct db_stmt *s = db_prepare(db, sql, err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, id);
-    return db_run(s, err);
-}
-
-bool subscriber_delete(struct db *db, struct id environment, struct str subscriber_id, struct error *err)
+bool subscriber_delete(struct db *db, struct id environment, struct str subscriber_id, int64_t now, struct error *err)
 {
     struct db_stmt *s = db_prepare(
         db, "DELETE FROM subscribers WHERE environment_id = ?1 AND subscriber_id = ?2 RETURNING id", err);
@@ -229,166 +219,53 @@ bool subscriber_delete(struct db *db, struct id environment, struct str subscrib
         return false;
     struct id id = db_id(s, 0);
     db_reset(s);
-    return run_with_id(db, "DELETE FROM messages WHERE run_id IN (SELECT id FROM runs WHERE subscriber_id = ?1)", id, err)
-        && run_with_id(db, "DELETE FROM queue WHERE ref IN (SELECT id FROM runs WHERE subscriber_id = ?1)", id, err)
-        && run_with_id(db, "DELETE FROM runs WHERE subscriber_id = ?1", id, err);
+    return removal_begin(db, environment, REMOVAL_SUBSCRIBER, id, now, err);
 }
 
 /* --- lists ------------------------------------------------------------------------------------------ */
 
-enum { COUNT_CAP = 50000 };
-
-/* LIKE pattern for "contains", with its own wildcards escaped by a backslash. */
-static struct str contains_pattern(struct arena *a, struct str s)
+static void filter_bind(struct db_stmt *s, const void *arg)
 {
-    struct buf b = {.arena = a};
-    buf_char(&b, '%');
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '%' || s.p[i] == '_' || s.p[i] == '\\')
-            buf_char(&b, '\\');
-        buf_char(&b, s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] + 32) : s.p[i]);
-    }
-    buf_char(&b, '%');
-    return buf_finish(&b);
-}
-
-static void filter_sql(struct buf *b, const struct subscriber_query *q)
-{
-    buf_z(b, "environment_id = ?1");
+    const struct subscriber_query *q = arg;     /* its texts are patterns by now */
     if (q->email.n)
-        buf_z(b, " AND lower(email) LIKE ?2 ESCAPE '\\'");
+        db_bind_text(s, 5, q->email);
     if (q->phone.n)
-        buf_z(b, " AND lower(phone) LIKE ?3 ESCAPE '\\'");
+        db_bind_text(s, 6, q->phone);
     if (q->name.n)
-        buf_z(b, " AND lower(coalesce(first_name, '') || ' ' || coalesce(last_name, '')) LIKE ?4 ESCAPE '\\'");
+        db_bind_text(s, 7, q->name);
     if (q->subscriber_id.n)
-        buf_z(b, " AND subscriber_id = ?5");
+        db_bind_text(s, 8, q->subscriber_id);
 }
 
-static void bind_filter(struct db_stmt *s, struct arena *a, struct id environment, const struct subscriber_query *q)
+static void item_read(struct db_stmt *s, struct arena *a, void *item)
 {
-    db_bind_id(s, 1, environment);
-    if (q->email.n)
-        db_bind_text(s, 2, contains_pattern(a, q->email));
-    if (q->phone.n)
-        db_bind_text(s, 3, contains_pattern(a, q->phone));
-    if (q->name.n)
-        db_bind_text(s, 4, contains_pattern(a, q->name));
-    if (q->subscriber_id.n)
-        db_bind_text(s, 5, q->subscriber_id);
-}
-
-static bool count_matches(struct db *db, struct arena *a, struct id environment, const struct subscriber_query *q,
-                          struct subscriber_page *page, struct error *err)
-{
-    struct buf sql = {.arena = a};
-    buf_z(&sql, "SELECT count(*) FROM (SELECT 1 FROM subscribers WHERE ");
-    filter_sql(&sql, q);
-    buf_z(&sql, " LIMIT 50001) AS capped");
-    struct db_stmt *s = db_prepare(db, buf_finish(&sql).p, err);
-    if (!s)
-        return false;
-    bind_filter(s, a, environment, q);
-    if (!row_one(s, "no count", err))
-        return false;
-    page->total = db_int(s, 0);
-    page->total_capped = page->total > COUNT_CAP;
-    if (page->total_capped)
-        page->total = COUNT_CAP;
-    db_reset(s);
-    return true;
-}
-
-/* Keyset pages over (id) or (updated_at, id): rows beyond the cursor in the direction of reading. */
-static struct str page_sql(struct arena *a, const struct subscriber_query *q, bool has_cursor, bool reading_down)
-{
-    const char *key = q->by_updated_at ? "(updated_at, id)" : "id";
-    const char *bound = q->by_updated_at ? "(?6, ?7)" : "?7";
-    const char *order = reading_down ? "DESC" : "ASC";
-    const char *beyond = reading_down ? (q->include_cursor ? "<=" : "<") : (q->include_cursor ? ">=" : ">");
-    struct buf b = {.arena = a};
-    buf_z(&b, "SELECT " SUBSCRIBER_COLUMNS " FROM subscribers WHERE ");
-    filter_sql(&b, q);
-    if (has_cursor)
-        buf_fmt(&b, " AND %s %s %s", key, beyond, bound);
-    if (q->by_updated_at)
-        buf_fmt(&b, " ORDER BY updated_at %s, id %s LIMIT ?8", order, order);
-    else
-        buf_fmt(&b, " ORDER BY id %s LIMIT ?8", order);
-    return buf_finish(&b);
-}
-
-/* Is there anything before (after, for pages that are read backwards) the cursor? */
-static bool behind_exists(struct db *db, struct arena *a, struct id environment, const struct subscriber_query *q,
-                          const struct subscriber *cursor, bool *exists, struct error *err)
-{
-    struct subscriber_query other = *q;
-    bool backwards = !id_is_zero(q->before);
-    other.include_cursor = false;
-    struct db_stmt *s = db_prepare(db, page_sql(a, &other, true, q->ascending != backwards).p, err);
-    if (!s)
-        return false;
-    bind_filter(s, a, environment, q);
-    if (q->by_updated_at)
-        db_bind_int(s, 6, cursor->updated_at);
-    db_bind_id(s, 7, cursor->id);
-    db_bind_int(s, 8, 1);
-    enum db_step step = db_step(s, err);
-    db_reset(s);
-    *exists = step == DB_ROW;
-    return step != DB_FAILED;
+    subscriber_read(s, 0, a, item);
 }
 
 bool subscriber_list(struct db *db, struct arena *a, struct id environment, const struct subscriber_query *q,
-                     struct subscriber_page *page, struct error *err)
+                     struct page *page, struct error *err)
 {
-    struct id cursor = id_is_zero(q->before) ? q->after : q->before;
-    bool has_cursor = !id_is_zero(cursor), backwards = !id_is_zero(q->before);
-    bool down = q->ascending == backwards;
-    struct subscriber at = {.updated_at = 0};
-    *page = (struct subscriber_page){.items = ARENA_ARRAY(a, struct subscriber, q->limit + 1)};
-    if (has_cursor) {
-        struct error missing;
-        if (!subscriber_find_by_id(db, a, environment, cursor, &at, &missing))
-            return missing.code == ERROR_NOT_FOUND || (*err = missing, false);   /* unknown cursor: an empty page */
+    struct subscriber_query patterns = *q;
+    struct buf filter = {.arena = a};
+    struct page_source source = {.columns = SUBSCRIBER_COLUMNS, .from = "subscribers", .id = "id", .scope = "environment_id = ?1",
+                                 .by = q->page.by_updated_at ? "updated_at" : NULL, .bind = filter_bind, .read = item_read,
+                                 .item_size = sizeof(struct subscriber), .arg = &patterns};
+    if (q->email.n) {
+        buf_z(&filter, " AND lower(email) LIKE ?5 ESCAPE '\\'");
+        patterns.email = row_contains(a, q->email);
     }
-    if (!count_matches(db, a, environment, q, page, err))
-        return false;
-    struct db_stmt *s = db_prepare(db, page_sql(a, q, has_cursor, down).p, err);
-    enum db_step step;
-    if (!s)
-        return false;
-    bind_filter(s, a, environment, q);
-    if (has_cursor && q->by_updated_at)
-        db_bind_int(s, 6, at.updated_at);
-    if (has_cursor)
-        db_bind_id(s, 7, cursor);
-    db_bind_int(s, 8, q->limit + 1);
-    while ((step = db_step(s, err)) == DB_ROW)
-        subscriber_read(s, a, &page->items[page->n++]);
-    db_reset(s);
-    if (step != DB_DONE)
-        return false;
-    bool more = page->n > (size_t)q->limit;
-    if (more)
-        page->n = (size_t)q->limit;
-    if (backwards)
-        for (size_t i = 0; i < page->n / 2; i++) {
-            struct subscriber t = page->items[i];
-            page->items[i] = page->items[page->n - 1 - i];
-            page->items[page->n - 1 - i] = t;
-        }
-    /* What lies on the other side of the cursor: the cursor itself, unless it is part of the page. */
-    bool behind = has_cursor;
-    if (page->n && has_cursor && q->include_cursor && !behind_exists(db, a, environment, q, &at, &behind, err))
-        return false;
-    if (page->n) {
-        if (backwards ? behind : more)
-            page->next = page->items[page->n - 1].id;
-        if (backwards ? more : behind)
-            page->previous = page->items[0].id;
+    if (q->phone.n) {
+        buf_z(&filter, " AND lower(phone) LIKE ?6 ESCAPE '\\'");
+        patterns.phone = row_contains(a, q->phone);
     }
-    return true;
+    if (q->name.n) {
+        buf_z(&filter, " AND lower(coalesce(first_name, '') || ' ' || coalesce(last_name, '')) LIKE ?7 ESCAPE '\\'");
+        patterns.name = row_contains(a, q->name);
+    }
+    if (q->subscriber_id.n)
+        buf_z(&filter, " AND subscriber_id = ?8");
+    source.filter = buf_finish(&filter);
+    return page_read(db, a, environment, &source, &q->page, page, err);
 }
 
 yyjson_mut_val *subscriber_json(yyjson_mut_doc *d, const struct subscriber *s, struct id organization)

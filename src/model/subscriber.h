@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "db/db.h"
+#include "model/page.h"
 
 /* The profile fields, in the order of the columns. */
 enum subscriber_field {
@@ -50,26 +51,18 @@ bool subscriber_set_online(struct db *db, struct id environment, struct id id, b
                            struct error *err);
 /* At start: nobody is connected to a process that has just begun (inbox-realtime.md §6.3). */
 bool subscriber_clear_online(struct db *db, int64_t now, struct error *err);
-/* Removes the subscriber and their messages and runs. ERROR_NOT_FOUND if missing. */
-bool subscriber_delete(struct db *db, struct id environment, struct str subscriber_id, struct error *err);
+/* Hides the subscriber at once; what hung on them (runs, messages, subscriptions, preferences) goes in chunks
+ * (removal.h). ERROR_NOT_FOUND if missing. */
+bool subscriber_delete(struct db *db, struct id environment, struct str subscriber_id, int64_t now, struct error *err);
 
 struct subscriber_query {
     struct str email, phone, name;          /* case-insensitive substring; empty: no filter */
     struct str subscriber_id;               /* exact */
-    struct id after, before;                /* cursor, zero: none (rest-api.md §3.4) */
-    bool ascending, include_cursor, by_updated_at;
-    int limit;
+    struct page_query page;
 };
-
-struct subscriber_page {
-    struct subscriber *items;
-    size_t n;
-    struct id next, previous;               /* zero: none */
-    int64_t total;
-    bool total_capped;                      /* counting stops at 50,000 */
-};
+/* Items: struct subscriber. */
 bool subscriber_list(struct db *db, struct arena *a, struct id environment, const struct subscriber_query *q,
-                     struct subscriber_page *page, struct error *err);
+                     struct page *page, struct error *err);
 
 /* The wire form (SubscriberResponseDto). */
 yyjson_mut_val *subscriber_json(yyjson_mut_doc *d, const struct subscriber *s, struct id organization);

@@ -152,17 +152,9 @@ bool workflow_list(struct db *db, struct arena *a, struct id environment, const 
                    struct workflow **out, size_t *n, struct error *err)
 {
     static const char *const orders[] = {"created_at", "updated_at", "name", "coalesce(last_triggered_at, 0)"};
-    struct buf like = {.arena = a};
     struct db_stmt *s;
     enum db_step step;
     size_t cap = 0;
-    buf_char(&like, '%');
-    for (size_t i = 0; i < q->query.n; i++) {
-        if (strchr("%_\\", q->query.p[i]))
-            buf_char(&like, '\\');
-        buf_char(&like, q->query.p[i] >= 'A' && q->query.p[i] <= 'Z' ? (char)(q->query.p[i] + 32) : q->query.p[i]);
-    }
-    buf_char(&like, '%');
     s = db_prepare(db, str_fmt(a, "SELECT " WORKFLOW_COLUMNS " FROM workflows WHERE environment_id = ?1 AND (?2 IS NULL OR "
                                   "lower(name) LIKE ?2 ESCAPE '\\' OR lower(identifier) LIKE ?2 ESCAPE '\\') "
                                   "ORDER BY %s %s, id %s", orders[q->order_by], q->ascending ? "ASC" : "DESC",
@@ -170,7 +162,7 @@ bool workflow_list(struct db *db, struct arena *a, struct id environment, const 
     if (!s)
         return false;
     db_bind_id(s, 1, environment);
-    db_bind_text(s, 2, q->query.n ? buf_finish(&like) : STR_NULL);
+    db_bind_text(s, 2, q->query.n ? row_contains(a, q->query) : STR_NULL);
     *out = NULL;
     *n = 0;
     while ((step = db_step(s, err)) == DB_ROW) {

@@ -6,6 +6,7 @@ CREATE TABLE topics (
   environment_id BLOB NOT NULL,
   key TEXT NOT NULL,
   name TEXT NOT NULL,
+  data TEXT,
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
   PRIMARY KEY (environment_id, id),
@@ -22,11 +23,11 @@ CREATE TABLE topic_subscriptions (
   context TEXT NOT NULL,
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
-  PRIMARY KEY (environment_id, id),
+  PRIMARY KEY (topic_id, id),
   UNIQUE (topic_id, identifier)
 );
 -- The fan-out walks a topic by subscriber; a subscriber's own list goes by id.
-CREATE INDEX topic_subscriptions_by_topic ON topic_subscriptions (topic_id, subscriber_id, id);
+CREATE INDEX topic_subscriptions_by_topic ON topic_subscriptions (topic_id, context, subscriber_id, id);
 CREATE INDEX topic_subscriptions_by_subscriber ON topic_subscriptions (subscriber_id, id);
 
 -- What one subscriber chose: globally (workflow_id and subscription_id zero), for a workflow (subscription_id zero), or
@@ -44,7 +45,7 @@ CREATE TABLE preferences (
   updated_at INTEGER NOT NULL,
   PRIMARY KEY (subscriber_id, workflow_id, subscription_id, context)
 );
-CREATE INDEX preferences_by_subscription ON preferences (subscription_id);
+CREATE INDEX preferences_by_subscription ON preferences (subscription_id, id);
 CREATE INDEX preferences_by_workflow ON preferences (workflow_id);
 
 CREATE TABLE contexts (
@@ -53,11 +54,26 @@ CREATE TABLE contexts (
   type TEXT NOT NULL,
   identifier TEXT NOT NULL,
   data TEXT NOT NULL,
+  bridge_url TEXT,
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
   PRIMARY KEY (environment_id, type, identifier)
 );
-CREATE UNIQUE INDEX contexts_by_age ON contexts (environment_id, created_at, id);
+CREATE UNIQUE INDEX contexts_by_id ON contexts (environment_id, id);
+CREATE INDEX contexts_by_age ON contexts (environment_id, created_at, id);
+CREATE INDEX contexts_by_change ON contexts (environment_id, updated_at, id);
+
+-- Tombstones: what was deleted, and what hung on it is still being removed, a chunk a commit.
+CREATE TABLE removals (
+  ref BLOB NOT NULL PRIMARY KEY,
+  environment_id BLOB NOT NULL,
+  kind INTEGER NOT NULL,
+  created_at INTEGER NOT NULL
+);
+
+-- Lists of subscribers and topics by their last change.
+CREATE INDEX subscribers_by_change ON subscribers (environment_id, updated_at, id);
+CREATE INDEX topics_by_change ON topics (environment_id, updated_at, id);
 
 -- Legacy tenants and what a workflow does differently for one (rest-api.md §7).
 CREATE TABLE tenants (

@@ -199,7 +199,7 @@ static void one_new_subscriber_from_many_threads(void **state)
 static bool delete_ada(struct write_task *t, struct db *db, struct error *err)
 {
     (void)t;
-    return subscriber_delete(db, ((struct gate *)t)->rig->environment, STR("ada"), err);
+    return subscriber_delete(db, ((struct gate *)t)->rig->environment, STR("ada"), 0, err);
 }
 
 static void a_subscriber_deleted_meanwhile_is_made_anew(void **state)
