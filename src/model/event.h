@@ -8,8 +8,11 @@ struct event {
     struct id id, environment, workflow;
     struct str transaction_id, request_id;
     struct str idempotency_hash, body_hash;     /* 32 bytes each, or empty */
-    struct str doc;                             /* {payload, overrides, to, actor, tenant, context} */
+    /* {payload, overrides, to, actor, tenant, context}. Of more than 100 single recipients `to` has only the topics
+     * beside them; without `to` it went to everybody, or to such recipients alone. */
+    struct str doc;
     int64_t created_at;
+    struct str trace;                           /* what is worth telling about it, see trace.h; p NULL: nothing */
 };
 
 enum event_insert { EVENT_INSERTED, EVENT_DUPLICATE, EVENT_FAILED };
@@ -19,5 +22,6 @@ bool event_find(struct db *db, struct arena *a, struct id environment, struct id
 bool event_find_by_transaction(struct db *db, struct arena *a, struct id environment, struct str transaction_id,
                                struct event *out, struct error *err);
 bool event_find_by_idempotency(struct db *db, struct arena *a, struct str hash, struct event *out, struct error *err);
+bool event_set_trace(struct db *db, struct id environment, struct id id, struct str trace, struct error *err);
 
 #endif

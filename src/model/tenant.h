@@ -1,0 +1,36 @@
+/* Legacy tenants: whom a trigger acts for, and what a workflow does differently for one (rest-api.md §7,
+ * decisions.md 12).
+ */
+#ifndef MODEL_TENANT_H
+#define MODEL_TENANT_H
+
+#include "base/json.h"
+#include "db/db.h"
+
+struct tenant {
+    struct id id, environment;
+    struct str identifier;
+    struct str name, data;              /* p NULL: none; data is JSON text */
+    int64_t created_at, updated_at;
+};
+
+bool tenant_find(struct db *db, struct arena *a, struct id environment, struct str identifier, struct tenant *out,
+                 struct error *err);
+/* Inserts t with its id, or updates name and data of the existing one where t has them (p not NULL). */
+bool tenant_upsert(struct db *db, const struct tenant *t, struct error *err);
+/* {identifier, name, data}: what templates and conditions see. */
+yyjson_mut_val *tenant_variable(yyjson_mut_doc *d, const struct tenant *t);
+
+struct workflow_override {
+    struct id id, environment, workflow, tenant;
+    bool active;
+    struct str preferences;             /* JSON object {email: true, …} */
+    int64_t created_at, updated_at;
+};
+
+/* One a workflow and tenant; an existing one is replaced but for its id. */
+bool workflow_override_upsert(struct db *db, const struct workflow_override *o, struct error *err);
+bool workflow_override_find(struct db *db, struct arena *a, struct id workflow, struct id tenant,
+                            struct workflow_override *out, struct error *err);
+
+#endif
