@@ -4,8 +4,14 @@
  * watches the queue for what is due. All triggers of one subscriber and all advances of one run go through one
  * worker, in order.
  *
- * A trigger for up to 100 recipients is expanded and its first steps are done in the same commit that accepts it; of
- * more recipients the rest follows in chunks of 100 behind a cursor in the queue, so memory stays flat.
+ * A trigger for up to 100 single recipients is expanded and its first steps are done in the same commit that accepts
+ * it. Everything else (more recipients, topics, a broadcast) follows in chunks of 100 runs, one chunk of an event at a
+ * time, behind a cursor that is stored with the event (model/fanout.h): memory stays flat, a kill loses nothing and
+ * repeats nothing.
+ *
+ * Fairness: a worker takes a chunk of a fan-out only when nothing else waits for it, or after FAIR_SHARE other items in a
+ * row. So a small trigger waits for one chunk at most, however many people a broadcast goes to, and the broadcast goes
+ * on under any load.
  */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
@@ -16,6 +22,7 @@
 #include "db/writer.h"
 #include "engine/definition.h"
 #include "engine/machine.h"
+#include "engine/recipients.h"
 
 struct engine;
 
@@ -77,6 +84,8 @@ struct trigger {
     struct str request_id, transaction_id;
     struct str idempotency_hash, body_hash; /* 32 bytes or empty */
     yyjson_val *to, *payload, *overrides, *actor, *tenant, *context;    /* NULL where absent */
+    bool broadcast;                         /* to everybody of the environment; `to` is not read */
+    bool strict;                            /* subscriberIds: decisions.md 8 */
     /* Set for done: */
     enum trigger_result {
         TRIGGER_FRESH,
@@ -99,12 +108,12 @@ void engine_delivered(struct engine_delivery *d, const struct machine_input *res
  * timer thread. ERROR_BAD_INPUT if `to` is in the past; one advance at a time waits for the other. */
 bool engine_advance_clock(struct engine *e, int64_t to, void (*done)(void *arg), void *arg, struct error *err);
 
+/* Somebody else has put an item into the queue that is due then. */
+void engine_due(struct engine *e, int64_t due_at);
+
 /* Triggers and due items taken but not finished. */
 int64_t engine_busy(const struct engine *e);
 /* Can it take another trigger now? */
 bool engine_accepting(const struct engine *e);
-
-/* Recipients of `to`: single subscribers, later duplicates win, first position kept (engine.md §1.5). */
-size_t trigger_recipients(struct arena *a, yyjson_val *to, struct subscriber_patch **out);
 
 #endif

@@ -11,7 +11,8 @@
 enum {
     CHUNK = 100,                /* recipients expanded in one plan */
     WORKER_QUEUE_MAX = 8192,    /* items waiting at one worker before triggers are refused */
-    REPLANS_MAX = 20
+    REPLANS_MAX = 20,
+    FAIR_SHARE = 16             /* other items that a worker takes in a row while a chunk of a fan-out waits */
 };
 
 enum work_kind { WORK_TRIGGER, WORK_DUE, WORK_DELIVERED };
@@ -27,12 +28,18 @@ struct work {
     struct work *next;
 };
 
+/* First in, first out. */
+struct lane {
+    struct work *first, **last;
+};
+
 struct worker {
     struct engine *engine;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    struct work *first, **last;
+    struct lane lane, chunks;   /* chunks of fan-outs apart: see "Fairness" in engine.h */
+    int in_a_row;               /* items of lane taken while a chunk waited */
     _Atomic int depth;
     bool stop;
     struct db *db;

@@ -3,27 +3,22 @@
 
 #include <stdlib.h>
 
+/* What all runs of one plan share. */
+struct expansion {
+    struct worker *worker;
+    struct plan *plan;
+    struct definition *definition;
+    yyjson_val *doc;                    /* the event's */
+    struct str context;
+    enum severity severity;
+    int64_t now;
+    bool company_known;
+    yyjson_val *actor, *tenant;
+};
+
 static yyjson_val *plain_object(yyjson_val *v)
 {
     return yyjson_is_obj(v) ? v : NULL;
-}
-
-/* {payload, overrides, to, actor, tenant, context} as text: stored once, referred to by every run. */
-static struct str event_doc(struct arena *a, const struct trigger *t)
-{
-    const struct { const char *key; yyjson_val *v; } members[] = {
-        {"payload", t->payload}, {"overrides", t->overrides}, {"to", t->to},
-        {"actor", t->actor}, {"tenant", t->tenant}, {"context", t->context}};
-    struct buf b = {.arena = a};
-    buf_char(&b, '{');
-    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
-        if (!members[i].v)
-            continue;
-        buf_fmt(&b, "%s\"%s\":", b.n > 1 ? "," : "", members[i].key);
-        buf_str(&b, json_write(a, members[i].v));
-    }
-    buf_char(&b, '}');
-    return buf_finish(&b);
 }
 
 static enum severity severity_of(const struct definition *d, yyjson_val *overrides)
@@ -60,69 +55,188 @@ static struct str context_keys(struct arena *a, yyjson_val *context)
     return buf_finish(&b);
 }
 
-/* Finds the recipient, or says how they will be stored. */
-static bool recipient_load(struct worker *w, struct plan *p, struct planned_run *r, const struct subscriber_patch *patch,
-                           int64_t now, struct error *err)
+static struct expansion expansion_begin(struct worker *w, struct plan *p, struct definition *d, yyjson_val *doc)
 {
-    struct error missing = {0};
-    struct id environment = p->event.environment;
-    r->patch = *patch;
-    if (subscriber_find(w->db, p->arena, environment, patch->subscriber_id, &r->subscriber, &missing)) {
-        r->upsert = subscriber_patch_changes(patch, &r->subscriber);
-    } else if (missing.code == ERROR_NOT_FOUND) {
-        r->upsert = true;
-        r->subscriber = (struct subscriber){.id = id_new(w->engine->c.ids, now), .environment = environment,
-                                            .subscriber_id = patch->subscriber_id, .is_online = -1, .created_at = now};
-    } else {
-        *err = missing;
+    p->runs = ARENA_ARRAY(p->arena, struct planned_run, CHUNK);
+    p->refusals = ARENA_ARRAY(p->arena, struct planned_refusal, CHUNK);
+    return (struct expansion){.worker = w, .plan = p, .definition = d, .doc = doc,
+                              .context = context_keys(p->arena, json_get(doc, "context")),
+                              .severity = severity_of(d, plain_object(json_get(doc, "overrides"))),
+                              .now = clock_now_ms(w->engine->c.clock)};
+}
+
+static bool company_once(struct expansion *x, struct facts *f, struct error *err)
+{
+    if (!x->company_known
+        && !company_facts(x->worker, x->plan, &x->plan->event, x->doc, f->environment->environment.organization, &f->machine, err))
         return false;
+    if (!x->company_known) {
+        x->actor = f->machine.actor;
+        x->tenant = f->machine.tenant;
+        x->company_known = true;
     }
-    if (r->upsert) {
-        subscriber_patch_apply(patch, &r->subscriber);
-        r->subscriber.updated_at = now;
+    f->machine.actor = x->actor;
+    f->machine.tenant = x->tenant;
+    return true;
+}
+
+/* Starts the run of r->person, who may have come through topics (as in struct run). */
+static bool run_start(struct expansion *x, struct planned_run *r, struct str topics, struct id subscription, struct error *err)
+{
+    struct engine *e = x->worker->engine;
+    struct plan *p = x->plan;
+    struct facts f;
+    r->fresh = true;
+    r->run = (struct run){.arena = p->arena, .topics = topics, .subscription = subscription};
+    r->run.row = (struct run_row){
+        .id = id_new(e->c.ids, x->now), .environment = p->event.environment, .event = p->event.id,
+        .workflow = x->definition->workflow.id, .workflow_version = x->definition->workflow.version,
+        .subscriber = r->person.row.id, .context = x->context, .severity = x->severity, .created_at = x->now,
+        .updated_at = x->now};
+    if (!facts_load(e, x->worker->db, p->arena, &r->run.row, &p->event, x->doc, x->definition, &r->person.row, &f, err))
+        return false;
+    bool ok = company_once(x, &f, err);
+    if (ok) {
+        f.machine.now = x->now;
+        machine_start(&r->machine, &r->run, &f.machine);
+        effects_complete(p, r, &f);
+        p->runs_n++;
+    }
+    facts_release(&f);
+    return ok;
+}
+
+static bool singles_expand(struct expansion *x, const struct recipient *list, size_t n, struct error *err)
+{
+    struct plan *p = x->plan;
+    for (size_t i = 0; i < n; i++) {
+        struct planned_run *r = &p->runs[p->runs_n];
+        if (!person_load(x->worker, p, &list[i].patch, p->event.environment, x->now, &r->person, err)
+            || !run_start(x, r, STR_NULL, (struct id){{0}}, err))
+            return false;
     }
     return true;
 }
 
-/* Plans the runs of recipients [from, from + CHUNK) of the plan's event; what is left becomes a queue item. */
-static bool expand(struct worker *w, struct plan *p, struct definition *d, yyjson_val *doc, size_t from, struct error *err)
+/* --- the accepting commit ---------------------------------------------------------------------------------------- */
+
+/* {payload, overrides, to, actor, tenant, context, broadcast} as text: stored once, referred to by every run. */
+static struct str event_doc(struct arena *a, const struct trigger *t, struct str to)
 {
-    struct engine *e = w->engine;
-    struct subscriber_patch *recipients;
-    size_t n = trigger_recipients(p->arena, json_get(doc, "to"), &recipients);
-    from = from < n ? from : n;
-    size_t until = n - from > CHUNK ? from + CHUNK : n;
-    int64_t now = clock_now_ms(e->c.clock);
-    yyjson_val *overrides = plain_object(json_get(doc, "overrides"));
-    struct str context = context_keys(p->arena, json_get(doc, "context"));
-    p->runs = ARENA_ARRAY(p->arena, struct planned_run, until > from ? until - from : 0);
-    for (size_t i = from; i < until; i++) {
-        struct planned_run *r = &p->runs[p->runs_n];
-        struct facts f;
-        if (!recipient_load(w, p, r, &recipients[i], now, err))
-            return false;
-        r->fresh = true;
-        r->run = (struct run){.arena = p->arena};
-        r->run.row = (struct run_row){
-            .id = id_new(e->c.ids, now), .environment = p->event.environment, .event = p->event.id,
-            .workflow = d->workflow.id, .workflow_version = d->workflow.version, .subscriber = r->subscriber.id,
-            .context = context, .severity = severity_of(d, overrides), .created_at = now, .updated_at = now};
-        if (!facts_load(e, w->db, p->arena, &r->run.row, &p->event, doc, d, &r->subscriber, &f, err))
-            return false;
-        f.machine.now = now;
-        machine_start(&r->machine, &r->run, &f.machine);
-        effects_complete(p, r, &f);
-        facts_release(&f);
-        p->runs_n++;
+    const struct { const char *key; yyjson_val *v; } members[] = {
+        {"payload", t->payload}, {"overrides", t->overrides}, {"actor", t->actor}, {"tenant", t->tenant},
+        {"context", t->context}};
+    struct buf b = {.arena = a};
+    buf_char(&b, '{');
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        if (!members[i].v)
+            continue;
+        buf_fmt(&b, "%s\"%s\":", b.n > 1 ? "," : "", members[i].key);
+        buf_str(&b, json_write(a, members[i].v));
     }
-    if (until < n) {
-        p->continues = true;
-        /* Each chunk has an id of its own: the flight of the one before may not be over when this one is seen. */
-        p->rest = (struct queue_item){.due_at = now, .id = run_derived_id(p->event.id, DERIVED_QUEUE, (int)(until / CHUNK)),
-                                      .kind = QUEUE_EVENT, .environment = p->event.environment, .ref = p->event.id,
-                                      .job = (int)until};
+    if (to.n) {
+        buf_z(&b, b.n > 1 ? ",\"to\":" : "\"to\":");
+        buf_str(&b, to);
     }
-    return true;
+    if (t->broadcast)
+        buf_z(&b, b.n > 1 ? ",\"broadcast\":true" : "\"broadcast\":true");
+    buf_char(&b, '}');
+    return buf_finish(&b);
+}
+
+static struct str recipients_text(struct arena *a, const struct recipient *list, size_t n)
+{
+    struct buf b = {.arena = a};
+    for (size_t i = 0; i < n; i++) {
+        buf_char(&b, i ? ',' : '[');
+        buf_str(&b, json_write(a, list[i].value));
+    }
+    buf_char(&b, ']');
+    return buf_finish(&b);
+}
+
+/* Only the topics of a long `to`: its single recipients are kept apart, and no chunk shall read them all. */
+static struct str topics_text(struct arena *a, yyjson_val *to)
+{
+    struct buf b = {.arena = a};
+    yyjson_val *v;
+    yyjson_arr_iter it = yyjson_arr_iter_with(to);
+    while ((v = yyjson_arr_iter_next(&it)))
+        if (json_get(v, "topicKey")) {
+            buf_char(&b, b.n ? ',' : '[');
+            buf_str(&b, json_write(a, v));
+        }
+    if (!b.n)
+        return STR_NULL;
+    buf_char(&b, ']');
+    return buf_finish(&b);
+}
+
+static void continue_with(struct plan *p, int64_t now)
+{
+    p->continues = true;
+    p->rest = (struct queue_item){.due_at = now, .id = id_new(p->engine->c.ids, now), .kind = QUEUE_EVENT,
+                                  .environment = p->event.environment, .ref = p->event.id};
+}
+
+/* What the first commit does not do: the other single recipients, the topics, or everybody. */
+static void fanout_begin(struct plan *p, const struct trigger *t, const struct recipients *all, size_t first, int64_t now)
+{
+    size_t left = all->singles_n - first;
+    if (!left && !all->topics_n && !t->broadcast)
+        return;
+    p->chunks = ARENA_ARRAY(p->arena, struct str, left / CHUNK + 1);
+    for (size_t i = first; i < all->singles_n; i += CHUNK)
+        p->chunks[p->chunks_n++] = recipients_text(p->arena, &all->singles[i],
+                                                   all->singles_n - i < CHUNK ? all->singles_n - i : CHUNK);
+    p->fanout_change = FANOUT_BEGINS;
+    p->fanout = (struct fanout){
+        .event = p->event.id, .environment = p->event.environment, .state = FANOUT_RUNNING,
+        .part = left ? FANOUT_SINGLES : t->broadcast ? FANOUT_EVERYONE : FANOUT_TOPICS, .singles = all->singles_n > 0,
+        .total = all->topics_n || t->broadcast ? -1 : (int64_t)all->singles_n, .expanded = (int64_t)first,
+        .runs = (int64_t)first, .created_at = now, .updated_at = now};
+    continue_with(p, now);
+}
+
+enum { PROBLEMS_TOLD = 20 };
+
+/* Nothing is dropped silently (decisions.md 8): who was left out is told by the request's trace. */
+static struct trace problems_trace(struct arena *a, const struct recipients *all, int64_t now)
+{
+    struct buf raw = {.arena = a};
+    for (size_t i = 0; i < all->problems_n && i < PROBLEMS_TOLD; i++) {
+        buf_z(&raw, i ? "," : "{\"problems\":[");
+        json_quote(&raw, all->problems[i]);
+    }
+    buf_z(&raw, "]}");
+    return (struct trace){.type = TRACE_SUBSCRIBER_VALIDATION_FAILED, .status = TRACE_WARNING, .at = now, .raw = buf_finish(&raw),
+                          .message = str_fmt(a, "%zu recipient(s) or fields of them were left out", all->problems_n)};
+}
+
+static bool trigger_expand(struct worker *w, struct plan *p, const struct trigger *t, int64_t now, struct error *err)
+{
+    struct recipients all = {.singles = NULL};
+    struct trace traces[4];
+    size_t traces_n = 0;
+    yyjson_val *doc;
+    if (!t->broadcast)
+        recipients_read(p->arena, t->to, t->strict, &all);
+    size_t first = all.singles_n < CHUNK ? all.singles_n : CHUNK;
+    struct str to = !t->to || t->broadcast ? STR_NULL
+                    : all.singles_n > CHUNK ? topics_text(p->arena, t->to) : json_write(p->arena, t->to);
+    p->event.doc = event_doc(p->arena, t, to);
+    if (!company_plan(w, p, t, now, err) || !json_parse(p->arena, p->event.doc, &doc, err))
+        return false;
+    if (p->tenant)
+        traces[traces_n++] = (struct trace){.type = TRACE_TENANT_COMPLETED, .at = now};
+    if (p->actor)
+        traces[traces_n++] = (struct trace){.type = TRACE_ACTOR_COMPLETED, .at = now};
+    if (all.problems_n)
+        traces[traces_n++] = problems_trace(p->arena, &all, now);
+    p->event.trace = trace_encode(p->arena, traces, traces_n, now);
+    struct expansion x = expansion_begin(w, p, t->definition, doc);
+    fanout_begin(p, t, &all, first, now);
+    return singles_expand(&x, all.singles, first, err);
 }
 
 void plan_trigger(struct worker *w, struct work *work)
@@ -131,38 +245,127 @@ void plan_trigger(struct worker *w, struct work *work)
     struct trigger *t = work->trigger;
     struct plan *p = plan_new(e, work);
     struct error err = {0};
-    yyjson_val *doc;
+    int64_t now = clock_now_ms(e->c.clock);
     p->insert_event = true;
     p->event = (struct event){
-        .id = id_new(e->c.ids, clock_now_ms(e->c.clock)),
+        .id = id_new(e->c.ids, now),
         .environment = t->environment,
         .workflow = t->definition->workflow.id,
         .transaction_id = t->transaction_id,
         .request_id = t->request_id,
         .idempotency_hash = t->idempotency_hash,
         .body_hash = t->body_hash,
-        .doc = event_doc(p->arena, t),
-        .created_at = clock_now_ms(e->c.clock),
+        .created_at = now,
     };
-    if (!json_parse(p->arena, p->event.doc, &doc, &err) || !expand(w, p, t->definition, doc, 0, &err)) {
+    if (trigger_expand(w, p, t, now, &err))
+        plan_submit(p);
+    else
         work_fail(e, work, p->arena, &err);
-        return;
+}
+
+/* --- later chunks ------------------------------------------------------------------------------------------------- */
+
+/* The next of the single recipients. *ended: there are no more. */
+static bool singles_next(struct expansion *x, bool *ended, struct error *err)
+{
+    struct plan *p = x->plan;
+    struct fanout *f = &p->fanout;
+    struct recipients chunk;
+    struct error missing = {0};
+    struct str text;
+    yyjson_val *list;
+    if (!fanout_chunk_find(x->worker->db, p->arena, f->event, f->chunk, &text, &missing)) {
+        *ended = true;
+        return missing.code == ERROR_NOT_FOUND || (*err = missing, false);
     }
-    plan_submit(p);
+    if (!json_parse(p->arena, text, &list, err))
+        return false;
+    recipients_read(p->arena, list, false, &chunk);
+    if (!singles_expand(x, chunk.singles, chunk.singles_n, err))
+        return false;
+    p->chunk_done = f->chunk++;
+    f->expanded += (int64_t)chunk.singles_n;
+    *ended = chunk.singles_n < CHUNK;
+    return true;
+}
+
+/* The next of everybody who was there when the event was accepted. */
+static bool everyone_next(struct expansion *x, bool *ended, struct error *err)
+{
+    struct plan *p = x->plan;
+    struct fanout *f = &p->fanout;
+    struct subscriber *list;
+    size_t n;
+    if (f->total < 0 && !subscriber_count(x->worker->db, f->environment, p->event.created_at, &f->total, err))
+        return false;
+    if (!subscriber_next(x->worker->db, p->arena, f->environment, f->reached, p->event.created_at, CHUNK, &list, &n, err))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        struct planned_run *r = &p->runs[p->runs_n];
+        r->person = (struct planned_person){.row = list[i]};
+        if (!run_start(x, r, STR_NULL, (struct id){{0}}, err))
+            return false;
+        f->reached = list[i].id;
+    }
+    f->expanded += (int64_t)n;
+    *ended = n < CHUNK;
+    return true;
+}
+
+static bool part_next(struct expansion *x, bool *ended, struct error *err)
+{
+    switch (x->plan->fanout.part) {
+    case FANOUT_SINGLES: return singles_next(x, ended, err);
+    case FANOUT_TOPICS: *ended = true; return true;
+    case FANOUT_EVERYONE: return everyone_next(x, ended, err);
+    }
+    return error_set(err, ERROR_INTERNAL, "A stored fan-out is damaged");
+}
+
+/* Plans one chunk and moves the cursor behind it. */
+static bool chunk_expand(struct expansion *x, struct error *err)
+{
+    struct plan *p = x->plan;
+    struct fanout *f = &p->fanout;
+    bool ended = false, last = false;
+    do {
+        if (!part_next(x, &ended, err))
+            return false;
+        last = ended && f->part != FANOUT_SINGLES;
+        if (ended && !last)
+            f->part = FANOUT_TOPICS;
+    } while (ended && !last && !p->runs_n);
+    f->runs += (int64_t)p->runs_n;
+    f->filtered += (int64_t)p->refusals_n;
+    f->updated_at = x->now;
+    p->fanout_change = FANOUT_MOVES;
+    if (last) {
+        f->state = FANOUT_COMPLETED;
+        f->total = f->expanded;
+    } else {
+        continue_with(p, x->now);
+    }
+    return true;
 }
 
 static bool event_expand(struct worker *w, struct plan *p, struct error *err)
 {
     const struct queue_item *q = &p->work->item;
     yyjson_val *doc;
-    if (!event_find(w->db, p->arena, q->environment, q->ref, &p->event, err))
+    p->consumes = true;
+    if (!event_find(w->db, p->arena, q->environment, q->ref, &p->event, err) || !fanout_find(w->db, q->ref, &p->fanout, err))
         return false;
+    if (p->fanout.state != FANOUT_RUNNING)
+        return true;                    /* stopped since the item was read: it is not in the store any more */
     struct definition *d = definition_by_id(w->engine->c.definitions, w->db, q->environment, p->event.workflow, err);
     if (!d)
         return false;
-    bool ok = json_parse(p->arena, p->event.doc, &doc, err) && expand(w, p, d, doc, (size_t)q->job, err);
+    bool ok = json_parse(p->arena, p->event.doc, &doc, err);
+    if (ok) {
+        struct expansion x = expansion_begin(w, p, d, doc);
+        ok = chunk_expand(&x, err);
+    }
     cached_unref(&d->head);
-    p->consumes = true;
     return ok;
 }
 

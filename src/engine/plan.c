@@ -12,6 +12,7 @@ struct plan *plan_new(struct engine *e, struct work *w)
     p->engine = e;
     p->arena = a;
     p->work = w;
+    p->chunk_done = -1;
     return p;
 }
 
@@ -55,18 +56,24 @@ static bool effect_apply(struct db *db, const struct effect *e, struct error *er
     return true;
 }
 
-static bool run_apply(struct plan *p, struct planned_run *r, struct db *db, struct error *err)
+static bool person_apply(struct plan *p, const struct planned_person *x, struct db *db, struct error *err)
 {
     struct id stored;
+    if (!x->upsert)
+        return true;
+    if (!subscriber_upsert(db, x->row.environment, &x->patch, x->row.id, x->row.updated_at, &stored, err))
+        return false;
+    if (id_eq(stored, x->row.id))
+        return true;
+    p->conflict = true;                     /* somebody else made this subscriber first: plan again */
+    return error_set(err, ERROR_CONFLICT, "The subscriber was created meanwhile");
+}
+
+static bool run_apply(struct plan *p, struct planned_run *r, struct db *db, struct error *err)
+{
     bool updated = true;
-    if (r->upsert) {
-        if (!subscriber_upsert(db, r->run.row.environment, &r->patch, r->run.row.subscriber, r->run.row.created_at, &stored, err))
-            return false;
-        if (!id_eq(stored, r->run.row.subscriber)) {        /* somebody else made this subscriber first: plan again */
-            p->conflict = true;
-            return error_set(err, ERROR_CONFLICT, "The subscriber was created meanwhile");
-        }
-    }
+    if (!person_apply(p, &r->person, db, err))
+        return false;
     if (r->fresh ? !run_insert(db, &r->run.row, err) : !run_update(db, &r->run.row, &updated, err)) {
         p->conflict = r->fresh && err->code == ERROR_NOT_FOUND;     /* the subscriber was deleted meanwhile: plan again */
         return false;
@@ -81,6 +88,23 @@ static bool run_apply(struct plan *p, struct planned_run *r, struct db *db, stru
     return true;
 }
 
+/* The answer is "processed" all the same; that nothing came of it is told by the event that has the id (engine.md §1.5). */
+static bool duplicate_trace(struct plan *p, struct db *db, struct error *err)
+{
+    struct event first;
+    struct error missing = {0};
+    if (!event_find_by_transaction(db, p->arena, p->event.environment, p->event.transaction_id, &first, &missing))
+        return missing.code == ERROR_NOT_FOUND || (*err = missing, false);
+    struct buf raw = {.arena = p->arena};
+    buf_z(&raw, "{\"requestId\":");
+    json_quote(&raw, p->event.request_id);
+    buf_char(&raw, '}');
+    struct trace t = {.type = TRACE_REQUEST_FAILED, .status = TRACE_ERROR, .at = p->event.created_at, .raw = buf_finish(&raw),
+                      .message = STR("transactionId property is not unique, please make sure all triggers have a unique "
+                                     "transactionId")};
+    return trace_append(db, p->arena, &first, &t, err);
+}
+
 /* The transactionId or the key was taken: by what? (rest-api.md §5, 5 and 6) */
 static bool duplicate_resolve(struct plan *p, struct db *db, struct error *err)
 {
@@ -89,9 +113,9 @@ static bool duplicate_resolve(struct plan *p, struct db *db, struct error *err)
     struct error missing = {0};
     p->result = TRIGGER_TAKEN;
     if (!t->idempotency_hash.n)
-        return true;
+        return duplicate_trace(p, db, err);
     if (!event_find_by_idempotency(db, p->arena, t->idempotency_hash, &before, &missing))
-        return missing.code == ERROR_NOT_FOUND || (*err = missing, false);
+        return missing.code == ERROR_NOT_FOUND ? duplicate_trace(p, db, err) : (*err = missing, false);
     p->result = str_eq(before.body_hash, t->body_hash) ? TRIGGER_REPLAY : TRIGGER_OTHER_BODY;
     p->before = before.transaction_id;
     return true;
@@ -105,7 +129,7 @@ static bool abandon_apply(struct plan *p, struct db *db, struct error *err)
     struct error missing = {0};
     bool updated;
     if (q->kind == QUEUE_EVENT)
-        return true;
+        return fanout_cancel(db, q->ref, clock_now_ms(p->engine->c.clock), &updated, err);
     if (!run_find(db, p->arena, q->environment, q->ref, &row, &missing))
         return missing.code == ERROR_NOT_FOUND || (*err = missing, false);
     row.status = RUN_ERROR;
@@ -113,6 +137,24 @@ static bool abandon_apply(struct plan *p, struct db *db, struct error *err)
         row.delivery = LIFECYCLE_ERRORED;
     row.updated_at = clock_now_ms(p->engine->c.clock);
     return run_update(db, &row, &updated, err);
+}
+
+static bool fanout_apply(struct plan *p, struct db *db, struct error *err)
+{
+    const struct fanout *f = &p->fanout;
+    if (p->fanout_change == FANOUT_NONE)
+        return true;
+    if (p->fanout_change == FANOUT_BEGINS ? !fanout_insert(db, f, err) : !fanout_update(db, f, err))
+        return false;
+    for (size_t i = 0; i < p->chunks_n; i++)
+        if (!fanout_chunk_insert(db, f->event, (int64_t)i, p->chunks[i], err))
+            return false;
+    if (p->chunk_done >= 0 && !fanout_chunk_delete(db, f->event, p->chunk_done, err))
+        return false;
+    for (size_t i = 0; i < p->refusals_n; i++)
+        if (!fanout_refuse(db, f->event, p->refusals[i].subscriber, p->refusals[i].evaluations, f->updated_at, err))
+            return false;
+    return !p->continues || queue_insert(db, &p->rest, err);
 }
 
 static bool plan_apply(struct write_task *t, struct db *db, struct error *err)
@@ -138,15 +180,17 @@ static bool plan_apply(struct write_task *t, struct db *db, struct error *err)
         if (inserted == EVENT_DUPLICATE)
             return duplicate_resolve(p, db, err);
     }
+    if ((p->tenant && !tenant_upsert(db, p->tenant, err)) || (p->actor && !person_apply(p, p->actor, db, err)))
+        return false;
     for (size_t i = 0; i < p->runs_n; i++)
         if (!run_apply(p, &p->runs[i], db, err))
             return false;
-    return !p->continues || queue_insert(db, &p->rest, err);
+    return fanout_apply(p, db, err);
 }
 
 /* --- after the commit -------------------------------------------------------------------------------------- */
 
-static void start_delivery(struct engine *e, const struct queue_item *q)
+static void start_item_now(struct engine *e, const struct queue_item *q)
 {
     struct work *w = calloc(1, sizeof *w);
     if (!w)
@@ -169,7 +213,7 @@ static struct str socket_form(struct plan *p, const struct planned_run *r, const
     yyjson_mut_doc *d = json_doc(p->arena);
     json_parse(p->arena, m->doc, &doc, NULL);
     struct str payload = r->payload ? json_write(p->arena, r->payload) : STR("{}");
-    return json_write_mut(p->arena, message_json(d, m, doc, r->organization, &r->subscriber, payload));
+    return json_write_mut(p->arena, message_json(d, m, doc, r->organization, &r->person.row, payload));
 }
 
 /* A socket may have come since the plan was made: what was spared then is made now. */
@@ -202,7 +246,7 @@ static void run_announce(struct plan *p, struct planned_run *r)
         case EFFECT_DELIVERY:
             /* A first attempt is put in flight before the commit and starts now; a later one waits its time. */
             if (x->queue.attempt == 1)
-                start_delivery(e, &x->queue);
+                start_item_now(e, &x->queue);
             else
                 timers_due(e, x->queue.due_at);
             break;
@@ -216,17 +260,32 @@ static void run_announce(struct plan *p, struct planned_run *r)
     }
 }
 
-/* First attempts must not be picked up by the timer thread between the commit and their start. */
-static void first_attempts(struct plan *p, bool begin)
+static void flight_set(struct engine *e, struct id item, bool begin)
 {
+    if (begin)
+        flight_begin(e, item);
+    else
+        flight_end(e, item);
+}
+
+/* First attempts and the next chunk must not be picked up by the timer thread between the commit and their start. */
+static void hold_next(struct plan *p, bool begin)
+{
+    if (p->continues)
+        flight_set(p->engine, p->rest.id, begin);
     for (size_t i = 0; i < p->runs_n; i++)
         for (const struct effect *x = p->runs[i].machine.effects; x; x = x->next)
-            if (x->kind == EFFECT_DELIVERY && x->queue.attempt == 1) {
-                if (begin)
-                    flight_begin(p->engine, x->queue.id);
-                else
-                    flight_end(p->engine, x->queue.id);
-            }
+            if (x->kind == EFFECT_DELIVERY && x->queue.attempt == 1)
+                flight_set(p->engine, x->queue.id, begin);
+}
+
+/* The next chunk starts at once, without the timer thread; while the engine stops it stays in the queue. */
+static void start_rest(struct plan *p)
+{
+    if (atomic_load(&p->engine->stop))
+        flight_end(p->engine, p->rest.id);
+    else
+        start_item_now(p->engine, &p->rest);
 }
 
 static void trigger_end(struct trigger *t, const struct error *err)
@@ -263,7 +322,7 @@ static void plan_done(struct write_task *t, const struct error *err)
     struct work *w = p->work;
     bool fresh = !err && p->result == TRIGGER_FRESH && (p->taken || !p->consumes);
     if (!fresh)
-        first_attempts(p, false);
+        hold_next(p, false);
     if (err && p->conflict && w->replans < REPLANS_MAX) {
         replan(p);
         return;
@@ -272,7 +331,7 @@ static void plan_done(struct write_task *t, const struct error *err)
         for (size_t i = 0; i < p->runs_n; i++)
             run_announce(p, &p->runs[i]);
         if (p->continues)
-            timers_due(e, p->rest.due_at);
+            start_rest(p);
     }
     if (w->kind == WORK_TRIGGER) {
         w->trigger->result = p->result;
@@ -308,9 +367,9 @@ void plan_submit(struct plan *p)
     struct error err = {0};
     p->task.apply = plan_apply;
     p->task.done = plan_done;
-    first_attempts(p, true);
+    hold_next(p, true);
     if (!writer_submit(p->engine->c.writer, &p->task, &err)) {
-        first_attempts(p, false);
+        hold_next(p, false);
         work_fail(p->engine, p->work, p->arena, &err);
     }
 }
@@ -378,8 +437,11 @@ static bool run_load(struct worker *w, struct plan *p, struct planned_run *r, st
         return false;
     f->machine.messages = messages;
     f->machine.messages_n = n;
-    r->subscriber = f->subscriber;
-    return true;
+    r->person.row = f->subscriber;
+    if (company_facts(w, p, event, doc, f->environment->environment.organization, &f->machine, err))
+        return true;
+    facts_release(f);
+    return false;
 }
 
 /* Steps a stored run with one input and submits what follows. */

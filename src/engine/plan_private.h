@@ -3,19 +3,35 @@
 #define ENGINE_PLAN_PRIVATE_H
 
 #include "engine/engine_private.h"
+#include "model/tenant.h"
+#include "model/trace.h"
+
+/* Somebody who is named by a trigger. */
+struct planned_person {
+    bool upsert;
+    struct subscriber_patch patch;
+    struct subscriber row;              /* as it will be stored */
+};
 
 struct planned_run {
     struct run run;
     struct machine machine;
     bool fresh;                         /* insert, not update */
-    bool upsert;
-    struct subscriber_patch patch;
-    struct subscriber subscriber;       /* as it will be stored */
+    struct planned_person person;
     struct str *received;               /* socket form of each EFFECT_RECEIVED, in order; empty: not made, nobody listened */
     size_t received_n;
     struct id organization;             /* for making it after all */
     yyjson_val *payload;
 };
+
+/* No run for this one: engine.md §6.6. */
+struct planned_refusal {
+    struct id subscriber;
+    struct str evaluations;
+};
+
+/* What a plan does to the event's fan-out. */
+enum fanout_change { FANOUT_NONE, FANOUT_BEGINS, FANOUT_MOVES };
 
 struct plan {
     struct write_task task;
@@ -28,8 +44,17 @@ struct plan {
     size_t runs_n;
     bool consumes;                      /* takes work->item; without it nothing is written */
     bool abandons;                      /* ends the item's run with an error */
-    bool continues;                     /* inserts rest: the cursor of what is still to expand */
+    enum fanout_change fanout_change;
+    struct fanout fanout;
+    struct str *chunks;                 /* FANOUT_BEGINS: recipients for later, from chunk 0 on */
+    size_t chunks_n;
+    int64_t chunk_done;                 /* FANOUT_MOVES: this one is used up; -1: none */
+    struct planned_refusal *refusals;
+    size_t refusals_n;
+    bool continues;                     /* inserts rest: a further chunk is to come */
     struct queue_item rest;
+    struct planned_person *actor;       /* NULL: none, or known */
+    struct tenant *tenant;              /* to be stored; NULL: none */
     bool conflict, taken;               /* results of apply */
     enum trigger_result result;
     struct str before;                  /* transactionId that the idempotency key was used with; p NULL: none */
@@ -47,5 +72,14 @@ void effects_complete(struct plan *p, struct planned_run *r, const struct facts 
 
 /* expand.c: a later chunk of an accepted event. */
 void plan_expand(struct worker *w, struct work *work);
+
+/* company.c: who else takes part in an event, as templates and conditions see them: actor and tenant. */
+bool company_plan(struct worker *w, struct plan *p, const struct trigger *t, int64_t now, struct error *err);
+/* Sets actor and tenant of f. */
+bool company_facts(struct worker *w, struct plan *p, const struct event *event, yyjson_val *doc, struct id organization,
+                   struct machine_facts *f, struct error *err);
+/* How a named subscriber will be stored. */
+bool person_load(struct worker *w, struct plan *p, const struct subscriber_patch *patch, struct id environment, int64_t now,
+                 struct planned_person *out, struct error *err);
 
 #endif

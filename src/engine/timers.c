@@ -25,6 +25,11 @@ void timers_due(struct engine *e, int64_t due_at)
     pthread_mutex_unlock(&e->lock);
 }
 
+void engine_due(struct engine *e, int64_t due_at)
+{
+    timers_due(e, due_at);
+}
+
 static void start_item(struct engine *e, const struct queue_item *q, int64_t now)
 {
     if (!flight_begin(e, q->id))

@@ -5,16 +5,45 @@
 
 #include "base/log.h"
 
+static void lane_add(struct lane *l, struct work *w)
+{
+    w->next = NULL;
+    *l->last = w;
+    l->last = &w->next;
+}
+
+static struct work *lane_take(struct lane *l)
+{
+    struct work *w = l->first;
+    if (!w)
+        return NULL;
+    l->first = w->next;
+    if (!l->first)
+        l->last = &l->first;
+    return w;
+}
+
+static bool is_chunk(const struct work *w)
+{
+    return w->kind == WORK_DUE && w->item.kind == QUEUE_EVENT;
+}
+
+/* Under the lock, something waits: see "Fairness" in engine.h. */
+static struct work *fair_take(struct worker *w)
+{
+    bool chunk = w->chunks.first && (!w->lane.first || w->in_a_row >= FAIR_SHARE);
+    w->in_a_row = chunk || !w->chunks.first ? 0 : w->in_a_row + 1;
+    return lane_take(chunk ? &w->chunks : &w->lane);
+}
+
 static struct work *work_next(struct worker *w)
 {
+    struct work *work = NULL;
     pthread_mutex_lock(&w->lock);
-    while (!w->first && !w->stop)
+    while (!w->lane.first && !w->chunks.first && !w->stop)
         pthread_cond_wait(&w->wake, &w->lock);
-    struct work *work = w->first;
-    if (work) {
-        w->first = work->next;
-        if (!w->first)
-            w->last = &w->first;
+    if (w->lane.first || w->chunks.first) {
+        work = fair_take(w);
         atomic_fetch_sub_explicit(&w->depth, 1, memory_order_relaxed);
     }
     pthread_mutex_unlock(&w->lock);
@@ -48,11 +77,9 @@ static struct worker *worker_for(struct engine *e, struct id key)
 void work_push(struct engine *e, struct work *work, struct id key)
 {
     struct worker *w = worker_for(e, key);
-    work->next = NULL;
     pthread_mutex_lock(&w->lock);
-    bool idle = !w->first;
-    *w->last = work;
-    w->last = &work->next;
+    bool idle = !w->lane.first && !w->chunks.first;
+    lane_add(is_chunk(work) ? &w->chunks : &w->lane, work);
     atomic_fetch_add_explicit(&w->depth, 1, memory_order_relaxed);
     if (idle)
         pthread_cond_signal(&w->wake);
@@ -140,7 +167,8 @@ bool workers_start(struct engine *e, struct error *err)
     for (int i = 0; i < e->workers_n; i++) {
         struct worker *w = &e->workers[i];
         w->engine = e;
-        w->last = &w->first;
+        w->lane.last = &w->lane.first;
+        w->chunks.last = &w->chunks.first;
         pthread_mutex_init(&w->lock, NULL);
         pthread_cond_init(&w->wake, NULL);
         w->db = db_open(e->c.database_url, true, err);

@@ -293,3 +293,40 @@ yyjson_mut_val *subscriber_json(yyjson_mut_doc *d, const struct subscriber *s, s
     json_add_time(d, o, "updatedAt", s->updated_at);
     return o;
 }
+
+bool subscriber_next(struct db *db, struct arena *a, struct id environment, struct id after, int64_t created_by, size_t max,
+                     struct subscriber **out, size_t *n, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT " SUBSCRIBER_COLUMNS " FROM subscribers WHERE environment_id = ?1 AND id > ?2 "
+                                       "AND created_at <= ?3 ORDER BY id LIMIT ?4", err);
+    enum db_step step;
+    *n = 0;
+    if (!s)
+        return false;
+    *out = ARENA_ARRAY(a, struct subscriber, max);
+    db_bind_id(s, 1, environment);
+    db_bind_id(s, 2, after);
+    db_bind_int(s, 3, created_by);
+    db_bind_int(s, 4, (int64_t)max);
+    while (*n < max && (step = db_step(s, err)) != DB_DONE) {
+        if (step == DB_FAILED)
+            return false;
+        subscriber_read(s, a, &(*out)[(*n)++]);
+    }
+    db_reset(s);
+    return true;
+}
+
+bool subscriber_count(struct db *db, struct id environment, int64_t created_by, int64_t *n, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM subscribers WHERE environment_id = ?1 AND created_at <= ?2", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_int(s, 2, created_by);
+    if (!row_one(s, "no count", err))
+        return false;
+    *n = db_int(s, 0);
+    db_reset(s);
+    return true;
+}

@@ -64,6 +64,11 @@ struct subscriber_query {
 bool subscriber_list(struct db *db, struct arena *a, struct id environment, const struct subscriber_query *q,
                      struct page *page, struct error *err);
 
+/* For walking over everybody: at most max of those created until created_by, by id, beyond `after`. */
+bool subscriber_next(struct db *db, struct arena *a, struct id environment, struct id after, int64_t created_by, size_t max,
+                     struct subscriber **out, size_t *n, struct error *err);
+bool subscriber_count(struct db *db, struct id environment, int64_t created_by, int64_t *n, struct error *err);
+
 /* The wire form (SubscriberResponseDto). */
 yyjson_mut_val *subscriber_json(yyjson_mut_doc *d, const struct subscriber *s, struct id organization);
 

@@ -333,22 +333,6 @@ static void a_bad_recipient_does_not_spoil_the_others(void **state)
     rig_end(r);
 }
 
-static void recipients_are_unique(void **state)
-{
-    (void)state;
-    struct arena *a ARENA_SCOPED = arena_create(0);
-    struct subscriber_patch *list;
-    yyjson_val *to;
-    assert_true(json_parse(a, STR("[\"b\",{\"subscriberId\":\"a\",\"firstName\":\"1\"},\"c\",\" b \",{\"subscriberId\":\"a\",\"firstName\":\"2\"},"
-                                   "\"a0\",\"\",5,{\"subscriberId\":\"c\",\"email\":\"x\"}]"), &to, NULL));
-    assert_int_equal(trigger_recipients(a, to, &list), 4);
-    assert_true(str_eqz(list[0].subscriber_id, "b") && str_eqz(list[1].subscriber_id, "a"));
-    assert_true(str_eqz(list[2].subscriber_id, "c") && str_eqz(list[3].subscriber_id, "a0"));
-    assert_true(str_eqz(list[1].field[SUBSCRIBER_FIRST_NAME], "2"));
-    assert_true(str_eqz(list[2].field[SUBSCRIBER_EMAIL], "x"));
-    assert_int_equal(trigger_recipients(a, NULL, &list), 0);
-}
-
 /* --- deliveries ------------------------------------------------------------------------------------------------ */
 
 static void a_delivery_is_sent_after_its_commit(void **state)
@@ -990,7 +974,6 @@ int main(int argc, char **argv)
         EACH_DB(a_fan_out_survives_a_restart),
         EACH_DB(a_cursor_is_expanded_once),
         EACH_DB(a_bad_recipient_does_not_spoil_the_others),
-        cmocka_unit_test(recipients_are_unique),
         EACH_DB(a_delivery_is_sent_after_its_commit),
         EACH_DB(a_delivery_is_tried_again),
         EACH_DB(a_delivery_fails_for_good),

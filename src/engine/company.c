@@ -1,0 +1,113 @@
+/* Who takes part in an event besides its recipients: the actor and the tenant (engine.md §1.5, decisions.md 12, 18). */
+#include "engine/plan_private.h"
+
+bool person_load(struct worker *w, struct plan *p, const struct subscriber_patch *patch, struct id environment, int64_t now,
+                 struct planned_person *out, struct error *err)
+{
+    struct error missing = {0};
+    *out = (struct planned_person){.patch = *patch};
+    if (p->actor && p->actor->upsert && str_eq(p->actor->row.subscriber_id, patch->subscriber_id)) {
+        out->row = p->actor->row;           /* the actor is written first, in the same commit */
+        out->upsert = subscriber_patch_changes(patch, &out->row);
+    } else if (subscriber_find(w->db, p->arena, environment, patch->subscriber_id, &out->row, &missing)) {
+        out->upsert = subscriber_patch_changes(patch, &out->row);
+    } else if (missing.code == ERROR_NOT_FOUND) {
+        out->upsert = true;
+        out->row = (struct subscriber){.id = id_new(w->engine->c.ids, now), .environment = environment,
+                                       .subscriber_id = patch->subscriber_id, .is_online = -1, .created_at = now};
+    } else {
+        *err = missing;
+        return false;
+    }
+    if (out->upsert) {
+        subscriber_patch_apply(patch, &out->row);
+        out->row.updated_at = now;
+    }
+    return true;
+}
+
+static bool actor_plan(struct worker *w, struct plan *p, yyjson_val *actor, int64_t now, struct error *err)
+{
+    struct recipient r;
+    struct planned_person *person = ARENA_NEW(p->arena, struct planned_person);
+    if (!recipient_read(p->arena, actor, false, &r))
+        return true;
+    if (!person_load(w, p, &r.patch, p->event.environment, now, person, err))
+        return false;
+    p->actor = person;
+    return true;
+}
+
+/* As an object a tenant is created, or updated with what is given; as a string it was looked up before. */
+static bool tenant_plan(struct worker *w, struct plan *p, yyjson_val *tenant, int64_t now, struct error *err)
+{
+    struct tenant stored, *t = ARENA_NEW(p->arena, struct tenant);
+    struct error missing = {0};
+    yyjson_val *data = json_get(tenant, "data");
+    if (!yyjson_is_obj(tenant))
+        return true;
+    *t = (struct tenant){.id = id_new(w->engine->c.ids, now), .environment = p->event.environment,
+                         .identifier = json_get_str(tenant, "identifier"), .name = json_get_str(tenant, "name"),
+                         .created_at = now, .updated_at = now};
+    if (yyjson_is_obj(data))
+        t->data = json_write(p->arena, data);
+    bool known = tenant_find(w->db, p->arena, t->environment, t->identifier, &stored, &missing);
+    if (!known && missing.code != ERROR_NOT_FOUND) {
+        *err = missing;
+        return false;
+    }
+    if (!known || (t->name.p && !str_eq(t->name, stored.name)) || (t->data.p && !str_eq(t->data, stored.data)))
+        p->tenant = t;
+    return true;
+}
+
+bool company_plan(struct worker *w, struct plan *p, const struct trigger *t, int64_t now, struct error *err)
+{
+    return (!t->actor || actor_plan(w, p, t->actor, now, err)) && (!t->tenant || tenant_plan(w, p, t->tenant, now, err));
+}
+
+/* Values are made once and then read: as text and back. */
+static bool frozen(struct arena *a, yyjson_mut_val *v, yyjson_val **out, struct error *err)
+{
+    return json_parse(a, json_write_mut(a, v), out, err);
+}
+
+static bool actor_facts(struct worker *w, struct plan *p, struct id environment, struct id organization, yyjson_val *actor,
+                        yyjson_val **out, struct error *err)
+{
+    struct recipient r;
+    struct subscriber stored;
+    struct error missing = {0};
+    if (p->actor)
+        stored = p->actor->row;
+    else if (!recipient_read(p->arena, actor, false, &r)
+             || !subscriber_find(w->db, p->arena, environment, r.patch.subscriber_id, &stored, &missing))
+        return missing.code == ERROR_NONE || missing.code == ERROR_NOT_FOUND || (*err = missing, false);   /* deleted: as given */
+    return frozen(p->arena, subscriber_json(json_doc(p->arena), &stored, organization), out, err);
+}
+
+static bool tenant_facts(struct worker *w, struct plan *p, struct id environment, yyjson_val *tenant, yyjson_val **out,
+                         struct error *err)
+{
+    struct tenant stored = {.identifier = yyjson_is_str(tenant) ? json_str(tenant) : json_get_str(tenant, "identifier")};
+    struct error missing = {0};
+    if (!tenant_find(w->db, p->arena, environment, stored.identifier, &stored, &missing) && missing.code != ERROR_NOT_FOUND) {
+        *err = missing;
+        return false;
+    }
+    if (p->tenant && p->tenant->name.p)
+        stored.name = p->tenant->name;
+    if (p->tenant && p->tenant->data.p)
+        stored.data = p->tenant->data;
+    return frozen(p->arena, tenant_variable(json_doc(p->arena), &stored), out, err);
+}
+
+bool company_facts(struct worker *w, struct plan *p, const struct event *event, yyjson_val *doc, struct id organization,
+                   struct machine_facts *f, struct error *err)
+{
+    yyjson_val *actor = json_get(doc, "actor"), *tenant = json_get(doc, "tenant");
+    f->actor = actor;
+    f->tenant = tenant;
+    return (!actor || actor_facts(w, p, event->environment, organization, actor, &f->actor, err))
+        && (!tenant || tenant_facts(w, p, event->environment, tenant, &f->tenant, err));
+}
