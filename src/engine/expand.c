@@ -285,7 +285,7 @@ static bool singles_next(struct expansion *x, bool *ended, struct error *err)
         return false;
     p->chunk_done = f->chunk++;
     f->expanded += (int64_t)chunk.singles_n;
-    *ended = chunk.singles_n < CHUNK;
+    *ended = chunk.singles_n < CHUNK || f->expanded == f->total;
     return true;
 }
 
@@ -331,7 +331,7 @@ static bool chunk_expand(struct expansion *x, struct error *err)
     do {
         if (!part_next(x, &ended, err))
             return false;
-        last = ended && f->part != FANOUT_SINGLES;
+        last = ended && (f->part != FANOUT_SINGLES || !json_get(x->doc, "to"));    /* the topics behind them */
         if (ended && !last)
             f->part = FANOUT_TOPICS;
     } while (ended && !last && !p->runs_n);
