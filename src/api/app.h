@@ -40,6 +40,7 @@ struct app {
     struct db **loop_db;                /* a read connection for each HTTP loop */
     struct db *hub_db;                  /* … and one for the hub's thread */
     int loops;
+    size_t recipients_max;              /* entries of `to` in one trigger (decisions.md 13); 0: any number */
     _Atomic bool stopping;
     bool listens_on_loopback_only;
     const struct demo *demo;            /* NULL: the demo is off (src/cli/demo.h) */

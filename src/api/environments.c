@@ -12,6 +12,7 @@ static const struct { const char *name; bool otherwise; } switches[] = {
     {"readOnly", false},                    /* decisions.md 16 */
     {"acceptsPublishByApiKey", true},       /* decisions.md 33 */
     {"workflowChannelOffIsFinal", false},   /* decisions.md 15 */
+    {"strictSubscriberIds", false},         /* decisions.md 8 */
 };
 
 /* Secret values only of the caller's own environment; [] for the others. */

@@ -1,4 +1,4 @@
-/* POST /v1/events/trigger and /bulk (rest-api.md §6.1). */
+/* POST /v1/events/trigger, /bulk and /broadcast (rest-api.md §6.1). */
 #include "api/tables.h"
 #include "api/trigger.h"
 #include "model/event.h"
@@ -41,20 +41,29 @@ static bool key_is_valid(struct request *rq)
     return false;
 }
 
-static void handle_trigger(struct request *rq)
+static void trigger_handle(struct request *rq, bool broadcast)
 {
     struct checks checks = checks_begin(rq);
     struct trigger_call *c = ARENA_NEW(rq->arena, struct trigger_call);
     struct error err = {0};
     if (!key_is_valid(rq))
         return;
-    trigger_check(&checks, rq->json);
+    trigger_check(&checks, rq->json, broadcast);
     if (!checks_done(&checks))
         return;
-    c->rq = rq;
-    c->done = trigger_done;
+    *c = (struct trigger_call){.rq = rq, .done = trigger_done, .broadcast = broadcast};
     if (!trigger_begin(c, rq->json, key_of(rq), &err))
         reply_error(rq, &err);
+}
+
+static void handle_trigger(struct request *rq)
+{
+    trigger_handle(rq, false);
+}
+
+static void handle_broadcast(struct request *rq)
+{
+    trigger_handle(rq, true);
 }
 
 /* --- bulk: events one by one, each with its own result (engine.md §1.3) ----------------------------------- */
@@ -120,7 +129,7 @@ static void bulk_begin(struct bulk *b, size_t i, yyjson_val *event)
     struct checks checks = checks_begin(b->rq);
     struct trigger_call *c = &b->calls[i];
     *c = (struct trigger_call){.rq = b->rq, .done = bulk_call_done, .owner = b, .index = i, .bulk = true};
-    trigger_check(&checks, event);
+    trigger_check(&checks, event, false);
     if (checks.n) {
         struct str text = joined(&checks);
         error_http(&b->errors[i], 422, "%.*s", STR_ARG(text));
@@ -159,5 +168,7 @@ const struct route event_routes[] = {
      201, ENVELOPE_DATA, 32u << 20, ROUTE_NOT_IDEMPOTENT, handle_trigger},
     {HTTP_POST, "/v1/events/trigger/bulk", "triggerBulk", "Events", "Trigger several workflows", AUTH_ENVIRONMENT, "EVENT_WRITE",
      RATE_TRIGGER, 100, 201, ENVELOPE_DATA, 32u << 20, ROUTE_NOT_IDEMPOTENT, handle_bulk},
+    {HTTP_POST, "/v1/events/trigger/broadcast", "triggerBroadcast", "Events", "Trigger a workflow for everybody", AUTH_ENVIRONMENT,
+     "EVENT_WRITE", RATE_TRIGGER, 100, 201, ENVELOPE_DATA, 32u << 20, ROUTE_NOT_IDEMPOTENT, handle_broadcast},
 };
 const size_t event_routes_n = sizeof event_routes / sizeof *event_routes;

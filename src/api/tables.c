@@ -7,6 +7,6 @@
 
 const struct route_table app_tables[] = {
     TABLE(event),       TABLE(subscriber),  TABLE(workflow), TABLE(notification), TABLE(message), TABLE(integration),
-    TABLE(environment_variable), TABLE(translation),
+    TABLE(environment_variable), TABLE(translation), TABLE(fanout),
     TABLE(environment), TABLE(outbox),      TABLE(outbox_wait), TABLE(inbox), TABLE(socket),    TABLE(system),  {NULL, NULL},
 };

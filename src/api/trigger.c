@@ -2,6 +2,7 @@
 #include "api/trigger.h"
 
 #include "model/event.h"
+#include "model/tenant.h"
 
 static bool recipient_is_valid(yyjson_val *v)
 {
@@ -14,6 +15,20 @@ static bool recipient_is_valid(yyjson_val *v)
     return str_trim(json_get_str(v, "subscriberId")).n > 0 || json_get_str(v, "topicKey").n > 0;
 }
 
+enum { EXCLUDE_MAX = 100 };
+
+static bool exclude_is_valid(yyjson_val *to)
+{
+    yyjson_val *v;
+    yyjson_arr_iter it = yyjson_arr_iter_with(to);
+    if (!yyjson_is_arr(to))
+        return yyjson_arr_size(json_get(to, "exclude")) <= EXCLUDE_MAX;
+    while ((v = yyjson_arr_iter_next(&it)))
+        if (yyjson_arr_size(json_get(v, "exclude")) > EXCLUDE_MAX)
+            return false;
+    return true;
+}
+
 static bool to_is_valid(yyjson_val *to)
 {
     yyjson_val *v;
@@ -24,6 +39,18 @@ static bool to_is_valid(yyjson_val *to)
         if (!recipient_is_valid(v))
             return false;
     return yyjson_arr_size(to) > 0;
+}
+
+static void to_check(struct checks *c, yyjson_val *to)
+{
+    size_t most = app_of(c->rq)->recipients_max;
+    if (!to_is_valid(to))
+        check_fail(c, "to must be a non-empty subscriberId string, an object with a non-empty subscriberId, a topic object "
+                      "with a non-empty topicKey, or a non-empty array of those");
+    else if (most && yyjson_arr_size(to) > most)
+        check_fail(c, "to must contain no more than %zu elements", most);
+    else if (!exclude_is_valid(to))
+        check_fail(c, "exclude must contain no more than %d elements", EXCLUDE_MAX);
 }
 
 /* rest-api.md §3.3: 1–100 characters of [a-zA-Z0-9_-]. */
@@ -51,14 +78,13 @@ static void context_check(struct checks *c, yyjson_val *context)
     }
 }
 
-void trigger_check(struct checks *c, yyjson_val *event)
+void trigger_check(struct checks *c, yyjson_val *event, bool broadcast)
 {
     yyjson_val *actor = json_get(event, "actor"), *tenant = json_get(event, "tenant");
     check_string(c, event, "name", true);
-    if (!to_is_valid(json_get(event, "to")))
-        check_fail(c, "to must be a non-empty subscriberId string, an object with a non-empty subscriberId, a topic object "
-                      "with a non-empty topicKey, or a non-empty array of those");
-    check_object(c, event, "payload", false);
+    if (!broadcast)
+        to_check(c, json_get(event, "to"));
+    check_object(c, event, "payload", broadcast);
     check_object(c, event, "overrides", false);
     struct str tx = check_string(c, event, "transactionId", false);
     if (tx.n > 256)
@@ -89,18 +115,63 @@ static bool size_check(struct trigger_call *c, yyjson_val *event, struct error *
                       "excluded from this limit.", n, EVENT_BYTES_MAX);
 }
 
-static enum trigger_status workflow_status(const struct definition *d, yyjson_val *tenant)
+/* engine.md §1.2 step 6: false: the store failed. *active: as the workflow's override for this tenant has it. */
+static bool tenant_check(struct request *rq, const struct definition *d, yyjson_val *tenant, bool *known, bool *active,
+                         struct error *err)
+{
+    struct tenant t;
+    struct workflow_override o;
+    struct error missing = {0};
+    struct str identifier = yyjson_is_str(tenant) ? json_str(tenant) : json_get_str(tenant, "identifier");
+    *known = true;
+    *active = d->workflow.active;
+    if (!identifier.n)
+        return true;
+    bool found = tenant_find(app_db(rq), rq->arena, rq->principal.environment, identifier, &t, &missing);
+    *known = found || yyjson_is_obj(tenant);            /* an object is created (decisions.md 12) */
+    if (found && workflow_override_find(app_db(rq), rq->arena, d->workflow.id, t.id, &o, &missing))
+        *active = o.active;
+    return missing.code == ERROR_NONE || missing.code == ERROR_NOT_FOUND || (*err = missing, false);
+}
+
+static enum trigger_status steps_status(const struct definition *d)
 {
     bool active = false;
-    if (yyjson_is_str(tenant))
-        return TRIGGER_NO_TENANT;           /* no tenant was ever created here (decisions.md 12) */
-    if (!d->workflow.active)
-        return TRIGGER_NOT_ACTIVE;
     for (int i = 0; i < d->steps_n; i++)
         active |= d->steps[i].active;
-    if (!d->steps_n)
-        return TRIGGER_NO_STEPS;
-    return active ? TRIGGER_PROCESSED : TRIGGER_NO_ACTIVE_STEPS;
+    return !d->steps_n ? TRIGGER_NO_STEPS : active ? TRIGGER_PROCESSED : TRIGGER_NO_ACTIVE_STEPS;
+}
+
+/* Steps 6, 7 and 9 of engine.md §1.2. */
+static bool status_find(struct trigger_call *c, const struct definition *d, yyjson_val *event, struct error *err)
+{
+    struct request *rq = c->rq;
+    bool known, active;
+    if (!tenant_check(rq, d, json_get(event, "tenant"), &known, &active, err))
+        return false;
+    c->status = !known ? TRIGGER_NO_TENANT : !active ? TRIGGER_NOT_ACTIVE : steps_status(d);
+    if (c->status != TRIGGER_PROCESSED || c->broadcast)
+        return true;
+    struct environment_view *v = directory_environment(app_of(rq)->directory, app_db(rq), rq->principal.environment, err);
+    if (!v)
+        return false;
+    c->trigger.strict = environment_switch(&v->environment, "strictSubscriberIds", false);
+    cached_unref(&v->head);
+    if (!recipients_any(json_get(event, "to"), c->trigger.strict))
+        c->status = TRIGGER_INVALID_RECIPIENTS;
+    return true;
+}
+
+/* No agents are kept here yet: none has the name that is given. */
+static bool agent_check(yyjson_val *event, struct error *err)
+{
+    yyjson_val *agent = json_get(event, "agentId");
+    struct str id = json_str(agent);
+    if (!agent || yyjson_is_null(agent))
+        return true;
+    if (!str_trim(id).n)
+        return error_http(err, 400, "Agent identifier must be a non-empty string.");
+    return error_http(err, 400, "Agent with identifier \"%.*s\" was not found.", (int)(id.n > 128 ? 128 : id.n), id.p);
 }
 
 /* Hashes of key and body: the event's columns (decisions.md 10; organisation, environment and route are part). */
@@ -156,7 +227,7 @@ bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct str idempot
     struct app *app = app_of(rq);
     struct str tx = json_get_str(event, "transactionId");
     char hex[ID_HEX + 1];
-    if (!size_check(c, event, err))
+    if (!size_check(c, event, err) || !agent_check(event, err))
         return false;
     struct definition *d = definition_current(app->definitions, app_db(rq), rq->principal.environment,
                                               json_get_str(event, "name"), err);
@@ -172,12 +243,11 @@ bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct str idempot
         tx = str_fmt(rq->arena, "txn_%s", hex);
     }
     yyjson_val *payload = member(event, "payload");
-    if (!payload_check(rq, d, &payload, err)) {
+    c->transaction_id = tx;
+    if (!payload_check(rq, d, &payload, err) || !status_find(c, d, event, err)) {
         cached_unref(&d->head);
         return false;
     }
-    c->transaction_id = tx;
-    c->status = workflow_status(d, json_get(event, "tenant"));
     if (c->status != TRIGGER_PROCESSED) {
         cached_unref(&d->head);
         c->done(c, NULL);
@@ -187,7 +257,8 @@ bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct str idempot
         .arena = rq->arena, .environment = rq->principal.environment, .organization = rq->principal.organization,
         .definition = d, .request_id = str_of(rq->id), .transaction_id = tx, .to = member(event, "to"),
         .payload = payload, .overrides = member(event, "overrides"), .actor = member(event, "actor"),
-        .tenant = member(event, "tenant"), .context = member(event, "context"), .done = engine_done, .owner = c};
+        .tenant = member(event, "tenant"), .context = member(event, "context"), .broadcast = c->broadcast,
+        .strict = c->trigger.strict, .done = engine_done, .owner = c};
     if (idempotency_key.n)
         idempotency_set(c, idempotency_key);
     if (engine_trigger(app->engine, &c->trigger, err))

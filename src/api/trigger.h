@@ -15,11 +15,11 @@ struct trigger_call {
     void (*done)(struct trigger_call *c, const struct error *err);   /* on any thread, once */
     void *owner;
     size_t index;                       /* in a bulk call */
-    bool bulk;
+    bool bulk, broadcast;
 };
 
-/* Adds the messages of class-validator for one event (422). */
-void trigger_check(struct checks *c, yyjson_val *event);
+/* Adds the messages of class-validator for one event (422). broadcast: without `to`, and with a payload. */
+void trigger_check(struct checks *c, yyjson_val *event, bool broadcast);
 /* Runs the checks behind the form and starts the trigger. On false, err says why (done is not called); otherwise done
  * is called, at once when the status is not TRIGGER_PROCESSED. idempotency_key may be empty. */
 bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct str idempotency_key, struct error *err);

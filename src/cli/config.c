@@ -67,6 +67,8 @@ static const struct setting settings[] = {
     {"workers", "CARILLON_WORKERS", NULL, "0", AT(workers), RULE(check_workers, "a number from 0 to 64"),
      "engine threads; 0: one a core, at most 8"},
     {"loops", "CARILLON_LOOPS", NULL, "0", AT(loops), RULE(check_loops, "a number from 0 to 8"), "HTTP threads; 0: one a core, at most 8"},
+    {"recipients-max", "CARILLON_RECIPIENTS_MAX", NULL, "0", AT(recipients_max), RULE(check_count, "a number from 0 to 1000000"),
+     "entries that `to` of one trigger may have; 0: any number"},
     {"demo", "CARILLON_DEMO", NULL, "off", AT(demo), SWITCH, "on: a demo workflow in Development for /demo"},
 };
 enum { SETTINGS = sizeof settings / sizeof *settings };

@@ -87,6 +87,7 @@ bool check_port(const char *v) { return number_in(str_of(v), 0, 65535); }
 bool check_origins(const char *v) { return each(v, ORIGINS_MAX, is_origin); }
 bool check_workers(const char *v) { return number_in(str_of(v), 0, WORKERS_MAX); }
 bool check_loops(const char *v) { return number_in(str_of(v), 0, LOOPS_MAX); }
+bool check_count(const char *v) { return number_in(str_of(v), 0, COUNT_MAX); }
 
 bool check_postgres(const char *v)
 {

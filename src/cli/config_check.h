@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-enum { LOOPS_MAX = 8, WORKERS_MAX = 64, ORIGINS_MAX = 16 };
+enum { LOOPS_MAX = 8, COUNT_MAX = 1000000, WORKERS_MAX = 64, ORIGINS_MAX = 16 };
 
 bool check_path(const char *v);
 bool check_listen(const char *v);           /* one or several, separated by commas */
@@ -20,5 +20,6 @@ bool check_token(const char *v);            /* 1–256 printable ASCII character
 bool check_identifier(const char *v);       /* 4–63 of letters, digits, "_" and "-" */
 bool check_workers(const char *v);
 bool check_loops(const char *v);
+bool check_count(const char *v);            /* 0–1,000,000 */
 
 #endif

@@ -1,6 +1,7 @@
 /* Environments and keys in the store. */
 #include "model/environment.h"
 
+#include "base/json.h"
 #include "model/row.h"
 
 #define ENVIRONMENT_COLUMNS \
@@ -171,4 +172,13 @@ bool api_key_list(struct db *db, struct arena *a, struct id environment, struct 
     }
     db_reset(s);
     return step == DB_DONE;
+}
+
+bool environment_switch(const struct environment *e, const char *name, bool otherwise)
+{
+    yyjson_val *settings;
+    if (str_find(e->settings, str_of(name)) < 0)        /* the usual case: nothing was ever switched */
+        return otherwise;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    return json_parse(a, e->settings, &settings, NULL) ? json_get_bool(settings, name, otherwise) : otherwise;
 }

@@ -15,6 +15,9 @@ struct environment {
     int64_t created_at, updated_at;
 };
 
+/* A switch of the settings (src/api/environments.c has their list). */
+bool environment_switch(const struct environment *e, const char *name, bool otherwise);
+
 struct api_key {
     struct id environment, user;
     struct str sealed, hash_hex;

@@ -103,6 +103,35 @@ bool run_find(struct db *db, struct arena *a, struct id environment, struct id i
     return true;
 }
 
+bool run_count_by_event(struct db *db, struct id event, int64_t *n, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM runs WHERE event_id = ?1", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, event);
+    if (!row_one(s, "no count", err))
+        return false;
+    *n = db_int(s, 0);
+    db_reset(s);
+    return true;
+}
+
+bool run_exists(struct db *db, struct id event, struct id subscriber, bool *exists, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT 1 FROM runs WHERE subscriber_id = ?1 AND id >= ?2 AND event_id = ?3 LIMIT 1", err);
+    struct id since = event;
+    if (!s)
+        return false;
+    memset(since.b + 4, 0, sizeof since.b - 4);     /* ids of one second are in no order between processes */
+    db_bind_id(s, 1, subscriber);
+    db_bind_id(s, 2, since);
+    db_bind_id(s, 3, event);
+    enum db_step step = db_step(s, err);
+    db_reset(s);
+    *exists = step == DB_ROW;
+    return step != DB_FAILED;
+}
+
 static void in_list(struct buf *b, const char *column, size_t n, int *next)
 {
     buf_fmt(b, " AND %s IN (", column);

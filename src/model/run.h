@@ -28,6 +28,10 @@ bool run_update(struct db *db, const struct run_row *r, bool *updated, struct er
 bool run_mark_interacted(struct db *db, struct id environment, struct id id, struct error *err);
 bool run_find(struct db *db, struct arena *a, struct id environment, struct id id, struct run_row *out, struct error *err);
 
+bool run_count_by_event(struct db *db, struct id event, int64_t *n, struct error *err);
+/* Has this event a run for this subscriber? Looks only at the subscriber's runs since then. */
+bool run_exists(struct db *db, struct id event, struct id subscriber, bool *exists, struct error *err);
+
 struct run_query {
     struct id event;                    /* zero: any */
     const struct id *workflows, *subscribers;
