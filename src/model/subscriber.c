@@ -311,7 +311,7 @@ bool subscriber_next(struct db *db, struct arena *a, struct id environment, stru
     while (*n < max && (step = db_step(s, err)) != DB_DONE) {
         if (step == DB_FAILED)
             return false;
-        subscriber_read(s, a, &(*out)[(*n)++]);
+        subscriber_read(s, 0, a, &(*out)[(*n)++]);
     }
     db_reset(s);
     return true;
