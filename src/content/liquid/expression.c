@@ -446,7 +446,7 @@ static bool read_filter(struct lexer *l, struct filter_call *out, bool *more)
         return lexer_fail(l, l->p, "expected \":\" after filter name");
     }
     *more = true;
-    *out = (struct filter_call){filter_find(name), args.v, args.n};
+    *out = (struct filter_call){filter_find(name), args.v, args.n, name};
     l->raw_filter |= filter_is_raw(out->filter);
     return true;
 }

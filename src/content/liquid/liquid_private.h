@@ -84,6 +84,7 @@ struct filter_call {
     const struct liquid_filter *filter;     /* NULL: unknown, the value passes through */
     struct filter_arg *args;
     uint32_t args_n;
+    struct str name;
 };
 
 struct liquid_value {               /* an expression and its filters */
