@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "content/step_normalise.h"
 #include "model/row.h"
 
 enum { SHARED_MAX_AGE_MS = 1000, ENTRIES = 2048 };
@@ -50,7 +51,17 @@ static yyjson_val *values_without_skip(struct arena *a, yyjson_val *values)
     return out;
 }
 
-static bool step_compile(struct arena *a, yyjson_val *v, struct step_definition *s, struct error *err)
+/* The control values as execution sees them (content.md §3.3). */
+static yyjson_val *values_normalised(struct arena *a, struct str origin, yyjson_val *step)
+{
+    yyjson_val *values = NULL;
+    yyjson_mut_doc *d = json_doc(a);
+    yyjson_mut_val *o = step_normalise(d, origin, json_get_str(step, "type"), json_get(step, "controlValues"));
+    json_parse(a, json_write_mut(a, o), &values, NULL);
+    return values;
+}
+
+static bool step_compile(struct arena *a, struct str origin, yyjson_val *v, struct step_definition *s, struct error *err)
 {
     if (!id_parse(json_get_str(v, "_id"), &s->id) || !step_type_parse(json_get_str(v, "type"), &s->type))
         return error_set(err, ERROR_INTERNAL, "A stored workflow step is damaged");
@@ -58,7 +69,7 @@ static bool step_compile(struct arena *a, yyjson_val *v, struct step_definition 
     s->name = json_get_str(v, "name");
     s->active = json_get_bool(v, "active", true);
     s->stop_on_fail = json_get_bool(v, "shouldStopOnFail", false);
-    s->values = json_get(v, "controlValues");
+    s->values = values_normalised(a, origin, v);
     yyjson_val *skip = json_get(s->values, "skip");
     s->skip = yyjson_is_obj(skip) && yyjson_obj_size(skip) ? skip : NULL;
     if (s->skip)
@@ -101,7 +112,7 @@ struct definition *definition_compile(const struct workflow *row, struct error *
     d->steps = ARENA_ARRAY(a, struct step_definition, yyjson_arr_size(steps) + 1);
     yyjson_arr_iter it = yyjson_arr_iter_with(steps);
     while ((step = yyjson_arr_iter_next(&it)))
-        if (!step_compile(a, step, &d->steps[d->steps_n++], err))
+        if (!step_compile(a, json_get_str(d->doc, "origin"), step, &d->steps[d->steps_n++], err))
             goto fail;
     d->severity = SEVERITY_NONE;
     severity_parse(json_get_str(d->doc, "severity"), &d->severity);

@@ -18,7 +18,7 @@ struct step_definition {
     struct str step_id, name;
     enum step_type type;
     bool active, stop_on_fail;
-    yyjson_val *values;             /* control values as stored; NULL: none */
+    yyjson_val *values;             /* control values, normalised (content.md §3.3) */
     yyjson_val *skip;               /* JSON-logic run condition, NULL: always (engine.md §5.1) */
     struct controls *condition;     /* the same, compiled: its values may be templates */
     struct controls *controls;      /* compiled, without skip */
