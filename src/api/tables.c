@@ -6,7 +6,21 @@
 #define TABLE(name) {name##_routes, &name##_routes_n}
 
 const struct route_table app_tables[] = {
-    TABLE(event),       TABLE(subscriber),  TABLE(workflow), TABLE(notification), TABLE(message), TABLE(integration),
-    TABLE(environment_variable), TABLE(translation), TABLE(fanout),
-    TABLE(environment), TABLE(outbox),      TABLE(outbox_wait), TABLE(inbox), TABLE(socket),    TABLE(system),  {NULL, NULL},
+    TABLE(event),
+    TABLE(subscriber),
+    TABLE(workflow),
+    TABLE(notification),
+    TABLE(message),
+    TABLE(integration),
+    TABLE(environment_variable),
+    TABLE(translation),
+    TABLE(fanout),
+    TABLE(layout),
+    TABLE(environment),
+    TABLE(outbox),
+    TABLE(outbox_wait),
+    TABLE(inbox),
+    TABLE(socket),
+    TABLE(system),
+    {NULL, NULL},
 };

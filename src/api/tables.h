@@ -18,6 +18,7 @@ ROUTE_TABLE(integration);
 ROUTE_TABLE(environment);
 ROUTE_TABLE(environment_variable);
 ROUTE_TABLE(translation);
+ROUTE_TABLE(layout);
 ROUTE_TABLE(outbox);
 ROUTE_TABLE(outbox_wait);
 ROUTE_TABLE(inbox);

@@ -1,0 +1,115 @@
+/* Layouts of an environment. */
+#include "model/layout.h"
+
+#include "model/row.h"
+#include "model/workflow.h"
+
+#define COLUMNS "id, environment_id, identifier, name, is_default, doc, created_at, updated_at"
+
+static void layout_read(struct db_stmt *s, struct arena *a, struct layout *l)
+{
+    *l = (struct layout){.id = db_id(s, 0), .environment = db_id(s, 1), .identifier = row_text(s, 2, a), .name = row_text(s, 3, a),
+                         .is_default = db_int(s, 4) != 0, .doc = row_text(s, 5, a), .created_at = db_int(s, 6),
+                         .updated_at = db_int(s, 7)};
+}
+
+bool layout_insert(struct db *db, struct layout *l, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "INSERT INTO layouts (" COLUMNS ") SELECT ?1, ?2, ?3, ?4, CASE WHEN EXISTS (SELECT 1 FROM "
+                                       "layouts WHERE environment_id = ?2 AND is_default = 1) THEN 0 ELSE 1 END, ?5, ?6, ?7 "
+                                       "RETURNING is_default", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, l->id);
+    db_bind_id(s, 2, l->environment);
+    db_bind_text(s, 3, l->identifier);
+    db_bind_text(s, 4, l->name);
+    db_bind_text(s, 5, l->doc);
+    db_bind_int(s, 6, l->created_at);
+    db_bind_int(s, 7, l->updated_at);
+    if (!row_one(s, "nothing was inserted", err))
+        return false;
+    l->is_default = db_int(s, 0) != 0;
+    db_reset(s);
+    return true;
+}
+
+bool layout_update(struct db *db, const struct layout *l, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "UPDATE layouts SET name = ?3, doc = ?4, updated_at = ?5 WHERE environment_id = ?1 AND id = ?2", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, l->environment);
+    db_bind_id(s, 2, l->id);
+    db_bind_text(s, 3, l->name);
+    db_bind_text(s, 4, l->doc);
+    db_bind_int(s, 5, l->updated_at);
+    return db_run(s, err);
+}
+
+bool layout_delete(struct db *db, struct id environment, struct id id, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "DELETE FROM layouts WHERE environment_id = ?1 AND id = ?2", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_id(s, 2, id);
+    return db_run(s, err);
+}
+
+static bool one(struct db_stmt *s, struct arena *a, struct layout *out, struct error *err)
+{
+    if (!row_one(s, "Layout not found", err))
+        return false;
+    layout_read(s, a, out);
+    db_reset(s);
+    return true;
+}
+
+bool layout_find(struct db *db, struct arena *a, struct id environment, struct str key, struct layout *out, struct error *err)
+{
+    struct db_stmt *s;
+    struct id id;
+    if (id_parse(key, &id) || slug_parse(key, "lt_", &id)) {
+        s = db_prepare(db, "SELECT " COLUMNS " FROM layouts WHERE environment_id = ?1 AND id = ?2", err);
+        if (!s)
+            return false;
+        db_bind_id(s, 1, environment);
+        db_bind_id(s, 2, id);
+        if (one(s, a, out, err))
+            return true;
+        if (err->code != ERROR_NOT_FOUND)
+            return false;
+    }
+    s = db_prepare(db, "SELECT " COLUMNS " FROM layouts WHERE environment_id = ?1 AND identifier = ?2", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_text(s, 2, key);
+    return one(s, a, out, err);
+}
+
+bool layout_find_default(struct db *db, struct arena *a, struct id environment, struct layout *out, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT " COLUMNS " FROM layouts WHERE environment_id = ?1 AND is_default = 1 LIMIT 1", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    return one(s, a, out, err);
+}
+
+bool layout_list(struct db *db, struct arena *a, struct id environment, struct layout **out, size_t *n, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT " COLUMNS " FROM layouts WHERE environment_id = ?1 ORDER BY id", err);
+    enum db_step step;
+    size_t cap = 0;
+    *out = NULL;
+    *n = 0;
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    while ((step = db_step(s, err)) == DB_ROW)
+        layout_read(s, a, ARENA_SLOT(a, *out, *n, cap));
+    db_reset(s);
+    return step == DB_DONE;
+}
