@@ -11,8 +11,7 @@ static const struct integration *integration_by_id(const struct environment_view
     return NULL;
 }
 
-/* From here on the engine may stop without it. false: it is stopping, nothing leaves any more. */
-static bool leave(struct engine *e)
+bool attempt_leave(struct engine *e)
 {
     pthread_mutex_lock(&e->lock);
     bool ok = !e->no_attempts;
@@ -21,8 +20,7 @@ static bool leave(struct engine *e)
     return ok;
 }
 
-/* false: too late, engine_stop did not wait for it. Its queue row is still there: the next start attempts it again. */
-static bool come_back(struct engine *e)
+bool attempt_come_back(struct engine *e)
 {
     pthread_mutex_lock(&e->lock);
     e->out--;
@@ -90,7 +88,7 @@ void attempt_delivery(struct worker *w, struct work *work)
     *d = (struct engine_delivery){.arena = a, .engine = e, .item = work->item, .attempt = work->item.attempt,
                                   .environment = work->item.environment};
     enum loaded loaded = delivery_load(w, d, &err);
-    if (loaded == ITEM_GONE || ((loaded == LOADED || loaded == MESSAGE_GONE) && !leave(e))) {
+    if (loaded == ITEM_GONE || ((loaded == LOADED || loaded == MESSAGE_GONE) && !attempt_leave(e))) {
         arena_destroy(a);
         work_end(e, work);
         return;
@@ -118,7 +116,7 @@ void engine_delivered(struct engine_delivery *d, const struct machine_input *res
 {
     struct engine *e = d->engine;
     struct arena *a = d->arena;         /* d and, mostly, the texts of result live in it */
-    if (!come_back(e)) {
+    if (!attempt_come_back(e)) {
         arena_destroy(a);
         return;
     }

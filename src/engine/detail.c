@@ -30,6 +30,16 @@ static const char *const texts[DETAILS] = {
     [DETAIL_SEVERITY_OVERRIDDEN] = "Severity for the message was overridden",
     [DETAIL_CANCELED_BY_USER] = "Execution canceled by user",
     [DETAIL_TOPIC_EVALUATED] = "Topic subscription preference evaluated",
+    [DETAIL_STEP_PROCESSED] = "Step processed",
+    [DETAIL_NON_OBJECT_RESPONSE] = "HTTP request step received a non-object response",
+    [DETAIL_RESPONSE_INVALID] = "Response body schema validation failed",
+    [DETAIL_BRIDGE_FAILED] = "Bridge execution failed",
+    [DETAIL_OUTSIDE_SCHEDULE] = "The step was skipped as it fell outside the subscriber's schedule",
+    [DETAIL_SCHEDULE_EXTENDED] = "Step was extended to the next available time in the subscriber schedule",
+    [DETAIL_SCHEDULE_EXHAUSTED] = "Step was executed due to maximum number of subscriber schedule extensions reached",
+    [DETAIL_CONDITIONS_SKIPPED] = "Step was skipped based on steps conditions",
+    [DETAIL_TENANT_SELECTED] = "Tenant context selected",
+    [DETAIL_TENANT_NOT_FOUND] = "Tenant identifier not found",
 };
 
 struct str detail_text(enum detail d)

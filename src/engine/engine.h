@@ -42,11 +42,27 @@ struct engine_delivery {
     struct engine_delivery *next;
 };
 
+/* An HTTP request that is a step (engine.md §4.9, §4.11). The receiver owns it until engine_called. */
+struct engine_call {
+    struct arena *arena;
+    struct id environment;
+    struct str environment_name;
+    int attempt;
+    bool bridge;                            /* a code-first bridge: its own rules of TLS */
+    struct str method, url, body;           /* body p NULL: none */
+    yyjson_val *headers;                    /* array of {key, value} */
+    int timeout_ms;
+    struct engine *engine;
+    struct queue_item item;
+};
+
 /* What the engine needs of the world; implemented by the server, by the simulator and by explain. */
 struct engine_world {
     void *app;
     /* Must call engine_delivered exactly once, from any thread, also before it returns. */
     void (*deliver)(void *app, struct engine_delivery *d);
+    /* Must call engine_called exactly once, from any thread, also before it returns. NULL: every call is refused. */
+    void (*call)(void *app, struct engine_call *c);
     /* A stored in-app message became visible. json: its socket form (inbox-realtime.md §6.1). From the writer's
      * thread; must not wait. */
     void (*received)(void *app, const struct message *m, struct str json);
@@ -103,6 +119,9 @@ bool engine_trigger(struct engine *e, struct trigger *t, struct error *err);
 
 /* Results: kind, job and attempt of the input are filled by the engine. Frees d. */
 void engine_delivered(struct engine_delivery *d, const struct machine_input *result);
+
+/* The answer's texts are copied. Frees c. */
+void engine_called(struct engine_call *c, const struct call_answer *answer);
 
 /* Virtual clock: moves time to `to`, running everything that falls due on the way, in order; then calls done on the
  * timer thread. ERROR_BAD_INPUT if `to` is in the past; one advance at a time waits for the other. */

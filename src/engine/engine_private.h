@@ -102,6 +102,12 @@ void work_retry(struct engine *e, struct work *w, const struct error *err);
 
 /* attempt.c: the item stays in flight until the result is committed. */
 void attempt_delivery(struct worker *w, struct work *work);
+/* From here on the engine may stop without it. false: it is stopping, nothing leaves any more. */
+bool attempt_leave(struct engine *e);
+/* false: too late, engine_stop did not wait for it. Its queue row is still there: the next start attempts it again. */
+bool attempt_come_back(struct engine *e);
+/* call.c: the same for the HTTP request of a step. */
+void attempt_call(struct worker *w, struct work *work);
 
 /* flights.c: an item is in flight from when it is queued here until its plan is committed or given up. */
 bool flight_begin(struct engine *e, struct id item);    /* false: already in flight */

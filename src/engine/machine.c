@@ -8,6 +8,8 @@ const struct step_executor step_executors[STEP_TYPES] = {
     [STEP_PUSH] = {.execute = step_text_channel},
     [STEP_CHAT] = {.execute = step_text_channel},
     [STEP_DELAY] = {.deferred = true, .execute = step_delay},
+    [STEP_HTTP_REQUEST] = {.execute = step_http_request, .answered = http_request_answered},
+    [STEP_CUSTOM] = {.execute = step_custom, .answered = custom_answered},
 };
 
 /* --- what executors share ---------------------------------------------------------------------------- */
@@ -72,6 +74,8 @@ static void chain_end(struct machine *m)
 /* engine.md §2.7: does a failure of this step stop the run? */
 static bool halts(const struct run_job *j, const struct step_definition *s)
 {
+    if (j->type == STEP_HTTP_REQUEST || j->type == STEP_CUSTOM)
+        return !s || s->stop_on_fail || !json_get_bool(s->values, "continueOnFailure", false);
     return j->type == STEP_DELAY || j->type == STEP_DIGEST || j->type == STEP_THROTTLE || (s && s->stop_on_fail);
 }
 
@@ -110,7 +114,7 @@ static enum outcome job_execute(struct machine *m, int job)
 }
 
 /* Writes an outcome to the job. true: the chain goes on with the next job. */
-static bool job_settle(struct machine *m, int job, enum outcome o)
+bool machine_settle(struct machine *m, int job, enum outcome o)
 {
     struct run_job *j = &m->run->jobs[job];
     switch (o) {
@@ -145,7 +149,7 @@ void machine_continue(struct machine *m, int job)
     for (int next = job + 1; next < m->run->jobs_n; next++) {
         machine_log(m, next, DETAIL_STEP_QUEUED, DETAIL_PENDING, STR_NULL);
         machine_job_set(m, next, JOB_RUNNING);
-        if (!job_settle(m, next, job_execute(m, next)))
+        if (!machine_settle(m, next, job_execute(m, next)))
             return;
     }
     chain_end(m);
@@ -200,5 +204,7 @@ void machine_advance(struct machine *m, struct run *r, const struct machine_fact
         on_timer(m, in);
     else if (in->kind == INPUT_DELIVERY)
         delivery_result(m, in);
+    else if (in->kind == INPUT_CALL)
+        call_result(m, in);
     run_settle(m);
 }

@@ -26,6 +26,7 @@ struct machine_facts {
     bool outbox;                                /* channels without integration go to the outbox */
     bool capture;                               /* every provider call goes there (beyond.md §4) */
     struct str environment_name, environment_type;
+    struct str bridge_url;                      /* of code-first workflows; empty: none */
     struct str transaction_id;
     yyjson_val *payload, *overrides, *actor, *tenant, *context;     /* NULL: none */
     /* Current state of this run's stored in-app messages, by job; NULL at the start of a run. */
@@ -37,7 +38,22 @@ struct machine_facts {
 enum machine_input_kind {
     INPUT_START,                                /* a new run */
     INPUT_TIMER,                                /* job: its delay is over */
-    INPUT_DELIVERY                              /* job, attempt: what became of it */
+    INPUT_DELIVERY,                             /* job, attempt: what became of it */
+    INPUT_CALL                                  /* job, attempt, call: what was answered */
+};
+
+/* What came back from an HTTP request that is part of a step. */
+struct call_answer {
+    enum call_end {
+        CALL_ANSWERED,                          /* with any status */
+        CALL_UNREACHABLE, CALL_TIMED_OUT,       /* may be otherwise next time */
+        CALL_REFUSED                            /* by our own rules: the URL, the address; no request was made */
+    } end;
+    int status;
+    struct str headers;                         /* JSON object; empty: none */
+    struct str body;                            /* as received */
+    struct str error;                           /* one sentence unless the status is 2xx */
+    struct str code;                            /* of the network, as ECONNREFUSED; empty: unknown */
 };
 
 enum delivery_verdict { VERDICT_SENT, VERDICT_RETRY, VERDICT_FAILED };
@@ -50,6 +66,7 @@ struct machine_input {
     struct str response;                        /* text of the provider; empty: none */
     struct str error;                           /* one sentence when not sent */
     int64_t retry_after_ms;
+    struct call_answer call;
 };
 
 enum effect_kind {
@@ -58,6 +75,7 @@ enum effect_kind {
     EFFECT_OUTBOX,              /* store outbox */
     EFFECT_TIMER,               /* queue.due_at: come back with INPUT_TIMER */
     EFFECT_DELIVERY,            /* queue.due_at, .attempt: attempt the delivery of the job's message */
+    EFFECT_CALL,                /* queue.due_at, .attempt: make the job's request (run_job.call), come back with INPUT_CALL */
     EFFECT_RECEIVED             /* tell sockets: message, after it is stored */
 };
 

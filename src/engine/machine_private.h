@@ -8,13 +8,15 @@
 enum outcome {
     OUTCOME_COMPLETED, OUTCOME_FAILED, OUTCOME_SKIPPED,     /* skipped: the job's skip says why */
     OUTCOME_DELAYED,                                        /* a timer is set */
-    OUTCOME_WAITING                                         /* the first attempt of a delivery is under way */
+    OUTCOME_WAITING                                         /* a request or the first attempt of a delivery is under way */
 };
 
 /* A step type is one entry (design.md, idea 4). */
 struct step_executor {
     bool deferred;          /* delay, digest, throttle: decided when queued, then waits */
     enum outcome (*execute)(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
+    /* What the answer to its request (call_begin) came to; OUTCOME_WAITING: it was made again. */
+    enum outcome (*answered)(struct machine *m, int job, const struct step_definition *s, const struct call_answer *answer);
 };
 
 extern const struct step_executor step_executors[STEP_TYPES];
@@ -22,6 +24,8 @@ extern const struct step_executor step_executors[STEP_TYPES];
 /* The step's current content; the frozen one if it was removed meanwhile. NULL: the trigger job. */
 const struct step_definition *machine_step(const struct machine *m, int job);
 void machine_job_set(struct machine *m, int job, enum job_status status);
+/* Writes an outcome to the job. true: the chain goes on with the next job. */
+bool machine_settle(struct machine *m, int job, enum outcome o);
 /* The jobs after `job`, until one waits or none is left. */
 void machine_continue(struct machine *m, int job);
 /* A failure that stops the run: what is pending behind it is canceled. */
@@ -29,6 +33,14 @@ void machine_cancel_rest(struct machine *m, int failed);
 
 /* gates.c: false: *o says what the step came to without running. outputs: its rendered control values. */
 bool gates_pass(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, enum outcome *o);
+/* calls.c: an HTTP request as part of a step; the chain waits. doc: {kind, method, url, headers, body, timeout}. */
+enum outcome call_begin(struct machine *m, int job, struct str doc);
+enum outcome call_again(struct machine *m, int job, int64_t delay_ms);
+void call_result(struct machine *m, const struct machine_input *in);
+/* Logs {"error": error} and fails the job. */
+enum outcome call_fail(struct machine *m, int job, struct str error);
+/* The object as JSON, or, where that is longer than the activity feed keeps, with its member `cut` as a shortened text. */
+struct str call_raw(struct machine *m, yyjson_mut_doc *d, yyjson_mut_val *o, const char *cut);
 /* deliveries.c */
 void delivery_result(struct machine *m, const struct machine_input *in);
 
@@ -51,6 +63,10 @@ enum outcome machine_send(struct machine *m, int job, const struct message *mess
 enum outcome step_in_app(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
 enum outcome step_email(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
 enum outcome step_text_channel(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
+enum outcome step_http_request(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
+enum outcome http_request_answered(struct machine *m, int job, const struct step_definition *s, const struct call_answer *a);
+enum outcome step_custom(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
+enum outcome custom_answered(struct machine *m, int job, const struct step_definition *s, const struct call_answer *a);
 enum outcome step_delay(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
 
 #endif

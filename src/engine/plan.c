@@ -50,6 +50,7 @@ static bool effect_apply(struct db *db, const struct effect *e, struct error *er
     case EFFECT_MESSAGE_STATUS: return message_patch(db, e, err);
     case EFFECT_OUTBOX: return outbox_insert(db, &e->outbox, err);
     case EFFECT_TIMER:
+    case EFFECT_CALL:
     case EFFECT_DELIVERY: return queue_insert(db, &e->queue, err);
     case EFFECT_RECEIVED: return true;
     }
@@ -243,6 +244,7 @@ static void run_announce(struct plan *p, struct planned_run *r)
         case EFFECT_TIMER:
             timers_due(e, x->queue.due_at);
             break;
+        case EFFECT_CALL:
         case EFFECT_DELIVERY:
             /* A first attempt is put in flight before the commit and starts now; a later one waits its time. */
             if (x->queue.attempt == 1)
@@ -275,7 +277,7 @@ static void hold_next(struct plan *p, bool begin)
         flight_set(p->engine, p->rest.id, begin);
     for (size_t i = 0; i < p->runs_n; i++)
         for (const struct effect *x = p->runs[i].machine.effects; x; x = x->next)
-            if (x->kind == EFFECT_DELIVERY && x->queue.attempt == 1)
+            if ((x->kind == EFFECT_DELIVERY || x->kind == EFFECT_CALL) && x->queue.attempt == 1)
                 flight_set(p->engine, x->queue.id, begin);
 }
 
@@ -386,8 +388,8 @@ void effects_complete(struct plan *p, struct planned_run *r, const struct facts 
     r->organization = f->environment->environment.organization;
     r->payload = f->machine.payload;
     for (struct effect *x = r->machine.effects; x; x = x->next) {
-        if (x->kind == EFFECT_TIMER || x->kind == EFFECT_DELIVERY) {
-            x->queue.kind = x->kind == EFFECT_TIMER ? QUEUE_TIMER : QUEUE_DELIVERY;
+        if (x->kind == EFFECT_TIMER || x->kind == EFFECT_DELIVERY || x->kind == EFFECT_CALL) {
+            x->queue.kind = x->kind == EFFECT_TIMER ? QUEUE_TIMER : x->kind == EFFECT_CALL ? QUEUE_CALL : QUEUE_DELIVERY;
             x->queue.environment = r->run.row.environment;
             x->queue.ref = r->run.row.id;
             x->queue.id = run_derived_id(r->run.row.id, DERIVED_QUEUE, x->queue.job * 64 + x->queue.attempt);
@@ -471,6 +473,8 @@ void plan_due(struct worker *w, struct work *work)
         plan_advance(w, work, &in);
     } else if (work->item.kind == QUEUE_DELIVERY) {
         attempt_delivery(w, work);
+    } else if (work->item.kind == QUEUE_CALL) {
+        attempt_call(w, work);
     } else {
         plan_expand(w, work);
     }

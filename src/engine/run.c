@@ -67,16 +67,20 @@ static void put_job(struct buf *b, const struct run *r, const struct run_job *j)
     put_number(b, j->status);
     put_number(b, j->step);
     put_number(b, j->updated_at - r->row.created_at);
-    if (j->skip || j->due_at || j->attempts || j->error.n || j->output.n || j->provider_id.n || j->canceled_by_user) {
+    if (j->skip || j->due_at || j->attempts || j->error.n || j->output.n || j->call.n || j->provider_id.n || j->canceled_by_user) {
         put_text(b, j->provider_id);
         put_number(b, j->skip);
         put_number(b, j->attempts);
         put_number(b, j->due_at);
         put_number(b, j->canceled_by_user);
         put_text(b, j->error);
-        if (j->output.n) {
+        if (j->output.n || j->call.n) {
             buf_char(b, ',');
-            buf_str(b, j->output);
+            buf_str(b, j->output.n ? j->output : STR("0"));
+        }
+        if (j->call.n) {
+            buf_char(b, ',');
+            buf_str(b, j->call);
         }
     }
     buf_char(b, ']');
@@ -174,7 +178,8 @@ static bool job_decode(struct run *r, yyjson_val *v, struct run_job *j)
         .due_at = at_int(v, 7),
         .canceled_by_user = at_int(v, 8) != 0,
         .error = json_str(yyjson_arr_get(v, 9)),
-        .output = at_json(r->arena, v, 10),
+        .output = yyjson_is_obj(yyjson_arr_get(v, 10)) ? at_json(r->arena, v, 10) : STR_NULL,
+        .call = at_json(r->arena, v, 11),
     };
     return true;
 }

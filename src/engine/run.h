@@ -28,6 +28,7 @@ struct run_job {
     int attempts;               /* deliveries tried */
     struct str error;           /* failed: why; empty otherwise */
     struct str output;          /* JSON object for later steps; empty: {} */
+    struct str call;            /* JSON of the HTTP request that the job waits for (engine/calls.c); empty: none */
     struct str provider_id;     /* once chosen */
 };
 

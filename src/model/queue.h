@@ -10,7 +10,8 @@
 enum queue_kind {
     QUEUE_TIMER = 1,        /* ref: run; job: its delayed step fires */
     QUEUE_DELIVERY = 2,     /* ref: run; job: attempt number `attempt` of its delivery */
-    QUEUE_EVENT = 3         /* ref: event, accepted but not yet expanded into runs */
+    QUEUE_EVENT = 3,        /* ref: event, accepted but not yet expanded into runs */
+    QUEUE_CALL = 4          /* ref: run; job: attempt number `attempt` of the HTTP request that is its step */
 };
 
 struct queue_item {
