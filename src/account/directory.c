@@ -3,10 +3,13 @@
 
 #include <stdlib.h>
 
+#include "model/environment_variable.h"
+
 enum { SHARED_MAX_AGE_MS = 1000, ENTRIES = 4096 };
 
 struct directory {
     struct cache *keys, *environments, *applications;
+    const struct crypto_box *box;
 };
 
 struct directory *directory_create(bool shared_store)
@@ -19,6 +22,11 @@ struct directory *directory_create(bool shared_store)
     d->environments = cache_create(age, ENTRIES);
     d->applications = cache_create(age, ENTRIES);
     return d;
+}
+
+void directory_box(struct directory *d, const struct crypto_box *box)
+{
+    d->box = box;
 }
 
 void directory_destroy(struct directory *d)
@@ -75,7 +83,8 @@ static void environment_destroy(struct cached *c)
     arena_destroy(v->arena);
 }
 
-static struct environment_view *environment_load(struct db *db, struct id id, struct str application, struct error *err)
+static struct environment_view *environment_load(const struct directory *d, struct db *db, struct id id, struct str application,
+                                                 struct error *err)
 {
     struct arena *a = arena_create(0);
     struct environment_view *v = ARENA_NEW(a, struct environment_view);
@@ -83,7 +92,9 @@ static struct environment_view *environment_load(struct db *db, struct id id, st
     v->arena = a;
     bool ok = application.n ? environment_find_by_application(db, a, application, &v->environment, err)
                             : environment_find(db, a, id, &v->environment, err);
-    if (!ok || !integration_list(db, a, v->environment.id, &v->integrations, &v->integrations_n, err)) {
+    if (!ok || !integration_list(db, a, v->environment.id, &v->integrations, &v->integrations_n, err)
+        || !json_parse(a, v->environment.settings.n ? v->environment.settings : STR("{}"), &v->settings, err)
+        || (d->box && !environment_variables_open(db, d->box, a, v->environment.id, &v->environment_variables, err))) {
         arena_destroy(a);
         return NULL;
     }
@@ -97,7 +108,7 @@ struct environment_view *directory_environment(struct directory *d, struct db *d
     if (v)
         return v;
     uint64_t epoch = cache_epoch(d->environments);
-    v = environment_load(db, id, STR_NULL, err);
+    v = environment_load(d, db, id, STR_NULL, err);
     if (v)
         cache_put(d->environments, key, &v->head, epoch);
     return v;
@@ -114,7 +125,7 @@ struct environment_view *directory_application(struct directory *d, struct db *d
     if (v)
         return v;
     uint64_t epoch = cache_epoch(d->applications);
-    v = environment_load(db, (struct id){{0}}, identifier, err);
+    v = environment_load(d, db, (struct id){{0}}, identifier, err);
     if (v)
         cache_put(d->applications, identifier, &v->head, epoch);
     return v;

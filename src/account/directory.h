@@ -21,6 +21,8 @@ struct environment_view {
     struct environment environment;
     struct integration *integrations;
     size_t integrations_n;
+    yyjson_val *settings;               /* of the environment, parsed */
+    yyjson_val *environment_variables;  /* {NAME: "value"}, opened; secret ones too: never log it */
 };
 
 struct key_view {
@@ -29,6 +31,9 @@ struct key_view {
 };
 
 struct directory *directory_create(bool shared_store);      /* shared_store: other nodes write to it too */
+/* What environment variables are sealed with; without it views have none. Before the first look-up; the box must outlive
+ * the directory. */
+void directory_box(struct directory *d, const struct crypto_box *box);
 void directory_destroy(struct directory *d);
 void directory_changed(struct directory *d);
 

@@ -135,6 +135,7 @@ static bool engine_open(struct serve *s, struct error *err)
     int64_t workers = 0;
     str_to_i64(str_of(s->config.workers), &workers);
     app->directory = directory_create(shared);
+    directory_box(app->directory, &app->box);
     app->definitions = definitions_create(shared);
     struct dispatcher_config dc = {.sink = s->config.delivery_sink, .metrics = app->metrics};
     struct hub_config hc = {.app = app, .authenticate = app_socket_authenticate, .counts = app_socket_counts,

@@ -87,7 +87,7 @@ static bool actor_facts(struct worker *w, struct plan *p, struct id environment,
 }
 
 static bool tenant_facts(struct worker *w, struct plan *p, struct id environment, yyjson_val *tenant, yyjson_val **out,
-                         struct error *err)
+                         bool *is_missing, struct error *err)
 {
     struct tenant stored = {.identifier = yyjson_is_str(tenant) ? json_str(tenant) : json_get_str(tenant, "identifier")};
     struct error missing = {0};
@@ -95,6 +95,7 @@ static bool tenant_facts(struct worker *w, struct plan *p, struct id environment
         *err = missing;
         return false;
     }
+    *is_missing = missing.code == ERROR_NOT_FOUND && !p->tenant;
     if (p->tenant && p->tenant->name.p)
         stored.name = p->tenant->name;
     if (p->tenant && p->tenant->data.p)
@@ -109,5 +110,5 @@ bool company_facts(struct worker *w, struct plan *p, const struct event *event, 
     f->actor = actor;
     f->tenant = tenant;
     return (!actor || actor_facts(w, p, event->environment, organization, actor, &f->actor, err))
-        && (!tenant || tenant_facts(w, p, event->environment, tenant, &f->tenant, err));
+        && (!tenant || tenant_facts(w, p, event->environment, tenant, &f->tenant, &f->tenant_missing, err));
 }

@@ -17,25 +17,12 @@ static void definition_destroy(struct cached *c)
     arena_destroy(((struct definition *)c)->arena);
 }
 
-static bool preference_enabled(yyjson_val *preferences, enum channel c, bool otherwise)
-{
-    yyjson_val *all = json_get(preferences, "all");
-    yyjson_val *channel = json_getn(json_get(preferences, "channels"), channel_name(c));
-    return json_get_bool(channel, "enabled", json_get_bool(all, "enabled", otherwise));
-}
-
 static void preferences_compile(struct definition *d)
 {
-    yyjson_val *preferences = json_get(d->doc, "preferences");
-    yyjson_val *standard = json_get(preferences, "default"), *user = json_get(preferences, "user");
-    d->critical = json_get_bool(json_get(standard, "all"), "readOnly", false);
-    d->critical = json_get_bool(json_get(user, "all"), "readOnly", d->critical);
-    d->user_preferences = yyjson_is_obj(user);
-    for (int c = 0; c < CHANNELS; c++) {
-        d->channel_enabled[c] = preference_enabled(standard, (enum channel)c, true);
-        if (d->user_preferences)
-            d->channel_enabled[c] = preference_enabled(user, (enum channel)c, d->channel_enabled[c]);
-    }
+    d->preferences = workflow_preferences_read(json_get(d->doc, "preferences"));
+    d->critical = d->preferences.read_only;
+    struct preference_result merged = preference_merge(&d->preferences, NULL, false);
+    memcpy(d->channel_enabled, merged.channel, sizeof d->channel_enabled);
 }
 
 /* The control values without `skip`, which is logic and not content. */
@@ -67,10 +54,12 @@ static bool step_compile(struct arena *a, struct str origin, yyjson_val *v, stru
         return error_set(err, ERROR_INTERNAL, "A stored workflow step is damaged");
     s->step_id = json_get_str(v, "stepId");
     s->name = json_get_str(v, "name");
+    s->uuid = json_get_str(v, "uuid");
     s->active = json_get_bool(v, "active", true);
     s->stop_on_fail = json_get_bool(v, "shouldStopOnFail", false);
     s->values = values_normalised(a, origin, v);
-    yyjson_val *skip = json_get(s->values, "skip");
+    yyjson_val *skip = json_get(s->values, "skip"), *filters = json_get(v, "filters");
+    s->filters = yyjson_arr_size(filters) ? filters : NULL;
     s->skip = yyjson_is_obj(skip) && yyjson_obj_size(skip) ? skip : NULL;
     if (s->skip)
         s->condition = controls_compile(a, s->skip);

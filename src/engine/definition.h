@@ -10,15 +10,18 @@
 #include "content/jsonschema.h"
 #include "db/db.h"
 #include "model/cache.h"
+#include "model/preference.h"
 #include "model/types.h"
 #include "model/workflow.h"
 
 struct step_definition {
     struct id id;
     struct str step_id, name;
+    struct str uuid;                /* by which legacy filters name it; empty: none */
     enum step_type type;
     bool active, stop_on_fail;
     yyjson_val *values;             /* control values, normalised (content.md §3.3) */
+    yyjson_val *filters;            /* legacy step filters (engine.md §5.3); NULL: none */
     yyjson_val *skip;               /* JSON-logic run condition, NULL: always (engine.md §5.1) */
     struct controls *condition;     /* the same, compiled: its values may be templates */
     struct controls *controls;      /* compiled, without skip */
@@ -36,7 +39,7 @@ struct definition {
     yyjson_val *tags, *payload_schema;          /* NULL: none */
     struct jsonschema *payload_program;         /* NULL: every payload passes */
     bool channel_enabled[CHANNELS];             /* workflow preferences, default and user merged */
-    bool user_preferences;                      /* the dashboard's preferences decided (engine.md §6.2) */
+    struct workflow_preferences preferences;    /* the same by layers, to merge with a subscriber's */
 };
 
 struct definitions;

@@ -127,10 +127,11 @@ struct facts {
     struct environment_view *environment;
     struct definition *version, *current;
     struct subscriber subscriber;
+    struct preference_rows preferences;
 };
-/* Loads what the machine needs for a run of `row` (ids, workflow and version set). doc: the event's, parsed once for
- * all its runs. subscriber NULL: load it. */
-bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct run_row *row, const struct event *event,
+/* Loads what the machine needs for a run (ids, workflow, version, context and subscription set). doc: the event's, parsed
+ * once for all its runs. subscriber NULL: load it. */
+bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct run *run, const struct event *event,
                 yyjson_val *doc, struct definition *definition, const struct subscriber *subscriber, struct facts *f,
                 struct error *err);
 void facts_release(struct facts *f);

@@ -93,7 +93,7 @@ static bool run_start(struct expansion *x, struct planned_run *r, struct str top
         .workflow = x->definition->workflow.id, .workflow_version = x->definition->workflow.version,
         .subscriber = r->person.row.id, .context = x->context, .severity = x->severity, .created_at = x->now,
         .updated_at = x->now};
-    if (!facts_load(e, x->worker->db, p->arena, &r->run.row, &p->event, x->doc, x->definition, &r->person.row, &f, err))
+    if (!facts_load(e, x->worker->db, p->arena, &r->run, &p->event, x->doc, x->definition, &r->person.row, &f, err))
         return false;
     bool ok = company_once(x, &f, err);
     if (ok) {

@@ -1,6 +1,8 @@
 /* Loads what the machine may know of the world. */
 #include "engine/engine_private.h"
 
+#include "model/context.h"
+
 static bool definitions_load(struct engine *e, struct db *db, const struct run_row *row, struct definition *given,
                              struct facts *f, struct error *err)
 {
@@ -25,16 +27,52 @@ static bool definitions_load(struct engine *e, struct db *db, const struct run_r
     return f->version != NULL;
 }
 
-bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct run_row *row, const struct event *event,
+/* The contexts as they are now; one that this very trigger is about to make is as it was given (engine.md §1.6). */
+static bool context_load(struct db *db, struct arena *a, const struct run_row *row, yyjson_val *given, yyjson_val **out,
+                         struct error *err)
+{
+    yyjson_val *stored, *type;
+    *out = NULL;
+    if (!row->context.n)
+        return true;
+    if (!context_resolve(db, a, row->environment, row->context, &stored, err))
+        return false;
+    *out = stored;
+    if (yyjson_obj_size(stored) == yyjson_obj_size(given))
+        return true;
+    yyjson_mut_doc *d = json_doc(a);
+    yyjson_mut_val *all = yyjson_val_mut_copy(d, stored);
+    yyjson_obj_iter it = yyjson_obj_iter_with(given);
+    while ((type = yyjson_obj_iter_next(&it))) {
+        yyjson_val *v = yyjson_obj_iter_get_val(type);
+        if (json_getn(stored, json_str(type)))
+            continue;
+        yyjson_mut_val *one = yyjson_mut_obj(d);
+        json_add_val(d, one, "id", yyjson_is_str(v) ? v : json_get(v, "id"));
+        if (yyjson_is_obj(json_get(v, "data")))
+            json_add_val(d, one, "data", json_get(v, "data"));
+        else
+            json_add_obj(d, one, "data");
+        yyjson_mut_obj_put(all, yyjson_val_mut_copy(d, type), one);
+    }
+    return json_parse(a, json_write_mut(a, all), out, err);
+}
+
+bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct run *run, const struct event *event,
                 yyjson_val *doc, struct definition *definition, const struct subscriber *subscriber, struct facts *f,
                 struct error *err)
 {
+    const struct run_row *row = &run->row;
+    yyjson_val *context;
     *f = (struct facts){.environment = directory_environment(e->c.directory, db, row->environment, err)};
     if (!f->environment || !definitions_load(e, db, row, definition, f, err))
         goto fail;
     if (subscriber)
         f->subscriber = *subscriber;
     else if (!subscriber_find_by_id(db, a, row->environment, row->subscriber, &f->subscriber, err))
+        goto fail;
+    if (!context_load(db, a, row, json_get(doc, "context"), &context, err)
+        || !preference_for_run(db, a, row->subscriber, row->workflow, run->subscription, row->context, &f->preferences, err))
         goto fail;
     f->machine = (struct machine_facts){
         .now = clock_now_ms(e->c.clock),
@@ -52,7 +90,11 @@ bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct r
         .overrides = json_get(doc, "overrides"),
         .actor = json_get(doc, "actor"),
         .tenant = json_get(doc, "tenant"),
-        .context = json_get(doc, "context"),
+        .context = context,
+        .preferences = &f->preferences,
+        .workflow_off_is_final = json_get_bool(f->environment->settings, "workflowChannelOffIsFinal", false),
+        .bridge_url = json_get_str(json_get(f->environment->settings, "bridge"), "url"),
+        .environment_variables = f->environment->environment_variables,
         .attempts_max = e->c.attempts_max,
     };
     return true;

@@ -1,43 +1,234 @@
-/* What must be passed before a step does its work: its content renders, its condition holds, nobody switched the channel
- * off (engine.md §3). */
+/* What must be passed before a step does its work: the subscriber's schedule is open, its content renders, its conditions
+ * hold, nobody switched the channel off (engine.md §3, §6). */
 #include "engine/machine_private.h"
 
+#include "base/clock.h"
+#include "content/schedule.h"
+#include "engine/filters.h"
 #include "engine/render.h"
 
-static const enum detail preference_details[2] = {DETAIL_FILTERED_WORKFLOW_RESOURCE, DETAIL_FILTERED_USER_WORKFLOW};
+/* --- preferences ------------------------------------------------------------------------------------------------- */
 
-/* engine.md §6.3: a channel that the workflow's preferences switch off is not sent. */
-static bool preference_allows(struct machine *m, int job)
+static const enum detail preference_details[] = {
+    [SOURCE_WORKFLOW_RESOURCE] = DETAIL_FILTERED_WORKFLOW_RESOURCE, [SOURCE_USER_WORKFLOW] = DETAIL_FILTERED_USER_WORKFLOW,
+    [SOURCE_SUBSCRIBER_GLOBAL] = DETAIL_FILTERED_SUBSCRIBER_GLOBAL,
+    [SOURCE_SUBSCRIBER_WORKFLOW] = DETAIL_FILTERED_SUBSCRIBER_WORKFLOW,
+    [SOURCE_SUBSCRIPTION] = DETAIL_FILTERED_SUBSCRIBER_WORKFLOW,
+};
+
+/* {enabled, channels: of the workflow's active steps, overrides: who decided each} (engine.md §6.3). */
+static struct str preference_raw(struct machine *m, const struct preference_result *p)
 {
     const struct definition *d = m->facts->current;
+    unsigned used = 0;
+    struct buf b = {.arena = m->run->arena};
+    for (int i = 0; i < d->steps_n; i++)
+        if (d->steps[i].active && step_is_channel(d->steps[i].type))
+            used |= 1u << d->steps[i].type;
+    buf_z(&b, "{\"enabled\":true,\"channels\":{");
+    for (int c = 0, n = 0; c < CHANNELS; c++)
+        if (used >> c & 1)
+            buf_fmt(&b, "%s\"%s\":%s", n++ ? "," : "", channel_name((enum channel)c).p, p->channel[c] ? "true" : "false");
+    buf_z(&b, "},\"overrides\":[");
+    for (int c = 0, n = 0; c < CHANNELS; c++)
+        if (used >> c & 1)
+            buf_fmt(&b, "%s{\"channel\":\"%s\",\"source\":\"%s\"}", n++ ? "," : "", channel_name((enum channel)c).p,
+                    p->by[c] >= SOURCE_SUBSCRIBER_GLOBAL ? "subscriber" : "template");
+    buf_z(&b, "]}");
+    return buf_finish(&b);
+}
+
+static bool preference_allows(struct machine *m, int job)
+{
+    const struct machine_facts *f = m->facts;
     enum step_type type = m->run->jobs[job].type;
-    if (!step_is_channel(type) || d->channel_enabled[type])
+    struct workflow_preferences w = f->current->preferences;
+    if (!step_is_channel(type))
         return true;
-    machine_log(m, job, preference_details[d->user_preferences], DETAIL_SUCCESS,
-                str_fmt(m->run->arena, "{\"enabled\":true,\"channels\":{\"%s\":false}}", channel_name((enum channel)type).p));
+    w.read_only = m->run->critical;     /* engine.md §6.4: that alone is as it was when the run began */
+    struct preference_result p = preference_merge(&w, f->preferences, f->workflow_off_is_final);
+    if (p.channel[type])
+        return true;
+    machine_log(m, job, preference_details[p.source], DETAIL_SUCCESS, preference_raw(m, &p));
     m->run->jobs[job].skip = SKIP_PREFERENCE;
     return false;
 }
 
-/* engine.md §3: rendering comes first, so that broken content fails the step also for those who would not get it. */
+/* --- the subscriber's schedule ----------------------------------------------------------------------------------- */
+
+enum { EXTENSIONS_MAX = 3 };
+
+struct window {
+    struct str text, timezone;          /* the schedule as stored; the zone that counts */
+    struct schedule schedule;
+    struct zone zone;
+};
+
+/* false: there is none that could be closed. */
+static bool window_open(const struct machine *m, struct window *w)
+{
+    const struct preference_rows *p = m->facts->preferences;
+    yyjson_val *v;
+    if (m->run->critical || !p || !(p->found & PREFERENCE_GLOBAL) || !p->global.schedule.n
+        || !json_parse(m->run->arena, p->global.schedule, &v, NULL))
+        return false;
+    w->text = p->global.schedule;
+    w->schedule = schedule_read(m->run->arena, v);
+    if (!w->schedule.limits)
+        return false;
+    struct str zone = m->facts->subscriber->field[SUBSCRIBER_TIMEZONE];
+    w->timezone = zone.n && zone_known(zone) ? zone : STR("UTC");
+    w->zone = zone_open(w->timezone);
+    return true;
+}
+
+static bool is_held_back(enum step_type t)
+{
+    return (step_is_channel(t) && t != STEP_IN_APP) || t == STEP_CUSTOM || t == STEP_THROTTLE;
+}
+
+static bool schedule_allows(struct machine *m, int job)
+{
+    struct window w;
+    if (!is_held_back(m->run->jobs[job].type) || !window_open(m, &w))
+        return true;
+    bool open = schedule_is_open(&w.schedule, &w.zone, m->facts->now);
+    zone_close(&w.zone);
+    if (!open) {
+        struct buf raw = {.arena = m->run->arena};
+        buf_z(&raw, "{\"schedule\":");
+        buf_str(&raw, w.text);
+        buf_z(&raw, ",\"timezone\":");
+        json_quote(&raw, w.timezone);
+        buf_char(&raw, '}');
+        machine_log(m, job, DETAIL_OUTSIDE_SCHEDULE, DETAIL_SUCCESS, buf_finish(&raw));
+    }
+    return open;
+}
+
+static struct str extension_raw(struct machine *m, const struct window *w, int64_t opening, int count)
+{
+    struct buf b = {.arena = m->run->arena};
+    char iso[TIME_ISO_LEN + 1];
+    time_iso(opening, iso);
+    buf_fmt(&b, "{\"delayMs\":%lld,\"nextAvailableTime\":\"%s\",\"timezone\":", (long long)(opening - m->facts->now), iso);
+    json_quote(&b, w->timezone);
+    buf_z(&b, ",\"schedule\":");
+    buf_str(&b, w->text);
+    buf_fmt(&b, ",\"scheduleExtensionsCount\":%d,\"maxScheduleExtensions\":%d}", count, EXTENSIONS_MAX);
+    return buf_finish(&b);
+}
+
+bool gates_extend(struct machine *m, int job)
+{
+    struct run_job *j = &m->run->jobs[job];
+    const struct step_definition *s = machine_step(m, job);
+    struct window w;
+    int64_t opening;
+    if (!s || !json_get_bool(s->values, "extendToSchedule", false) || !window_open(m, &w))
+        return false;
+    bool closed = !schedule_is_open(&w.schedule, &w.zone, m->facts->now)
+        && schedule_next_opening(&w.schedule, &w.zone, m->facts->now, &opening);
+    zone_close(&w.zone);
+    if (!closed)
+        return false;
+    if (j->extensions == EXTENSIONS_MAX) {
+        machine_log(m, job, DETAIL_SCHEDULE_EXHAUSTED, DETAIL_SUCCESS, STR_NULL);
+        return false;
+    }
+    machine_log(m, job, DETAIL_SCHEDULE_EXTENDED, DETAIL_PENDING, extension_raw(m, &w, opening, ++j->extensions));
+    machine_log(m, job, j->type == STEP_DIGEST ? DETAIL_STEP_DIGESTED : DETAIL_STEP_DELAYED, DETAIL_PENDING,
+                str_fmt(m->run->arena, "{\"delay\":%lld}", (long long)(opening - m->facts->now)));
+    j->due_at = opening;
+    struct effect *e = machine_effect(m, EFFECT_TIMER);
+    e->queue = (struct queue_item){.due_at = opening, .job = job, .attempt = j->extensions};
+    return true;
+}
+
+/* --- content and conditions -------------------------------------------------------------------------------------- */
+
+static enum outcome content_fails(struct machine *m, int job, const struct step_definition *s, const char *what, const struct error *err)
+{
+    struct arena *a = m->run->arena;
+    struct str message = str_fmt(a, "%s%s", what, err->message);
+    struct buf raw = {.arena = a};
+    buf_z(&raw, "{\"error\":");
+    json_quote(&raw, message);
+    buf_char(&raw, '}');
+    return machine_fail(m, job, step_is_channel(s->type) ? DETAIL_CONTENT_FAILED : DETAIL_STEP_FAILED, buf_finish(&raw), message);
+}
+
+/* engine.md §3: rendering comes first, so that broken content fails the step also for those who would not get it; of an
+ * http_request the condition does (§4.9). */
+static bool content_and_condition(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, bool *run_it,
+                                  enum outcome *o)
+{
+    bool condition_first = s->type == STEP_HTTP_REQUEST;
+    struct error err = {0};
+    *run_it = true;
+    if (condition_first && !render_condition(m, job, s, run_it, &err)) {
+        *o = content_fails(m, job, s, "", &err);
+        return false;
+    }
+    if (*run_it && !render_controls(m, job, s, outputs, &err)) {
+        *o = content_fails(m, job, s, condition_first ? "HTTP request step template compilation failed: " : "", &err);
+        return false;
+    }
+    if (!condition_first && !render_condition(m, job, s, run_it, &err)) {
+        *o = content_fails(m, job, s, "", &err);
+        return false;
+    }
+    return true;
+}
+
+static bool filters_allow(struct machine *m, int job, const struct step_definition *s)
+{
+    struct arena *a = m->run->arena;
+    struct liquid_variable variables[RENDER_VARIABLES_MAX];
+    if (!s->filters)
+        return true;
+    yyjson_mut_doc *d = json_doc(a);
+    yyjson_mut_val *raw = yyjson_mut_obj(d), *filter = json_add_obj(d, raw, "filter");
+    struct filter_context c = {.variables = variables, .machine = m, .now = m->facts->now, .arena = a, .doc = d,
+                               .conditions = json_add_arr(d, filter, "conditions")};
+    c.variables_n = render_variables(m, job, variables);
+    if (filters_pass(&c, s->filters))
+        return true;
+    json_add_bool(d, filter, "passed", false);
+    machine_log(m, job, DETAIL_CONDITIONS_SKIPPED, step_executors[s->type].deferred ? DETAIL_SUCCESS : DETAIL_FAILED,
+                json_write_mut(a, raw));
+    m->run->jobs[job].skip = SKIP_CONDITION;
+    return false;
+}
+
+static void log_skipped(struct machine *m, int job)
+{
+    if (step_executors[m->run->jobs[job].type].deferred)        /* engine.md §2.6 */
+        machine_log(m, job, DETAIL_CONDITIONS_SKIPPED, DETAIL_SUCCESS, STR_NULL);
+    else
+        machine_log(m, job, DETAIL_BRIDGE_SKIPPED, DETAIL_FAILED, STR("{\"skip\":true}"));
+    m->run->jobs[job].skip = SKIP_CONDITION;
+}
+
+static void log_tenant(struct machine *m, int job)
+{
+    if (m->facts->tenant)
+        machine_log(m, job, m->facts->tenant_missing ? DETAIL_TENANT_NOT_FOUND : DETAIL_TENANT_SELECTED,
+                    m->facts->tenant_missing ? DETAIL_FAILED : DETAIL_PENDING, json_write(m->run->arena, m->facts->tenant));
+}
+
 bool gates_pass(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, enum outcome *o)
 {
-    struct error err = {0};
-    bool run_it = true;
-    if (!render_controls(m, job, s, outputs, &err) || !render_condition(m, job, s, &run_it, &err)) {
-        struct buf raw = {.arena = m->run->arena};
-        buf_z(&raw, "{\"error\":");
-        json_quote(&raw, str_of(err.message));
-        buf_char(&raw, '}');
-        *o = machine_fail(m, job, step_is_channel(s->type) ? DETAIL_CONTENT_FAILED : DETAIL_STEP_FAILED, buf_finish(&raw),
-                          str_dup(m->run->arena, str_of(err.message)));
-        return false;
-    }
+    bool run_it;
     *o = OUTCOME_SKIPPED;
+    if (!schedule_allows(m, job))
+        return false;
+    log_tenant(m, job);
+    if (!content_and_condition(m, job, s, outputs, &run_it, o))
+        return false;
     if (!run_it) {
-        machine_log(m, job, DETAIL_BRIDGE_SKIPPED, DETAIL_FAILED, STR("{\"skip\":true}"));
-        m->run->jobs[job].skip = SKIP_CONDITION;
+        log_skipped(m, job);
         return false;
     }
-    return preference_allows(m, job);
+    return filters_allow(m, job, s) && preference_allows(m, job);
 }

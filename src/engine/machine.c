@@ -165,6 +165,7 @@ void machine_start(struct machine *m, struct run *r, const struct machine_facts 
 {
     machine_init(m, r, f);
     const struct definition *d = f->version;
+    r->critical = f->current->critical;
     r->jobs = ARENA_ARRAY(r->arena, struct run_job, d->steps_n + 1);
     r->jobs[r->jobs_n++] = (struct run_job){.type = STEP_TRIGGER, .step = -1, .updated_at = f->now};
     for (int i = 0; i < d->steps_n; i++)
@@ -188,6 +189,10 @@ static void on_timer(struct machine *m, const struct machine_input *in)
     struct run_job *j = &m->run->jobs[in->job];
     if (j->type != STEP_DELAY || j->status != JOB_DELAYED)
         return;
+    if (gates_extend(m, in->job)) {
+        machine_job_set(m, in->job, JOB_DELAYED);
+        return;
+    }
     machine_log(m, in->job, DETAIL_DELAY_FINISHED, DETAIL_SUCCESS, STR_NULL);
     j->output = str_fmt(m->run->arena, "{\"duration\":%lld}", (long long)(m->facts->now - m->run->row.created_at));
     j->due_at = 0;

@@ -28,7 +28,12 @@ struct machine_facts {
     struct str environment_name, environment_type;
     struct str bridge_url;                      /* of code-first workflows; empty: none */
     struct str transaction_id;
-    yyjson_val *payload, *overrides, *actor, *tenant, *context;     /* NULL: none */
+    yyjson_val *payload, *overrides, *actor, *tenant;               /* NULL: none */
+    yyjson_val *context;                        /* {type: {id, data}} as of now; NULL: none */
+    yyjson_val *environment_variables;          /* {NAME: "value"}; NULL: none */
+    bool tenant_missing;                        /* the trigger named a tenant that is not there (any more) */
+    const struct preference_rows *preferences;  /* the subscriber's, as of now; NULL: none */
+    bool workflow_off_is_final;                 /* decisions.md 15 */
     /* Current state of this run's stored in-app messages, by job; NULL at the start of a run. */
     const struct message *messages;
     size_t messages_n;

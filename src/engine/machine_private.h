@@ -33,6 +33,9 @@ void machine_cancel_rest(struct machine *m, int failed);
 
 /* gates.c: false: *o says what the step came to without running. outputs: its rendered control values. */
 bool gates_pass(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, enum outcome *o);
+/* The timer of a delay or digest fired outside of the subscriber's schedule: puts it off to the next opening, at most
+ * three times (engine.md §6.7). true: it waits on. */
+bool gates_extend(struct machine *m, int job);
 /* calls.c: an HTTP request as part of a step; the chain waits. doc: {kind, method, url, headers, body, timeout}. */
 enum outcome call_begin(struct machine *m, int job, struct str doc);
 enum outcome call_again(struct machine *m, int job, int64_t delay_ms);

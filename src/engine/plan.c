@@ -393,7 +393,7 @@ void effects_complete(struct plan *p, struct planned_run *r, const struct facts 
             x->queue.environment = r->run.row.environment;
             x->queue.ref = r->run.row.id;
             x->queue.id = run_derived_id(r->run.row.id, DERIVED_QUEUE, x->queue.job * 64 + x->queue.attempt);
-            x->queue.owner = x->queue.attempt == 1 ? p->engine->boot : (struct id){{0}};
+            x->queue.owner = x->kind != EFFECT_TIMER && x->queue.attempt == 1 ? p->engine->boot : (struct id){{0}};
         } else if (x->kind == EFFECT_RECEIVED) {
             r->received[r->received_n++] = listened ? socket_form(p, r, &x->message) : STR_NULL;
         }
@@ -435,7 +435,7 @@ static bool run_load(struct worker *w, struct plan *p, struct planned_run *r, st
         || !message_list_by_run(w->db, p->arena, row.id, &messages, &f->machine.messages_n, err))
         return false;
     size_t n = f->machine.messages_n;
-    if (!facts_load(w->engine, w->db, p->arena, &row, event, doc, NULL, NULL, f, err))
+    if (!facts_load(w->engine, w->db, p->arena, &r->run, event, doc, NULL, NULL, f, err))
         return false;
     f->machine.messages = messages;
     f->machine.messages_n = n;

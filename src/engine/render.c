@@ -35,6 +35,8 @@ static yyjson_val *subscriber_value(struct arena *a, const struct subscriber *s)
         char iso[TIME_ISO_LEN + 1];
         time_iso(s->last_online_at, iso);
         buf_fmt(&b, ",\"lastOnlineAt\":\"%s\"", iso);
+    } else {
+        buf_z(&b, ",\"lastOnlineAt\":null");
     }
     buf_char(&b, '}');
     return parsed(a, &b);
@@ -105,20 +107,21 @@ static yyjson_val *workflow_value(struct arena *a, const struct definition *d, e
     return parsed(a, &b);
 }
 
+/* Environment variables, and the environment's name and type where no variable is called so. */
 static yyjson_val *env_value(struct arena *a, const struct machine_facts *f)
 {
-    struct buf b = {.arena = a};
-    buf_z(&b, "{\"name\":");
-    json_quote(&b, f->environment_name);
-    buf_z(&b, ",\"type\":");
-    json_quote(&b, f->environment_type);
-    buf_char(&b, '}');
-    return parsed(a, &b);
+    const struct { const char *name; struct str value; } own[] = {{"name", f->environment_name}, {"type", f->environment_type}};
+    yyjson_mut_doc *d = json_doc(a);
+    yyjson_mut_val *env = f->environment_variables ? yyjson_val_mut_copy(d, f->environment_variables) : yyjson_mut_obj(d);
+    yyjson_val *out = NULL;
+    for (size_t i = 0; i < 2; i++)
+        if (!yyjson_mut_obj_get(env, own[i].name))
+            json_add_str(d, env, own[i].name, own[i].value);
+    json_parse(a, json_write_mut(a, env), &out, NULL);
+    return out;
 }
 
-enum { VARIABLES_MAX = 8 };
-
-static size_t variables_of(const struct machine *m, int job, struct liquid_variable out[VARIABLES_MAX])
+size_t render_variables(const struct machine *m, int job, struct liquid_variable out[RENDER_VARIABLES_MAX])
 {
     struct arena *a = m->run->arena;
     const struct machine_facts *f = m->facts;
@@ -133,7 +136,7 @@ static size_t variables_of(const struct machine *m, int job, struct liquid_varia
     out[n++] = (struct liquid_variable){STR("context"), f->context ? f->context : empty};
     if (f->actor)
         out[n++] = (struct liquid_variable){STR("actor"), f->actor};
-    if (f->tenant)
+    if (f->tenant && !f->tenant_missing)
         out[n++] = (struct liquid_variable){STR("tenant"), f->tenant};
     return n;
 }
@@ -141,7 +144,7 @@ static size_t variables_of(const struct machine *m, int job, struct liquid_varia
 bool render_controls(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, struct error *err)
 {
     struct arena *a = m->run->arena;
-    struct liquid_variable variables[VARIABLES_MAX];
+    struct liquid_variable variables[RENDER_VARIABLES_MAX];
     struct liquid_context ctx = {.variables = variables, .mode = LIQUID_PLAIN, .now_ms = m->facts->now};
     yyjson_mut_doc *d;
     yyjson_mut_val *out;
@@ -149,7 +152,7 @@ bool render_controls(struct machine *m, int job, const struct step_definition *s
     if (!s->controls)
         return json_parse(a, STR("{}"), outputs, err);
     d = json_doc(a);
-    ctx.variables_n = variables_of(m, job, variables);
+    ctx.variables_n = render_variables(m, job, variables);
     if (!controls_render(s->controls, &ctx, a, d, &out, err))
         return false;
     /* engine.md §7.5: everything that the Inbox will show is made harmless. */
@@ -158,10 +161,23 @@ bool render_controls(struct machine *m, int job, const struct step_definition *s
     return json_parse(a, json_write_mut(a, out), outputs, err);
 }
 
+/* Values of environment variables may be secrets: the log says only that they were looked at. */
+static void mask_env(yyjson_mut_val *lookups)
+{
+    size_t i, n;
+    yyjson_mut_val *path, *value;
+    yyjson_mut_obj_foreach(lookups, i, n, path, value) {
+        struct str p = {yyjson_mut_get_str(path), yyjson_mut_get_len(path)};
+        if (str_eqz(p, "env") || str_starts(p, STR("env.")))
+            yyjson_mut_set_str(value, "***");
+    }
+}
+
 /* Says which rule let the step run, with the values that it saw (engine.md §3 step 6). */
 static void log_matched(struct machine *m, int job, yyjson_val *rule, yyjson_mut_doc *d, yyjson_mut_val *lookups)
 {
     yyjson_mut_val *raw = yyjson_mut_obj(d);
+    mask_env(lookups);
     json_add_val(d, raw, "conditions", rule);
     yyjson_mut_obj_add_val(d, raw, "evaluatedValues", lookups);
     machine_log(m, job, DETAIL_CONDITIONS_MATCHED, DETAIL_SUCCESS, json_write_mut(m->run->arena, raw));
@@ -170,7 +186,7 @@ static void log_matched(struct machine *m, int job, yyjson_val *rule, yyjson_mut
 bool render_condition(struct machine *m, int job, const struct step_definition *s, bool *run_it, struct error *err)
 {
     struct arena *a = m->run->arena;
-    struct liquid_variable variables[VARIABLES_MAX];
+    struct liquid_variable variables[RENDER_VARIABLES_MAX];
     *run_it = true;
     if (jsonlogic_is_empty(s->skip))
         return true;
@@ -178,7 +194,7 @@ bool render_condition(struct machine *m, int job, const struct step_definition *
     struct liquid_context ctx = {.variables = variables, .mode = LIQUID_PLAIN, .now_ms = m->facts->now};
     yyjson_mut_doc *d = json_doc(a);
     yyjson_mut_val *rendered, *result;
-    ctx.variables_n = variables_of(m, job, variables);
+    ctx.variables_n = render_variables(m, job, variables);
     if (!controls_render(s->condition, &ctx, a, d, &rendered, err))
         return false;
     struct jsonlogic_context logic = {.variables = variables, .variables_n = ctx.variables_n, .now_ms = m->facts->now,

@@ -2,8 +2,13 @@
 #ifndef ENGINE_RENDER_H
 #define ENGINE_RENDER_H
 
+#include "content/liquid.h"
 #include "engine/machine.h"
 
+enum { RENDER_VARIABLES_MAX = 8 };
+
+/* What templates and conditions of this job see (content.md §1.5); returns how many. */
+size_t render_variables(const struct machine *m, int job, struct liquid_variable out[RENDER_VARIABLES_MAX]);
 /* Rendered control values (an object). */
 bool render_controls(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, struct error *err);
 /* The run condition; logs that it matched. */

@@ -67,21 +67,23 @@ static void put_job(struct buf *b, const struct run *r, const struct run_job *j)
     put_number(b, j->status);
     put_number(b, j->step);
     put_number(b, j->updated_at - r->row.created_at);
-    if (j->skip || j->due_at || j->attempts || j->error.n || j->output.n || j->call.n || j->provider_id.n || j->canceled_by_user) {
+    if (j->skip || j->due_at || j->attempts || j->error.n || j->output.n || j->call.n || j->extensions || j->provider_id.n || j->canceled_by_user) {
         put_text(b, j->provider_id);
         put_number(b, j->skip);
         put_number(b, j->attempts);
         put_number(b, j->due_at);
         put_number(b, j->canceled_by_user);
         put_text(b, j->error);
-        if (j->output.n || j->call.n) {
+        if (j->output.n || j->call.n || j->extensions) {
             buf_char(b, ',');
             buf_str(b, j->output.n ? j->output : STR("0"));
         }
-        if (j->call.n) {
+        if (j->call.n || j->extensions) {
             buf_char(b, ',');
-            buf_str(b, j->call);
+            buf_str(b, j->call.n ? j->call : STR("0"));
         }
+        if (j->extensions)
+            put_number(b, j->extensions);
     }
     buf_char(b, ']');
 }
@@ -122,6 +124,8 @@ struct str run_encode(struct run *r)
     }
     buf_z(&b, r->chain_ended ? "],\"e\":1,\"d\":" : "],\"e\":0,\"d\":");
     put_int(&b, r->lifecycle_detail);
+    if (r->critical)
+        buf_z(&b, ",\"c\":1");
     if (r->topics.n) {
         char hex[ID_HEX + 1];
         id_hex(r->subscription, hex);
@@ -179,7 +183,8 @@ static bool job_decode(struct run *r, yyjson_val *v, struct run_job *j)
         .canceled_by_user = at_int(v, 8) != 0,
         .error = json_str(yyjson_arr_get(v, 9)),
         .output = yyjson_is_obj(yyjson_arr_get(v, 10)) ? at_json(r->arena, v, 10) : STR_NULL,
-        .call = at_json(r->arena, v, 11),
+        .call = yyjson_is_obj(yyjson_arr_get(v, 11)) ? at_json(r->arena, v, 11) : STR_NULL,
+        .extensions = (int)at_int(v, 12),
     };
     return true;
 }
@@ -207,6 +212,7 @@ bool run_decode(const struct run_row *row, struct arena *arena, struct run *r, s
     r->chain_ended = json_get_int(root, "e", 0) != 0;
     int64_t d = json_get_int(root, "d", 0);
     r->lifecycle_detail = d > 0 && d < SKIP_REASONS ? (enum skip_reason)d : SKIP_NONE;
+    r->critical = json_get_int(root, "c", 0) != 0;
     if ((v = json_get(root, "t"))) {
         r->topics = json_write(arena, v);
         id_parse(json_get_str(root, "s"), &r->subscription);

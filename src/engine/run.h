@@ -26,6 +26,7 @@ struct run_job {
     int64_t updated_at;
     int64_t due_at;             /* delayed: when it goes on */
     int attempts;               /* deliveries tried */
+    int extensions;             /* times that it was put off to the subscriber's schedule (engine.md §6.7) */
     struct str error;           /* failed: why; empty otherwise */
     struct str output;          /* JSON object for later steps; empty: {} */
     struct str call;            /* JSON of the HTTP request that the job waits for (engine/calls.c); empty: none */
@@ -52,6 +53,7 @@ struct run {
     enum skip_reason lifecycle_detail;
     /* [{_topicId, topicKey, preferenceEvaluation?}] of the topics that it came through; empty: addressed singly. */
     struct str topics;
+    bool critical;              /* as it was when it started: preferences and schedules do not count (engine.md §6.4) */
     struct id subscription;     /* the topic subscription whose preferences count (engine.md §6.6); zero: none */
 };
 
