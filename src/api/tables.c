@@ -16,6 +16,7 @@ const struct route_table app_tables[] = {
     TABLE(translation),
     TABLE(fanout),
     TABLE(layout),
+    TABLE(channel_link),
     TABLE(environment),
     TABLE(outbox),
     TABLE(outbox_wait),

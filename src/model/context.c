@@ -285,3 +285,37 @@ yyjson_mut_val *context_json(yyjson_mut_doc *d, const struct context *c)
     json_add_time(d, o, "updatedAt", c->updated_at);
     return o;
 }
+
+static int by_text(const void *x, const void *y)
+{
+    return str_cmp(*(const struct str *)x, *(const struct str *)y);
+}
+
+struct str context_keys_join(struct arena *a, const struct str *keys, size_t n)
+{
+    struct str *sorted = ARENA_ARRAY(a, struct str, n);
+    struct buf b = {.arena = a};
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = keys[i];
+    if (n)
+        qsort(sorted, n, sizeof *sorted, by_text);
+    for (size_t i = 0; i < n; i++) {
+        if (!sorted[i].n)
+            continue;
+        if (b.n)
+            buf_char(&b, ',');
+        buf_str(&b, sorted[i]);
+    }
+    return b.n ? buf_finish(&b) : STR("");
+}
+
+void context_keys_add(yyjson_mut_doc *d, yyjson_mut_val *o, struct str keys)
+{
+    yyjson_mut_val *list = json_add_arr(d, o, "contextKeys");
+    while (keys.n) {
+        ptrdiff_t comma = str_find(keys, STR(","));
+        size_t n = comma < 0 ? keys.n : (size_t)comma;
+        yyjson_mut_arr_append(list, json_mut_str(d, str_sub(keys, 0, n)));
+        keys = str_sub(keys, comma < 0 ? n : n + 1, keys.n);
+    }
+}

@@ -26,6 +26,10 @@ size_t context_read(struct arena *a, yyjson_val *v, struct context out[CONTEXTS_
                     size_t max);
 /* "region:eu,tenant:acme": what runs, messages, tokens and preferences are bound to; "" for none. */
 struct str context_keys(struct arena *a, const struct context *c, size_t n);
+/* The same of keys as a client lists them ("type:id"), in any order, an empty one left out. */
+struct str context_keys_join(struct arena *a, const struct str *keys, size_t n);
+/* contextKeys: [...] of joined keys. */
+void context_keys_add(yyjson_mut_doc *d, yyjson_mut_val *o, struct str keys);
 
 /* Makes each missing one (with its data or {}) with a fresh id from ids; an existing one keeps its data (decisions.md 12).
  * c is what is stored afterwards. */

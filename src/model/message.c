@@ -1,9 +1,10 @@
 /* Messages in the store, and their stored form on the wire. */
 #include "model/message.h"
 
+#include "model/context.h"
+#include "model/message_private.h"
 #include "model/removal.h"
 #include "model/row.h"
-#include "model/message_private.h"
 
 void message_read(struct db_stmt *s, struct arena *a, struct message *m)
 {
@@ -186,17 +187,6 @@ static void add_time(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, int6
         json_add_time(d, o, key, ms);
 }
 
-void message_add_context_keys(yyjson_mut_doc *d, yyjson_mut_val *o, struct str context)
-{
-    yyjson_mut_val *keys = json_add_arr(d, o, "contextKeys");
-    while (context.n) {
-        ptrdiff_t comma = str_find(context, STR(","));
-        struct str key = str_sub(context, 0, comma < 0 ? context.n : (size_t)comma);
-        yyjson_mut_arr_add_strncpy(d, keys, key.p, key.n);
-        context = str_sub(context, key.n + 1, context.n);
-    }
-}
-
 yyjson_mut_val *message_json(yyjson_mut_doc *d, const struct message *m, yyjson_val *doc, struct id organization,
                              const struct subscriber *subscriber, struct str payload)
 {
@@ -227,7 +217,7 @@ yyjson_mut_val *message_json(yyjson_mut_doc *d, const struct message *m, yyjson_
     json_add_bool(d, o, "read", m->read);
     json_add_bool(d, o, "archived", m->archived);
     json_add_bool(d, o, "deleted", false);
-    message_add_context_keys(d, o, m->context);
+    context_keys_add(d, o, m->context);
     yyjson_mut_val *delivered = json_add_arr(d, o, "deliveredAt");
     yyjson_val *at;
     yyjson_arr_iter it = yyjson_arr_iter_with(json_get(doc, "deliveredAt"));

@@ -12,6 +12,5 @@
 
 void message_read(struct db_stmt *s, struct arena *a, struct message *m);
 bool message_collect(struct db_stmt *s, struct arena *a, struct message **out, size_t *n, struct error *err);
-void message_add_context_keys(yyjson_mut_doc *d, yyjson_mut_val *o, struct str context);
 
 #endif

@@ -1,0 +1,110 @@
+// Channel connections and endpoints with the real client.
+import { after, before, test } from "node:test";
+import assert from "node:assert/strict";
+import { Carillon } from "./carillon.mjs";
+import { api } from "./clients.mjs";
+
+let server, novu;
+before(async () => {
+  server = await Carillon.start();
+  novu = api(server);
+  await novu.integrations.create({ providerId: "slack", channel: "chat", identifier: "slack-1", active: true, credentials: {} });
+  await novu.subscribers.create({ subscriberId: "ada" });
+});
+after(() => server.stop());
+
+const fails = (promise, status, message) =>
+  assert.rejects(promise, (error) => {
+    assert.equal(error.statusCode, status);
+    assert.match(JSON.parse(error.body).message, message);
+    return true;
+  });
+const workspace = { id: "T1", name: "Acme" };
+const auth = { accessToken: "xoxb-canary-token" };
+
+test("a connection belongs to a subscriber or to a context, once each", async () => {
+  const made = (await novu.channelConnections.create({ integrationIdentifier: "slack-1", subscriberId: "ada", workspace, auth })).result;
+  assert.match(made.identifier, /^chconn_[0-9a-zA-Z]{12}$/);
+  assert.equal(made.channel, "chat");
+  assert.equal(made.providerId, "slack");
+  assert.equal(made.subscriberId, "ada");
+  assert.deepEqual(made.contextKeys, []);
+  assert.equal(made.auth.accessToken, auth.accessToken);
+  await fails(novu.channelConnections.create({ integrationIdentifier: "slack-1", subscriberId: "ada", workspace, auth }), 409, /already exists for integration "slack-1"/);
+  const shared = (
+    await novu.channelConnections.create({
+      identifier: "acme-slack",
+      integrationIdentifier: "slack-1",
+      connectionMode: "shared",
+      context: { tenant: "acme", app: { id: "web", data: { a: 1 } } },
+      workspace,
+      auth,
+    })
+  ).result;
+  assert.deepEqual(shared.contextKeys, ["app:web", "tenant:acme"]);
+  assert.equal(shared.subscriberId, null);
+  const changed = (await novu.channelConnections.update({ workspace: { id: "T2" }, auth: { accessToken: "new" } }, "acme-slack")).result;
+  assert.equal(changed.workspace.id, "T2");
+  assert.equal((await novu.channelConnections.retrieve("acme-slack")).result.auth.accessToken, "new");
+});
+
+test("connections are listed by every filter", async () => {
+  const ids = async (query) => (await novu.channelConnections.list(query)).result.data.map((c) => c.identifier);
+  assert.equal((await ids({})).length, 2);
+  assert.deepEqual(await ids({ connectionMode: "shared" }), ["acme-slack"]);
+  assert.equal((await ids({ connectionMode: "subscriber" })).length, 1);
+  assert.deepEqual(await ids({ contextKeys: ["tenant:acme", "app:web"] }), ["acme-slack"]);
+  assert.equal((await ids({ subscriberId: "ada" })).length, 1);
+  assert.deepEqual(await ids({ providerId: "discord" }), []);
+  assert.equal((await ids({ channel: "chat", integrationIdentifier: "slack-1", limit: 1 })).length, 1);
+  const page = (await novu.channelConnections.list({ limit: 1 })).result;
+  assert.equal(page.totalCount, 2);
+  assert.ok(page.next);
+});
+
+test("an endpoint names where to deliver; its kind decides what it needs", async () => {
+  const made = (
+    await novu.channelEndpoints.create({
+      subscriberId: "ada",
+      integrationIdentifier: "slack-1",
+      connectionIdentifier: "acme-slack",
+      type: "slack_user",
+      endpoint: { userId: "U1" },
+    })
+  ).result;
+  assert.match(made.identifier, /^chendp_/);
+  assert.deepEqual(made.endpoint, { userId: "U1" });
+  assert.equal(made.connectionIdentifier, "acme-slack");
+  const changed = (await novu.channelEndpoints.update({ endpoint: { userId: "U2" } }, made.identifier)).result;
+  assert.deepEqual(changed.endpoint, { userId: "U2" });
+  const found = (await novu.channelEndpoints.list({ subscriberId: "ada", connectionIdentifier: "acme-slack" })).result;
+  assert.deepEqual(found.data.map((e) => e.identifier), [made.identifier]);
+  const base = { integrationIdentifier: "slack-1", type: "slack_channel", endpoint: { channelId: "C1" } };
+  await fails(novu.channelEndpoints.create({ ...base, subscriberId: "nobody" }), 404, /^Subscriber not found: nobody\. Pass createSubscriberIfMissing: true/);
+  await fails(novu.channelEndpoints.create({ ...base, subscriberId: "ada", connectionIdentifier: "none" }), 404, /^Channel connection not found: none$/);
+  await fails(novu.channelEndpoints.create({ ...base, subscriberId: "ada", integrationIdentifier: "none" }), 404, /^Integration not found: none$/);
+  await novu.channelEndpoints.create({ ...base, subscriberId: "grace", createSubscriberIfMissing: true });
+  assert.equal((await novu.subscribers.retrieve("grace")).result.subscriberId, "grace");
+  for (const [type, endpoint, message] of [
+    ["slack_user", {}, "endpoint.userId must be a non-empty string"],
+    ["webhook", { url: "ftp://x" }, "endpoint.url must be a URL address"],
+    ["webex_person", {}, "endpoint must have personId or personEmail"],
+    ["opsgenie_integration", { apiKey: "k", region: "mars" }, "endpoint.region must be one of the following values: us, eu"],
+    ["pigeon", {}, /^type must be one of/],
+  ]) {
+    const answer = await server.call("POST", "/v1/channel-endpoints", { ...base, subscriberId: "ada", type, endpoint });
+    assert.equal(answer.status, 422);
+    assert.ok(answer.body.errors.general.messages.some((m) => (message instanceof RegExp ? message.test(m) : m === message)), answer.text);
+  }
+});
+
+test("what is deleted is gone; what is another environment's is not there; tokens are not in the logs", async () => {
+  const there = api(server, server.prod);
+  await fails(there.channelConnections.retrieve("acme-slack"), 404, /^Channel connection not found: acme-slack$/);
+  await fails(there.channelConnections.delete("acme-slack"), 404, /not found/);
+  await novu.channelConnections.delete("acme-slack");
+  await fails(novu.channelConnections.retrieve("acme-slack"), 404, /not found/);
+  await fails(novu.channelConnections.create({ integrationIdentifier: "slack-1", workspace, auth }), 400, /^Either subscriberId or context must be provided$/);
+  assert.equal((await novu.channelEndpoints.list({ subscriberId: "ada" })).result.data.length, 1);
+  assert.ok(!server.log.includes("canary"));
+});
