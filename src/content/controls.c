@@ -9,9 +9,9 @@
 
 #include "content/json_repair.h"
 #include "content/liquid/liquid_private.h"
+#include "content/translation_keys.h"
 
 #include <math.h>
-#include <unicode/uchar.h>
 
 enum control_kind { CONTROL_VALUE, CONTROL_TEMPLATE, CONTROL_OBJECT, CONTROL_ARRAY, CONTROL_LIFTED };
 
@@ -41,91 +41,6 @@ struct compiler {
     bool leaf_failed, raw_filter;
     int depth;
 };
-
-/* ---- translations: {{t.key}} is kept for a later stage as [T:key] ---- */
-static size_t key_length(struct str s, size_t i)
-{
-    size_t from = i, n;
-    for (; i < s.n; i += n) {
-        uint32_t c = text_decode(s, i, &n);
-        bool ok = c < 0x80 ? (c && strchr("_.-", (int)c)) || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
-                           : (U_GET_GC_MASK((UChar32)c) & (U_GC_L_MASK | U_GC_N_MASK)) != 0;
-        if (!ok)
-            break;
-    }
-    return i - from;
-}
-
-/* White space that a JSON text does not escape. */
-static size_t skip_space(struct str s, size_t i)
-{
-    size_t n;
-    while (i < s.n && (s.p[i] == ' ' || (unsigned char)s.p[i] >= 0x80) && (n = text_space(s, i)))
-        i += n;
-    return i;
-}
-
-/* The length of `{{ t.key }}` or `'t.key'` at i, and where its key is; 0 if it is something else. */
-static size_t translation_at(struct str s, size_t i, struct str *key, bool *quoted)
-{
-    struct str rest = str_sub(s, i, s.n);
-    *quoted = rest.n && rest.p[0] == '\'';
-    if (!*quoted && !str_starts(rest, STR("{{")))
-        return 0;
-    size_t k = *quoted ? 1 : skip_space(rest, 2);
-    if (!str_starts(str_sub(rest, k, rest.n), STR("t.")))
-        return 0;
-    k += 2;
-    size_t n = key_length(rest, k);
-    *key = str_sub(rest, k, k + n);
-    k += n;
-    if (!n)
-        return 0;
-    if (*quoted)
-        return k < rest.n && rest.p[k] == '\'' ? k + 1 : 0;
-    k = skip_space(rest, k);
-    return str_starts(str_sub(rest, k, rest.n), STR("}}")) ? k + 2 : 0;
-}
-
-static struct str protect(struct arena *a, struct str s)
-{
-    if (str_find(s, STR("t.")) < 0)
-        return s;
-    struct buf b = {.arena = a};
-    for (size_t i = 0; i < s.n;) {
-        struct str key;
-        bool quoted;
-        size_t n = s.p[i] == '{' || s.p[i] == '\'' ? translation_at(s, i, &key, &quoted) : 0;
-        if (!n) {
-            buf_char(&b, s.p[i++]);
-            continue;
-        }
-        buf_z(&b, quoted ? "'[T:" : "[T:");
-        buf_str(&b, key);
-        buf_z(&b, quoted ? "]'" : "]");
-        i += n;
-    }
-    return str_solid(buf_get(&b));
-}
-
-static struct str restore(struct arena *a, struct str s)
-{
-    if (str_find(s, STR("[T:")) < 0)
-        return s;
-    struct buf b = {.arena = a};
-    for (size_t i = 0; i < s.n;) {
-        size_t n = str_starts(str_sub(s, i, s.n), STR("[T:")) ? key_length(s, i + 3) : 0;
-        if (!n || i + 3 + n >= s.n || s.p[i + 3 + n] != ']') {
-            buf_char(&b, s.p[i++]);
-            continue;
-        }
-        buf_z(&b, "{{t.");
-        buf_add(&b, s.p + i + 3, n);
-        buf_z(&b, "}}");
-        i += n + 4;
-    }
-    return str_solid(buf_get(&b));
-}
 
 /* ---- JSON text ---- */
 static void put_number(struct buf *b, yyjson_val *v)
@@ -194,7 +109,7 @@ static struct liquid_template *compile_text(struct compiler *k, struct str s)
 {
     if (str_find(s, STR("{{")) < 0 && str_find(s, STR("{%")) < 0)
         return NULL;
-    struct liquid_template *t = liquid_parse_leaf(k->a, protect(k->a, s), &k->c->names, &k->c->err);
+    struct liquid_template *t = liquid_parse_leaf(k->a, translation_keys_protect(k->a, s), &k->c->names, &k->c->err);
     k->leaf_failed |= !t;
     k->raw_filter |= t && t->raw_filter;
     return t;
@@ -302,7 +217,7 @@ static struct liquid_template *parse_whole(const struct controls *c, struct aren
 {
     struct buf b = {.arena = a};
     put_control(&b, c->root, true);
-    return liquid_parse(a, protect(a, buf_get(&b)), err);
+    return liquid_parse(a, translation_keys_protect(a, buf_get(&b)), err);
 }
 
 struct controls *controls_compile(struct arena *a, yyjson_val *values)
@@ -338,12 +253,12 @@ static bool render_text(struct rendering *x, const struct liquid_template *t, st
 {
     struct buf b = {.arena = x->a};
     if (!t) {
-        *out = restore(x->a, protect(x->a, s));
+        *out = translation_keys_restore(x->a, translation_keys_protect(x->a, s));
         return true;
     }
     if (!liquid_render_next(x->r, t, &b, x->err))
         return false;
-    *out = restore(x->a, str_solid(buf_get(&b)));
+    *out = translation_keys_restore(x->a, str_solid(buf_get(&b)));
     return true;
 }
 
@@ -487,7 +402,7 @@ static bool render_whole(const struct liquid_template *t, const struct liquid_co
     c.mode = LIQUID_JSON;
     if (!liquid_render(t, &c, a, &b, err))
         return false;
-    struct str text = restore(a, buf_get(&b));
+    struct str text = translation_keys_restore(a, buf_get(&b));
     if (!json_parse(a, text, &root, NULL) && (!json_repair(a, text, &repaired, err) || !json_parse(a, repaired, &root, err)))
         return false;
     *out = unlift(a, d, root);

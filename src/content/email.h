@@ -1,0 +1,51 @@
+/* What an e-mail step says: body, layout, clean-up, sanitising, preheader (content.md §4.4–4.6).
+ *
+ * Bodies are compiled once (per workflow version, per layout) and rendered for each message; both kinds go through here,
+ * for the engine and for previews. Pure: layouts and translations are handed in.
+ */
+#ifndef CONTENT_EMAIL_H
+#define CONTENT_EMAIL_H
+
+#include "content/liquid.h"
+
+enum { EMAIL_LARGE = 100000 };      /* bytes of HTML; more is cut off by some mail clients */
+
+struct email_body;
+
+/* Compiles the body of a step or layout: a block document when text is a JSON object or array, else HTML with Liquid.
+ * text must outlive it. What is wrong with it is reported by email_render, as upstream does. Immutable. */
+struct email_body *email_body_compile(struct arena *a, struct str text);
+bool email_body_is_block(const struct email_body *b);
+
+struct email_layout {
+    struct str name, identifier;
+    const struct email_body *body;      /* shows the variable `content` */
+};
+
+enum email_part { EMAIL_SUBJECT, EMAIL_STEP, EMAIL_LAYOUT };
+
+struct email_input {
+    const struct email_body *body;
+    struct str subject, preheader;      /* rendered control values; no preheader: empty */
+    const struct email_layout *layout;  /* NULL: none */
+    bool raw;                           /* disableOutputSanitization */
+    /* Replaces {{t.key}} in a text before Liquid sees it (content.md §5): the subject, or the source of a body, which is
+     * JSON where is_json says so (put values in escaped). Called only for texts that mention a key. NULL: keys stay. */
+    bool (*translate)(void *user, struct arena *a, enum email_part part, struct str text, bool is_json, struct str *out,
+                      struct error *err);
+    void *user;
+};
+
+struct email_output {
+    struct str subject, html;
+    bool large;                         /* html is longer than EMAIL_LARGE */
+};
+
+/* Renders with ctx's variables; everything is in a. false: err is the sentence for the execution detail. */
+bool email_render(const struct email_input *in, const struct liquid_context *ctx, struct arena *a, struct email_output *out,
+                  struct error *err);
+
+/* A step's HTML without doctype and comments, its paragraphs of white space emptied. */
+struct str email_clean(struct arena *a, struct str html);
+
+#endif
