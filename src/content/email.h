@@ -18,7 +18,7 @@ struct email_body *email_body_compile(struct arena *a, struct str text);
 bool email_body_is_block(const struct email_body *b);
 
 struct email_layout {
-    struct str name, identifier;
+    struct str name, identifier, id;    /* id: 24 hexadecimal digits; a layout is chosen by either */
     const struct email_body *body;      /* shows the variable `content` */
 };
 

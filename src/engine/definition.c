@@ -25,14 +25,17 @@ static void preferences_compile(struct definition *d)
     memcpy(d->channel_enabled, merged.channel, sizeof d->channel_enabled);
 }
 
-/* The control values without `skip`, which is logic and not content. */
-static yyjson_val *values_without_skip(struct arena *a, yyjson_val *values)
+/* The control values without `skip`, which is logic and not content, and without an e-mail's body, which has a compiler
+ * of its own. */
+static yyjson_val *values_for_controls(struct arena *a, yyjson_val *values, bool has_body)
 {
-    if (!json_get(values, "skip"))
+    if (!json_get(values, "skip") && !has_body)
         return values;
     yyjson_mut_doc *doc = json_doc(a);
     yyjson_mut_val *copy = yyjson_val_mut_copy(doc, values);
     yyjson_mut_obj_remove_key(copy, "skip");
+    if (has_body)
+        yyjson_mut_obj_remove_key(copy, "body");
     yyjson_val *out = NULL;
     json_parse(a, json_write_mut(a, copy), &out, NULL);
     return out;
@@ -63,8 +66,11 @@ static bool step_compile(struct arena *a, struct str origin, yyjson_val *v, stru
     s->skip = yyjson_is_obj(skip) && yyjson_obj_size(skip) ? skip : NULL;
     if (s->skip)
         s->condition = controls_compile(a, s->skip);
+    yyjson_val *body = json_get(s->values, "body");
+    if (s->type == STEP_EMAIL && yyjson_is_str(body))
+        s->email = email_body_compile(a, json_str(body));
     if (yyjson_is_obj(s->values))
-        s->controls = controls_compile(a, values_without_skip(a, s->values));
+        s->controls = controls_compile(a, values_for_controls(a, s->values, s->email != NULL));
     return true;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "content/controls.h"
+#include "content/email.h"
 #include "content/jsonschema.h"
 #include "db/db.h"
 #include "model/cache.h"
@@ -24,7 +25,8 @@ struct step_definition {
     yyjson_val *filters;            /* legacy step filters (engine.md §5.3); NULL: none */
     yyjson_val *skip;               /* JSON-logic run condition, NULL: always (engine.md §5.1) */
     struct controls *condition;     /* the same, compiled: its values may be templates */
-    struct controls *controls;      /* compiled, without skip */
+    struct controls *controls;      /* compiled, without skip and an e-mail's body */
+    struct email_body *email;       /* the body of an email step, compiled; NULL: none */
 };
 
 struct definition {

@@ -40,6 +40,9 @@ static const char *const texts[DETAILS] = {
     [DETAIL_CONDITIONS_SKIPPED] = "Step was skipped based on steps conditions",
     [DETAIL_TENANT_SELECTED] = "Tenant context selected",
     [DETAIL_TENANT_NOT_FOUND] = "Tenant identifier not found",
+    [DETAIL_LAYOUT_SELECTED] = "Layout selected",
+    [DETAIL_LAYOUT_NOT_FOUND] = "Layout not found ",     /* the space is upstream's */
+    [DETAIL_EMAIL_LARGE] = "E-mail is larger than 100 kB; some mail clients cut it off",
 };
 
 struct str detail_text(enum detail d)

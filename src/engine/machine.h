@@ -23,6 +23,8 @@ struct machine_facts {
     const struct subscriber *subscriber;
     const struct integration *integrations;
     size_t integrations_n;
+    const struct email_layout *layouts;         /* of the environment, compiled; NULL: none */
+    size_t layouts_n;
     bool outbox;                                /* channels without integration go to the outbox */
     bool capture;                               /* every provider call goes there (beyond.md §4) */
     struct str environment_name, environment_type;

@@ -44,6 +44,9 @@ void call_result(struct machine *m, const struct machine_input *in);
 enum outcome call_fail(struct machine *m, int job, struct str error);
 /* The object as JSON, or, where that is longer than the activity feed keeps, with its member `cut` as a shortened text. */
 struct str call_raw(struct machine *m, yyjson_mut_doc *d, yyjson_mut_val *o, const char *cut);
+/* email.c: the body of an email step in its layout, and the subject, both finished: into its outputs. */
+bool email_output(struct machine *m, int job, const struct step_definition *s, const struct liquid_context *ctx,
+                  yyjson_mut_doc *d, yyjson_mut_val *outputs, struct error *err);
 /* deliveries.c */
 void delivery_result(struct machine *m, const struct machine_input *in);
 

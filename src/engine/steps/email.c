@@ -1,4 +1,4 @@
-/* The email step (engine.md §4.2, §7.3; content.md §4.5 for bodies that are HTML). */
+/* The email step (engine.md §4.2, §7.3); its body was rendered by engine/email.c. */
 #include "engine/machine_private.h"
 
 #include "content/sanitize.h"
@@ -120,10 +120,10 @@ enum outcome step_email(struct machine *m, int job, const struct step_definition
     struct str html = json_get_str(outputs, "body"), subject = json_get_str(outputs, "subject"), to = recipient_of(m);
     if (json_get_str(override_of(m), "subject").n)
         subject = json_get_str(override_of(m), "subject");
-    if (!raw) {
-        html = sanitize_html(a, html);
+    if (!raw)
         subject = sanitize_html(a, subject);
-    }
+    if (html.n > EMAIL_LARGE)
+        machine_log(m, job, DETAIL_EMAIL_LARGE, DETAIL_WARNING, str_fmt(a, "{\"bytes\":%zu}", html.n));
     struct message message = machine_message(m, job, s, CHANNEL_EMAIL);
     struct str doc = message_doc(m, job, s, outputs, to, html.p ? html : STR(""), subject.p ? subject : STR(""), i);
     if (!to.n) {

@@ -1,0 +1,76 @@
+/* Chooses the layout of an e-mail and renders its body into it (engine.md §1.9, content.md §4.6). */
+#include "engine/machine_private.h"
+
+/* The first of: the step's override, the channel's, the deprecated one, the control value. null means no layout, and a
+ * member that is absent passes the decision on. */
+static yyjson_val *layout_wanted(const struct machine *m, const struct step_definition *s, yyjson_val *control)
+{
+    yyjson_val *overrides = m->facts->overrides, *steps = json_get(overrides, "steps");
+    char hex[ID_HEX + 1];
+    id_hex(s->id, hex);
+    yyjson_val *step = json_get(steps, hex) ? json_get(steps, hex) : json_getn(steps, s->step_id);
+    yyjson_val *v = json_get(step, "layoutId");
+    if (!v)
+        v = json_get(json_get(json_get(overrides, "channels"), "email"), "layoutId");
+    if (!v && json_get_str(overrides, "layoutIdentifier").n)
+        v = json_get(overrides, "layoutIdentifier");
+    return v ? v : control;
+}
+
+static const struct email_layout *layout_find(const struct machine *m, struct str wanted)
+{
+    for (size_t i = 0; i < m->facts->layouts_n; i++)
+        if (str_eq(m->facts->layouts[i].identifier, wanted) || str_eq(m->facts->layouts[i].id, wanted))
+            return &m->facts->layouts[i];
+    return NULL;
+}
+
+static void log_layout(struct machine *m, int job, const struct email_layout *layout, struct str wanted)
+{
+    struct buf raw = {.arena = m->run->arena};
+    buf_z(&raw, layout ? "{\"name\":" : "{\"error\":\"Layout not found\"");
+    if (layout)
+        json_quote(&raw, layout->name);
+    buf_z(&raw, ",\"layoutId\":");
+    json_quote(&raw, layout ? layout->identifier : wanted);
+    buf_char(&raw, '}');
+    machine_log(m, job, layout ? DETAIL_LAYOUT_SELECTED : DETAIL_LAYOUT_NOT_FOUND, layout ? DETAIL_PENDING : DETAIL_FAILED,
+                buf_finish(&raw));
+}
+
+static bool layout_choose(struct machine *m, int job, const struct step_definition *s, const struct email_layout **layout,
+                          struct error *err)
+{
+    struct str wanted = json_str(layout_wanted(m, s, json_get(s->values, "layoutId")));
+    *layout = NULL;
+    if (!wanted.n)
+        return true;
+    *layout = layout_find(m, wanted);
+    log_layout(m, job, *layout, wanted);
+    return *layout || error_set(err, ERROR_NOT_FOUND, "Layout not found: %.*s", STR_ARG(str_sub(wanted, 0, 200)));
+}
+
+static struct str member(yyjson_mut_val *o, const char *key)
+{
+    yyjson_mut_val *v = yyjson_mut_obj_get(o, key);
+    return yyjson_mut_is_str(v) ? (struct str){yyjson_mut_get_str(v), yyjson_mut_get_len(v)} : STR_NULL;
+}
+
+static void member_put(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, struct str s)
+{
+    yyjson_mut_obj_put(o, yyjson_mut_str(d, key), yyjson_mut_strn(d, s.p, s.n));
+}
+
+bool email_output(struct machine *m, int job, const struct step_definition *s, const struct liquid_context *ctx,
+                  yyjson_mut_doc *d, yyjson_mut_val *outputs, struct error *err)
+{
+    struct email_input in = {.body = s->email, .subject = member(outputs, "subject"), .preheader = member(outputs, "preheader"),
+                             .raw = json_get_bool(s->values, "disableOutputSanitization", false)};
+    struct email_output out;
+    if (!layout_choose(m, job, s, &in.layout, err) || !email_render(&in, ctx, m->run->arena, &out, err))
+        return false;
+    if (in.subject.p)
+        member_put(d, outputs, "subject", out.subject);
+    member_put(d, outputs, "body", out.html);
+    return true;
+}

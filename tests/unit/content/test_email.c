@@ -1,0 +1,241 @@
+/* The order of an e-mail step: body, clean-up, layout, preheader, sanitising, translations' door. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "content/email.h"
+
+#define DOC(content) "{\"type\":\"doc\",\"content\":[" content "]}"
+#define PARAGRAPH(text) "{\"type\":\"paragraph\",\"content\":[{\"type\":\"text\",\"text\":\"" text "\"}]}"
+#define VARIABLE(id) "{\"type\":\"paragraph\",\"content\":[{\"type\":\"variable\",\"attrs\":{\"id\":\"" id "\"}}]}"
+
+struct mail {
+    struct arena *a;
+    struct email_input in;
+    struct liquid_variable variable;
+    struct email_output out;
+    struct error err;
+};
+
+static struct mail *mail(struct arena *a, const char *body)
+{
+    struct mail *m = ARENA_NEW(a, struct mail);
+    yyjson_val *v;
+    m->a = a;
+    assert_true(json_parse(a, STR("{\"name\":\"A & <b>B</b>\",\"nl\":\"x\\ny\",\"list\":[1,2]}"), &v, NULL));
+    m->variable = (struct liquid_variable){STR("payload"), v};
+    m->in = (struct email_input){.body = email_body_compile(a, str_of(body)), .subject = STR("Subject")};
+    return m;
+}
+
+static bool send(struct mail *m)
+{
+    struct liquid_context c = {.variables = &m->variable, .variables_n = 1, .mode = LIQUID_PLAIN};
+    return email_render(&m->in, &c, m->a, &m->out, &m->err);
+}
+
+static struct str html(struct mail *m)
+{
+    if (!send(m))
+        fail_msg("%s", m->err.message);
+    return str_dup(m->a, m->out.html);
+}
+
+#define WITH(s, part) do { if (str_find((s), STR(part)) < 0) fail_msg("no '%s' in '%s'", part, (s).p); } while (0)
+#define WITHOUT(s, part) do { if (str_find((s), STR(part)) >= 0) fail_msg("'%s' in '%s'", part, (s).p); } while (0)
+
+static void bodies_are_blocks_or_html(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    static const struct { const char *body; bool block; } rows[] = {
+        {DOC(""), true}, {" {\"a\":1}\n", true}, {"[]", true}, {"2025", false}, {"true", false}, {"", false},
+        {"<p>x</p>", false}, {"{broken", false}, {"{{payload.name}}", false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_int_equal(email_body_is_block(email_body_compile(a, str_of(rows[i].body))), rows[i].block);
+    assert_string_equal(html(mail(a, "2025")).p, "2025");
+    assert_string_equal(html(mail(a, "")).p, "");
+}
+
+static void html_bodies_are_rendered_cleaned_and_sanitised(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct mail *m = mail(a, "<!DOCTYPE html><p>  \xc2\xa0\n</p><!-- c\n --><p onclick=\"x()\">{{payload.name}}{{ payload.list }}</p>"
+                             "<script>alert(1)</script><pre>\n</pre>");
+    WITH(html(m), "<p></p><p>A &amp; <b>B</b>[1,2]</p>");
+    WITHOUT(m->out.html, "script");
+    m->in.raw = true;
+    WITH(html(m), "<script>alert(1)</script>");
+    WITH(m->out.html, "onclick");
+    WITHOUT(m->out.html, "<!--");
+    WITHOUT(m->out.html, "DOCTYPE");
+    /* Never closed: kept, and the sanitiser decides. */
+    m = mail(a, "a<!-- b");
+    m->in.raw = true;
+    assert_string_equal(html(m).p, "a<!-- b");
+    m = mail(a, "x");
+    m->in.subject = STR("<script>a</script>Hi <b>x</b>");
+    html(m);
+    assert_true(str_eqz(m->out.subject, "Hi <b>x</b>"));
+    m->in.raw = true;
+    html(m);
+    assert_true(str_eqz(m->out.subject, "<script>a</script>Hi <b>x</b>"));
+}
+
+static void errors_fail_the_email(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    static const struct { const char *body, *message; } rows[] = {
+        {"a {{ b", "output \"{{ b\" not closed, line:1, col:3"},
+        {"{% nope %}", "tag \"nope\" not found, line:1, col:1"},
+        {DOC("{\"type\":\"mystery\"}"), "Node type \"mystery\" is not supported."},
+        {DOC("{}"), "Node type \"\" is not supported."},
+        {DOC("{\"type\":\"repeat\",\"attrs\":{\"each\":\"payload.name\"},\"content\":[]}"),
+         "Failed to parse iterable value for \"{{ payload.name }}\": Unexpected token 'A', \"A & <b>B</b>\" is not valid JSON"},
+        {DOC("{\"type\":\"repeat\",\"attrs\":{\"each\":\"\"},\"content\":[]}"),
+         "Failed to parse iterable value for \"\": Unexpected end of JSON input"},
+        {DOC(PARAGRAPH("{{ x")), "output \"{{ x\\\"}]}]}]}\" not closed, line:1, col:80"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct mail *m = mail(a, rows[i].body);
+        assert_false(send(m));
+        if (i == 6) /* only the place depends on our JSON text */
+            assert_non_null(strstr(m->err.message, "not closed, line:1"));
+        else
+            assert_string_equal(m->err.message, rows[i].message);
+    }
+}
+
+static void layouts_hold_the_content(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct email_layout layout = {.name = STR("L"), .body = email_body_compile(a, STR("<div>{{ content }}|{{payload.name}}</div>"))};
+    struct mail *m = mail(a, DOC(PARAGRAPH("hi {{payload.nl}}")));
+    m->in.layout = &layout;
+    struct str s = html(m);
+    WITH(s, "<div><p style=");
+    WITH(s, ">hi xy</p>|A &amp; <b>B</b></div>");       /* the content loses its newlines */
+    WITHOUT(s, "<html");
+    layout.body = email_body_compile(a, STR(DOC(PARAGRAPH("top") "," VARIABLE("content") "," VARIABLE("payload.name"))));
+    s = html(m);
+    WITH(s, "<html dir=\"ltr\"");
+    WITH(s, "<span><p style=");
+    WITH(s, ">hi xy</p></span>");
+    WITH(s, ">A &amp; &lt;b&gt;B&lt;/b&gt;</p>");
+    WITH(s, ">top</p>");
+    WITHOUT(s, "&lt;p");
+    /* An HTML step in a block layout, marks around the content included. */
+    m->in.body = email_body_compile(a, STR("<!DOCTYPE html><i>\nraw</i><!--x-->"));
+    layout.body = email_body_compile(a, STR(DOC("{\"type\":\"paragraph\",\"content\":[{\"type\":\"variable\",\"attrs\":"
+                                                "{\"id\":\"content\"},\"marks\":[{\"type\":\"bold\"}]}]}")));
+    s = html(m);
+    WITH(s, "<strong><span><i>raw</i></span></strong>");
+    /* A layout that fails, fails the e-mail. */
+    layout.body = email_body_compile(a, STR("{% if %}"));
+    assert_false(send(m));
+    /* Without a layout, `content` is nobody's. */
+    m->in.layout = NULL;
+    m->in.body = email_body_compile(a, STR("[{{content}}]"));
+    assert_string_equal(html(m).p, "[]");
+}
+
+static void preheaders_stand_first_and_unseen(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct mail *m = mail(a, "<html><body class=\"x\"><p>b</p></body></html>");
+    m->in.preheader = STR("Look <here>");
+    WITH(html(m), "<body class=\"x\"><div style=\"display:none;");
+    WITH(m->out.html, "id=\"__react-email-preview\">Look &lt;here&gt;<div>");
+    m->in.body = email_body_compile(a, STR("<p>b</p>"));
+    assert_true(str_starts(html(m), STR("<div style=\"display:none;")));
+    m->in.body = email_body_compile(a, STR(DOC(PARAGRAPH("b"))));
+    WITH(html(m), "<td style=\"margin:0\"><div style=\"display:none;");
+    struct email_layout layout = {.body = email_body_compile(a, STR("<body>{{content}}</body>"))};
+    m->in.layout = &layout;
+    WITH(html(m), "<body><div style=\"display:none;");
+    assert_true(str_find(str_sub(m->out.html, 40, m->out.html.n), STR("<body>")) < 0);
+    /* 150 units at most, filled up to as many. */
+    struct buf b = {.arena = a};
+    for (int i = 0; i < 100; i++)
+        buf_z(&b, "\xf0\x9f\x8e\x89");
+    m = mail(a, "");
+    m->in.preheader = buf_get(&b);
+    assert_int_equal(html(m).n, html(mail(a, "")).n + 75 * 4 +
+        strlen("<div style=\"display:none;overflow:hidden;line-height:1px;opacity:0;max-height:0;max-width:0\" "
+               "data-skip-in-text=\"true\" id=\"__react-email-preview\"></div>"));
+    m->in.preheader = STR("  ");
+    assert_string_equal(html(m).p, "");
+}
+
+static void large_emails_are_said_to_be(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct mail *m = mail(a, "{% for i in (1..9999) %}0123456789{% endfor %}0123456789");
+    assert_int_equal(html(m).n, 100000);
+    assert_false(m->out.large);
+    m = mail(a, "{% for i in (1..10000) %}0123456789{% endfor %}!");
+    html(m);
+    assert_true(m->out.large);
+}
+
+static bool translate(void *user, struct arena *a, enum email_part part, struct str text, bool is_json, struct str *out,
+                      struct error *err)
+{
+    int *calls = user;
+    calls[part]++;
+    if (part == EMAIL_LAYOUT)
+        return error_set(err, ERROR_BAD_INPUT, "no such layout");
+    ptrdiff_t at = str_find(text, STR("{{t.hi}}"));
+    assert_true(at >= 0);
+    *out = str_fmt(a, "%.*s%s%.*s", (int)at, text.p, is_json ? "\\\"{{payload.list[0]}}" : "\"{{payload.list[0]}}",
+                   (int)(text.n - (size_t)at - 8), text.p + at + 8);
+    return true;
+}
+
+static void translations_come_before_liquid(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    int calls[3] = {0};
+    struct mail *m = mail(a, DOC(PARAGRAPH("a {{t.hi}} b")));
+    WITH(html(m), ">a {{t.hi}} b</p>");                 /* nobody translates */
+    m->in.translate = translate;
+    m->in.user = calls;
+    WITH(html(m), ">a \"1 b</p>");
+    m->in.body = email_body_compile(a, STR("<p>{{t.hi}}</p>"));
+    m->in.subject = STR("{{t.hi}}");
+    WITH(html(m), "<p>\"1</p>");
+    assert_true(str_eqz(m->out.subject, "\"{{payload.list[0]}}"));
+    m->in.body = email_body_compile(a, STR("<p>plain</p>"));
+    html(m);
+    assert_int_equal(calls[EMAIL_STEP], 2);
+    struct email_layout layout = {.body = email_body_compile(a, STR("{{ t.x }}{{content}}"))};
+    m->in.layout = &layout;
+    assert_false(send(m));
+    assert_string_equal(m->err.message, "no such layout");
+    m->in.translate = NULL;
+    m->in.subject = STR("s");
+    WITH(html(m), "{{t.x}}<p>plain</p>");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bodies_are_blocks_or_html),
+        cmocka_unit_test(html_bodies_are_rendered_cleaned_and_sanitised),
+        cmocka_unit_test(errors_fail_the_email),
+        cmocka_unit_test(layouts_hold_the_content),
+        cmocka_unit_test(preheaders_stand_first_and_unseen),
+        cmocka_unit_test(large_emails_are_said_to_be),
+        cmocka_unit_test(translations_come_before_liquid),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
