@@ -239,9 +239,6 @@ static void compile_items(struct compiler *c, yyjson_val *children, struct str p
 static void compile_repeat(struct compiler *c, yyjson_val *node, struct str parent, struct item *item)
 {
     yyjson_val *attrs = json_get(node, "attrs"), *each = json_get(attrs, "each");
-    /* Without one there is nothing to go through; in a literal document a repetition is what was left over. */
-    if (!yyjson_is_str(each) || c->literal)
-        return;
     int depth = 0;
     for (const struct loop *l = c->loop; l; l = l->outer)
         depth++;
@@ -279,10 +276,6 @@ static void compile_item(struct compiler *c, yyjson_val *node, struct str parent
     }
     if (is_repeat(node)) {
         compile_repeat(c, node, parent, item);
-        if (!item->each) {
-            item->items_n = 0;
-            item->each_text = STR_NULL;
-        }
         return;
     }
     struct section outer = code_begin(c);
@@ -299,7 +292,8 @@ static void compile_items(struct compiler *c, yyjson_val *children, struct str p
     *n = 0;
     *items = ARENA_ARRAY(c->a, struct item, yyjson_arr_size(children) + 1);
     yyjson_arr_foreach(children, i, max, child)
-        compile_item(c, child, parent, &(*items)[(*n)++]);
+        if (!is_repeat(child) || yyjson_is_str(json_get(json_get(child, "attrs"), "each")))   /* else of nothing */
+            compile_item(c, child, parent, &(*items)[(*n)++]);
 }
 
 static bool has_varying(const struct compiler *c, yyjson_val *children)

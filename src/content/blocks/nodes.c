@@ -23,6 +23,58 @@ static void put_attribute(struct compiler *c, const char *name, const struct lea
     put_z(c, "\"");
 }
 
+/* Writes what yes does if l turns out to be text, else what no does; either may be NULL. */
+typedef void (*part)(struct compiler *c, const void *node);
+static void put_choice(struct compiler *c, const struct leaf *l, part yes, part no, const void *node)
+{
+    if (l->kind != LEAF_TEMPLATE) {
+        part chosen = leaf_is_empty(l) ? no : yes;
+        if (chosen)
+            chosen(c, node);
+        return;
+    }
+    struct op op = {.kind = OP_CHOOSE, .choose.t = l->t};
+    struct section outer = code_begin(c);
+    bool open = c->style_open;
+    if (yes)
+        yes(c, node);
+    op.choose.yes = code_end(c, &outer);
+    outer = code_begin(c);
+    c->style_open = open;
+    if (no)
+        no(c, node);
+    op.choose.no = code_end(c, &outer);
+    put_op(c, op);
+}
+
+/* A name with a value that may turn out empty, which leaves both out. */
+struct named { const char *name; const struct leaf *l; };
+
+static void attribute_present(struct compiler *c, const void *node)
+{
+    const struct named *n = node;
+    put_attribute(c, n->name, n->l);
+}
+
+static void put_attribute_if(struct compiler *c, const char *name, const struct leaf *l)
+{
+    put_choice(c, l, attribute_present, NULL, &(struct named){name, l});
+}
+
+static void style_first(struct compiler *c, const void *node)
+{
+    const struct named *n = node;
+    put_z(c, n->name);
+    put_z(c, ":");
+    put_leaf(c, n->l, PUT_ESCAPED);
+}
+
+static void style_later(struct compiler *c, const void *node)
+{
+    put_z(c, ";");
+    style_first(c, node);
+}
+
 static void style_name(struct compiler *c, const char *name)
 {
     put_z(c, c->style_open ? ";" : " style=\"");
@@ -51,6 +103,13 @@ static void style_leaf(struct compiler *c, const char *name, struct leaf l, bool
     l.s = str_trim(l.s);
     if (leaf_is_empty(&l))
         return;
+    if (l.kind == LEAF_TEMPLATE) {
+        if (!c->style_open)
+            put_z(c, " style=\"");
+        put_choice(c, &l, c->style_open ? style_later : style_first, NULL, &(struct named){name, &l});
+        c->style_open = true;
+        return;
+    }
     style_name(c, name);
     put_leaf(c, &l, PUT_ESCAPED);
     if (l.number && !unitless && !str_eqz(l.s, "0"))
@@ -119,30 +178,6 @@ static void put_first(struct compiler *c, const struct leaf *l, size_t n, const 
     op.choose.yes = code_end(c, &outer);
     outer = code_begin(c);
     put_first(c, l + 1, n - 1, otherwise);
-    op.choose.no = code_end(c, &outer);
-    put_op(c, op);
-}
-
-/* Writes what yes does if l turns out to be text, else what no does; either may be NULL. */
-typedef void (*part)(struct compiler *c, const void *node);
-static void put_choice(struct compiler *c, const struct leaf *l, part yes, part no, const void *node)
-{
-    if (l->kind != LEAF_TEMPLATE) {
-        part chosen = leaf_is_empty(l) ? no : yes;
-        if (chosen)
-            chosen(c, node);
-        return;
-    }
-    struct op op = {.kind = OP_CHOOSE, .choose.t = l->t};
-    struct section outer = code_begin(c);
-    bool open = c->style_open;
-    if (yes)
-        yes(c, node);
-    op.choose.yes = code_end(c, &outer);
-    outer = code_begin(c);
-    c->style_open = open;
-    if (no)
-        no(c, node);
     op.choose.no = code_end(c, &outer);
     put_op(c, op);
 }
@@ -288,8 +323,7 @@ static void inline_image(struct compiler *c, const void *node)
 {
     const struct picture *p = node;
     put_z(c, "<img");
-    if (!leaf_is_empty(&p->src))
-        put_attribute(c, "src", &p->src);
+    put_attribute_if(c, "src", &p->src);
     if (p->alt.kind != LEAF_NULL)
         put_attribute(c, "alt", &p->alt);
     if (p->title.kind != LEAF_NULL)
@@ -549,8 +583,7 @@ static void put_picture_row(struct compiler *c, yyjson_val *attrs, struct place 
     put_z(c, ">" ROW_OPEN "<td");
     if (!v)
         l = (struct leaf){.kind = LEAF_TEXT, .s = str_of(alignment)};
-    if (!leaf_is_empty(&l))
-        put_attribute(c, "align", &l);
+    put_attribute_if(c, "align", &l);
     put_z(c, ">");
 }
 
@@ -651,8 +684,7 @@ static void node_logo(struct compiler *c, yyjson_val *node, struct place place)
     put_picture_row(c, p.attrs, place, "left");
     put_z(c, "<img");
     put_titles(c, &p, "Logo");
-    if (!leaf_is_empty(&p.src))
-        put_attribute(c, "src", &p.src);
+    put_attribute_if(c, "src", &p.src);
     style_z(c, "display:block;outline:none;border:none;text-decoration:none");
     style_leaf(c, "width", size, false);
     style_leaf(c, "height", size, false);
@@ -765,8 +797,7 @@ static void node_section(struct compiler *c, yyjson_val *node, struct place plac
     STYLES(c, attrs, after);
     style_end(c);
     put_z(c, ">" ROW_OPEN "<td");
-    if (!leaf_is_empty(&align))
-        put_attribute(c, "align", &align);
+    put_attribute_if(c, "align", &align);
     STYLES(c, attrs, inner);
     style_end(c);
     put_z(c, ">");

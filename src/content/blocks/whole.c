@@ -188,7 +188,9 @@ static bool children_expand(struct expander *x, yyjson_val *children, yyjson_mut
     yyjson_arr_foreach(children, i, n, node) {
         struct str type = json_get_str(node, "type");
         yyjson_val *each = json_get(json_get(node, "attrs"), "each");
-        bool shown, is_repeat = (str_eqz(type, "repeat") || str_eqz(type, "for")) && yyjson_is_str(each);
+        bool shown, is_repeat = str_eqz(type, "repeat") || str_eqz(type, "for");
+        if (is_repeat && !yyjson_is_str(each))
+            continue;           /* of nothing */
         if (!is_shown(x, node, &shown))
             return false;
         if (!shown)
