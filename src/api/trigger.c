@@ -1,6 +1,7 @@
 /* Checks of a trigger, and its way into the engine. */
 #include "api/trigger.h"
 
+#include "model/context.h"
 #include "model/event.h"
 #include "model/tenant.h"
 
@@ -53,29 +54,13 @@ static void to_check(struct checks *c, yyjson_val *to)
         check_fail(c, "exclude must contain no more than %d elements", EXCLUDE_MAX);
 }
 
-/* rest-api.md §3.3: 1–100 characters of [a-zA-Z0-9_-]. */
-static bool context_word_is_valid(struct str s)
+static void context_check(struct checks *c, yyjson_val *v)
 {
-    for (size_t i = 0; i < s.n; i++) {
-        char x = s.p[i];
-        if (!((x >= 'a' && x <= 'z') || (x >= 'A' && x <= 'Z') || (x >= '0' && x <= '9') || x == '_' || x == '-'))
-            return false;
-    }
-    return s.n > 0 && s.n <= 100;
-}
-
-static void context_check(struct checks *c, yyjson_val *context)
-{
-    yyjson_val *k;
-    yyjson_obj_iter it = yyjson_obj_iter_with(context);
-    if (yyjson_obj_size(context) > 5)
-        check_fail(c, "context must contain no more than 5 elements");
-    while ((k = yyjson_obj_iter_next(&it))) {
-        yyjson_val *v = yyjson_obj_iter_get_val(k);
-        struct str id = yyjson_is_str(v) ? json_str(v) : json_get_str(v, "id");
-        if (!context_word_is_valid(json_str(k)) || !context_word_is_valid(id))
-            check_fail(c, "context types and ids must have 1 to 100 characters of a-z, A-Z, 0-9, _ and -");
-    }
+    struct context list[CONTEXTS_MAX];
+    struct str messages[CONTEXTS_MAX + 1];
+    size_t n, bad = v ? context_read(c->rq->arena, v, list, &n, messages, CONTEXTS_MAX + 1) : 0;
+    for (size_t i = 0; i < bad; i++)
+        check_fail(c, "%.*s", STR_ARG(messages[i]));
 }
 
 void trigger_check(struct checks *c, yyjson_val *event, bool broadcast)

@@ -1,4 +1,5 @@
-/* Who takes part in an event besides its recipients: the actor and the tenant (engine.md §1.5, decisions.md 12, 18). */
+/* Who and what takes part in an event besides its recipients: actor, tenant, contexts (engine.md §1.5, §1.6,
+ * decisions.md 12, 18). */
 #include "engine/plan_private.h"
 
 bool person_load(struct worker *w, struct plan *p, const struct subscriber_patch *patch, struct id environment, int64_t now,
@@ -63,6 +64,9 @@ static bool tenant_plan(struct worker *w, struct plan *p, yyjson_val *tenant, in
 
 bool company_plan(struct worker *w, struct plan *p, const struct trigger *t, int64_t now, struct error *err)
 {
+    struct str messages[1];
+    if (t->context)
+        context_read(p->arena, t->context, p->contexts, &p->contexts_n, messages, 1);
     return (!t->actor || actor_plan(w, p, t->actor, now, err)) && (!t->tenant || tenant_plan(w, p, t->tenant, now, err));
 }
 
@@ -103,12 +107,38 @@ static bool tenant_facts(struct worker *w, struct plan *p, struct id environment
     return frozen(p->arena, tenant_variable(json_doc(p->arena), &stored), out, err);
 }
 
+/* {type: {id, data}}: as stored, or as the accepting commit is about to store them. */
+static bool context_facts(struct worker *w, struct plan *p, struct id environment, struct str keys, yyjson_val **out,
+                          struct error *err)
+{
+    if (!p->contexts_n)
+        return context_resolve(w->db, p->arena, environment, keys, out, err);
+    yyjson_mut_doc *d = json_doc(p->arena);
+    yyjson_mut_val *all = yyjson_mut_obj(d);
+    for (size_t i = 0; i < p->contexts_n; i++) {
+        const struct context *c = &p->contexts[i];
+        struct context stored = {.data = c->data};
+        struct error missing = {0};
+        if (!context_find(w->db, p->arena, environment, c->type, c->identifier, &stored, &missing)
+            && missing.code != ERROR_NOT_FOUND) {
+            *err = missing;
+            return false;
+        }
+        yyjson_mut_val *o = yyjson_mut_obj(d);
+        json_add_str(d, o, "id", c->identifier);
+        json_add_text(d, o, "data", stored.data.p ? stored.data : STR("{}"));
+        yyjson_mut_obj_add(all, json_mut_str(d, c->type), o);
+    }
+    return frozen(p->arena, all, out, err);
+}
+
 bool company_facts(struct worker *w, struct plan *p, const struct event *event, yyjson_val *doc, struct id organization,
-                   struct machine_facts *f, struct error *err)
+                   struct str context, struct machine_facts *f, struct error *err)
 {
     yyjson_val *actor = json_get(doc, "actor"), *tenant = json_get(doc, "tenant");
     f->actor = actor;
     f->tenant = tenant;
     return (!actor || actor_facts(w, p, event->environment, organization, actor, &f->actor, err))
-        && (!tenant || tenant_facts(w, p, event->environment, tenant, &f->tenant, &f->tenant_missing, err));
+        && (!tenant || tenant_facts(w, p, event->environment, tenant, &f->tenant, &f->tenant_missing, err))
+        && (!context.n || context_facts(w, p, event->environment, context, &f->context, err));
 }

@@ -13,7 +13,7 @@ struct expansion {
     enum severity severity;
     int64_t now;
     bool company_known;
-    yyjson_val *actor, *tenant;
+    yyjson_val *actor, *tenant, *contexts;
 };
 
 static yyjson_val *plain_object(yyjson_val *v)
@@ -28,31 +28,15 @@ static enum severity severity_of(const struct definition *d, yyjson_val *overrid
     return s;
 }
 
-static int compare_str(const void *a, const void *b)
+/* What the event is about, as runs and messages carry it. Its form was checked before it was accepted. */
+static struct str event_context(struct arena *a, yyjson_val *doc)
 {
-    return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
-
-/* Sorted "type:id" keys (engine.md §1.6). */
-static struct str context_keys(struct arena *a, yyjson_val *context)
-{
-    struct str keys[5];
+    struct context list[CONTEXTS_MAX];
+    struct str messages[1];
     size_t n = 0;
-    struct buf b = {.arena = a};
-    yyjson_val *k;
-    yyjson_obj_iter it = yyjson_obj_iter_with(plain_object(context));
-    while (n < 5 && (k = yyjson_obj_iter_next(&it))) {
-        yyjson_val *v = yyjson_obj_iter_get_val(k);
-        struct str id = yyjson_is_str(v) ? json_str(v) : json_get_str(v, "id"), type = json_str(k);
-        keys[n++] = str_fmt(a, "%.*s:%.*s", STR_ARG(type), STR_ARG(id));
-    }
-    qsort(keys, n, sizeof *keys, compare_str);
-    for (size_t i = 0; i < n; i++) {
-        if (i)
-            buf_char(&b, ',');
-        buf_str(&b, keys[i]);
-    }
-    return buf_finish(&b);
+    if (json_get(doc, "context"))
+        context_read(a, json_get(doc, "context"), list, &n, messages, 1);
+    return context_keys(a, list, n);
 }
 
 static struct expansion expansion_begin(struct worker *w, struct plan *p, struct definition *d, yyjson_val *doc)
@@ -60,7 +44,7 @@ static struct expansion expansion_begin(struct worker *w, struct plan *p, struct
     p->runs = ARENA_ARRAY(p->arena, struct planned_run, CHUNK);
     p->refusals = ARENA_ARRAY(p->arena, struct planned_refusal, CHUNK);
     return (struct expansion){.worker = w, .plan = p, .definition = d, .doc = doc,
-                              .context = context_keys(p->arena, json_get(doc, "context")),
+                              .context = event_context(p->arena, doc),
                               .severity = severity_of(d, plain_object(json_get(doc, "overrides"))),
                               .now = clock_now_ms(w->engine->c.clock)};
 }
@@ -68,15 +52,18 @@ static struct expansion expansion_begin(struct worker *w, struct plan *p, struct
 static bool company_once(struct expansion *x, struct facts *f, struct error *err)
 {
     if (!x->company_known
-        && !company_facts(x->worker, x->plan, &x->plan->event, x->doc, f->environment->environment.organization, &f->machine, err))
+        && !company_facts(x->worker, x->plan, &x->plan->event, x->doc, f->environment->environment.organization, x->context,
+                          &f->machine, err))
         return false;
     if (!x->company_known) {
         x->actor = f->machine.actor;
         x->tenant = f->machine.tenant;
+        x->contexts = f->machine.context;
         x->company_known = true;
     }
     f->machine.actor = x->actor;
     f->machine.tenant = x->tenant;
+    f->machine.context = x->contexts;
     return true;
 }
 
@@ -213,10 +200,32 @@ static struct trace problems_trace(struct arena *a, const struct recipients *all
                           .message = str_fmt(a, "%zu recipient(s) or fields of them were left out", all->problems_n)};
 }
 
+enum { TOPICS_TOLD = 20 };
+
+/* A missing topic is no error: the others go on. It is told by the request's trace. */
+static bool topics_trace(struct worker *w, struct plan *p, const struct recipients *all, int64_t now, struct trace *list,
+                         size_t *n, struct error *err)
+{
+    struct topic t;
+    for (size_t i = 0, told = 0; i < all->topics_n && told < TOPICS_TOLD; i++) {
+        struct error missing = {0};
+        if (topic_find(w->db, p->arena, p->event.environment, all->topics[i], &t, &missing))
+            continue;
+        if (missing.code != ERROR_NOT_FOUND) {
+            *err = missing;
+            return false;
+        }
+        told++;
+        list[(*n)++] = (struct trace){.type = TRACE_TOPIC_NOT_FOUND, .status = TRACE_WARNING, .at = now,
+                                      .message = str_fmt(p->arena, "Topic with key %.*s not found", STR_ARG(all->topics[i]))};
+    }
+    return true;
+}
+
 static bool trigger_expand(struct worker *w, struct plan *p, const struct trigger *t, int64_t now, struct error *err)
 {
     struct recipients all = {.singles = NULL};
-    struct trace traces[4];
+    struct trace traces[4 + TOPICS_TOLD];
     size_t traces_n = 0;
     yyjson_val *doc;
     if (!t->broadcast)
@@ -233,6 +242,10 @@ static bool trigger_expand(struct worker *w, struct plan *p, const struct trigge
         traces[traces_n++] = (struct trace){.type = TRACE_ACTOR_COMPLETED, .at = now};
     if (all.problems_n)
         traces[traces_n++] = problems_trace(p->arena, &all, now);
+    if (p->contexts_n)
+        traces[traces_n++] = (struct trace){.type = TRACE_CONTEXT_COMPLETED, .at = now};
+    if (!topics_trace(w, p, &all, now, traces, &traces_n, err))
+        return false;
     p->event.trace = trace_encode(p->arena, traces, traces_n, now);
     struct expansion x = expansion_begin(w, p, t->definition, doc);
     fanout_begin(p, t, &all, first, now);
@@ -312,11 +325,32 @@ static bool everyone_next(struct expansion *x, bool *ended, struct error *err)
     return true;
 }
 
+/* The next of the topics' members. */
+static bool topics_next(struct expansion *x, bool *ended, struct error *err)
+{
+    struct plan *p = x->plan;
+    struct member *list;
+    size_t n;
+    if (!members_next(x->worker, p, x->doc, x->definition->workflow.id, x->context, x->now, &list, &n, ended, err))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        struct planned_run *r = &p->runs[p->runs_n];
+        if (!list[i].passes) {
+            p->refusals[p->refusals_n++] = (struct planned_refusal){.subscriber = list[i].row.id, .evaluations = list[i].topics};
+            continue;
+        }
+        r->person = (struct planned_person){.row = list[i].row};
+        if (!run_start(x, r, list[i].topics, list[i].subscription, err))
+            return false;
+    }
+    return true;
+}
+
 static bool part_next(struct expansion *x, bool *ended, struct error *err)
 {
     switch (x->plan->fanout.part) {
     case FANOUT_SINGLES: return singles_next(x, ended, err);
-    case FANOUT_TOPICS: *ended = true; return true;
+    case FANOUT_TOPICS: return topics_next(x, ended, err);
     case FANOUT_EVERYONE: return everyone_next(x, ended, err);
     }
     return error_set(err, ERROR_INTERNAL, "A stored fan-out is damaged");

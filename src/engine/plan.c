@@ -140,6 +140,16 @@ static bool abandon_apply(struct plan *p, struct db *db, struct error *err)
     return run_update(db, &row, &updated, err);
 }
 
+/* What the trigger brings along: tenant, contexts, actor. */
+static bool company_apply(struct plan *p, struct db *db, struct error *err)
+{
+    struct context contexts[CONTEXTS_MAX];      /* a copy: this may run more than once */
+    memcpy(contexts, p->contexts, sizeof contexts);
+    return (!p->contexts_n || context_ensure(db, p->arena, p->event.environment, contexts, p->contexts_n, p->engine->c.ids,
+                                             p->event.created_at, err))
+        && (!p->tenant || tenant_upsert(db, p->tenant, err)) && (!p->actor || person_apply(p, p->actor, db, err));
+}
+
 static bool fanout_apply(struct plan *p, struct db *db, struct error *err)
 {
     const struct fanout *f = &p->fanout;
@@ -181,7 +191,7 @@ static bool plan_apply(struct write_task *t, struct db *db, struct error *err)
         if (inserted == EVENT_DUPLICATE)
             return duplicate_resolve(p, db, err);
     }
-    if ((p->tenant && !tenant_upsert(db, p->tenant, err)) || (p->actor && !person_apply(p, p->actor, db, err)))
+    if (p->insert_event && !company_apply(p, db, err))
         return false;
     for (size_t i = 0; i < p->runs_n; i++)
         if (!run_apply(p, &p->runs[i], db, err))
@@ -440,7 +450,7 @@ static bool run_load(struct worker *w, struct plan *p, struct planned_run *r, st
     f->machine.messages = messages;
     f->machine.messages_n = n;
     r->person.row = f->subscriber;
-    if (company_facts(w, p, event, doc, f->environment->environment.organization, &f->machine, err))
+    if (company_facts(w, p, event, doc, f->environment->environment.organization, row.context, &f->machine, err))
         return true;
     facts_release(f);
     return false;

@@ -3,7 +3,9 @@
 #define ENGINE_PLAN_PRIVATE_H
 
 #include "engine/engine_private.h"
+#include "model/context.h"
 #include "model/tenant.h"
+#include "model/topic.h"
 #include "model/trace.h"
 
 /* Somebody who is named by a trigger. */
@@ -55,6 +57,8 @@ struct plan {
     struct queue_item rest;
     struct planned_person *actor;       /* NULL: none, or known */
     struct tenant *tenant;              /* to be stored; NULL: none */
+    struct context contexts[CONTEXTS_MAX];      /* to be there after the commit */
+    size_t contexts_n;
     bool conflict, taken;               /* results of apply */
     enum trigger_result result;
     struct str before;                  /* transactionId that the idempotency key was used with; p NULL: none */
@@ -73,11 +77,21 @@ void effects_complete(struct plan *p, struct planned_run *r, const struct facts 
 /* expand.c: a later chunk of an accepted event. */
 void plan_expand(struct worker *w, struct work *work);
 
-/* company.c: who else takes part in an event, as templates and conditions see them: actor and tenant. */
+/* members.c: the next people that the event's topics reach; moves the cursor of p->fanout. */
+struct member {
+    struct subscriber row;
+    bool passes;                        /* else: all their subscriptions say no */
+    struct str topics;                  /* as in struct run; of one that does not pass: what was evaluated */
+    struct id subscription;
+};
+bool members_next(struct worker *w, struct plan *p, yyjson_val *doc, struct id workflow, struct str context, int64_t now,
+                  struct member **out, size_t *n, bool *ended, struct error *err);
+
+/* company.c: what else takes part in an event, as templates and conditions see it: actor, tenant, contexts. */
 bool company_plan(struct worker *w, struct plan *p, const struct trigger *t, int64_t now, struct error *err);
-/* Sets actor and tenant of f. */
+/* Sets actor, tenant and context of f. context: the run's keys. */
 bool company_facts(struct worker *w, struct plan *p, const struct event *event, yyjson_val *doc, struct id organization,
-                   struct machine_facts *f, struct error *err);
+                   struct str context, struct machine_facts *f, struct error *err);
 /* How a named subscriber will be stored. */
 bool person_load(struct worker *w, struct plan *p, const struct subscriber_patch *patch, struct id environment, int64_t now,
                  struct planned_person *out, struct error *err);

@@ -38,6 +38,7 @@ struct rig {
     struct arena *arena;
     bool capture;
     int workers, attempts_max, writer_queue_max;
+    bool (*listening)(void *app);
 
     pthread_mutex_t lock;           /* of what follows */
     pthread_cond_t changed;
@@ -147,7 +148,7 @@ static inline void rig_engine_start(struct rig *r)
         .database_url = r->url, .writer = r->writer, .clock = &r->clock, .ids = &r->ids, .directory = r->directory,
         .definitions = r->definitions, .metrics = r->metrics, .workers = r->workers ? r->workers : 2,
         .attempts_max = r->attempts_max, .capture = r->capture,
-        .world = {.app = r, .deliver = rig_deliver, .received = rig_received}};
+        .world = {.app = r, .deliver = rig_deliver, .received = rig_received, .listening = r->listening}};
     r->engine = engine_start(&c, &err);
     must(r->engine != NULL, &err, "engine_start");
 }
@@ -328,7 +329,7 @@ static inline void call_done(struct trigger *t, const struct error *err)
     pthread_mutex_unlock(&r->lock);
 }
 
-/* body: {to, payload, overrides}. false: refused at once. */
+/* body: {to, payload, overrides, actor, tenant, context, broadcast}. false: refused at once. */
 static inline bool call_begin(struct rig *r, struct call *c, const char *workflow, const char *tx, const char *body)
 {
     struct error err = {0};
@@ -344,8 +345,10 @@ static inline bool call_begin(struct rig *r, struct call *c, const char *workflo
         abort();
     c->trigger = (struct trigger){.arena = a, .environment = r->environment, .organization = r->organization, .definition = d,
                                   .request_id = STR("req"), .transaction_id = str_dup(a, str_of(tx)), .to = json_get(v, "to"),
-                                  .payload = json_get(v, "payload"), .overrides = json_get(v, "overrides"), .done = call_done,
-                                  .owner = c};
+                                  .payload = json_get(v, "payload"), .overrides = json_get(v, "overrides"),
+                                  .actor = json_get(v, "actor"), .tenant = json_get(v, "tenant"),
+                                  .context = json_get(v, "context"), .broadcast = json_get_bool(v, "broadcast", false),
+                                  .done = call_done, .owner = c};
     return true;
 }
 
