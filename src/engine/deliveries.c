@@ -112,6 +112,13 @@ static void delivery_ended(struct machine *m, int job, const struct machine_inpu
     machine_job_set(m, job, JOB_FAILED);
 }
 
+void delivery_canceled(struct machine *m, int job)
+{
+    struct effect *e = machine_effect(m, EFFECT_UNQUEUE);
+    e->queue = (struct queue_item){.due_at = m->run->jobs[job].due_at, .job = job, .attempt = m->run->jobs[job].attempts + 1};
+    message_status(m, job, MESSAGE_ERROR, "execution_canceled_by_user", detail_text(DETAIL_CANCELED_BY_USER), STR_NULL);
+}
+
 /* decisions.md 1: the first attempt is part of the step; a retryable failure frees the chain, and the delivery goes
  * on in the background. */
 void delivery_result(struct machine *m, const struct machine_input *in)

@@ -43,6 +43,12 @@ static const char *const texts[DETAILS] = {
     [DETAIL_LAYOUT_SELECTED] = "Layout selected",
     [DETAIL_LAYOUT_NOT_FOUND] = "Layout not found ",     /* the space is upstream's */
     [DETAIL_EMAIL_LARGE] = "E-mail is larger than 100 kB; some mail clients cut it off",
+    [DETAIL_DIGEST_MERGED] = "Digest was merged with other digest",
+    [DETAIL_DIGEST_FIRST] = "Digest was skipped, first backoff event",
+    [DETAIL_DIGEST_TRIGGERED] = "Digest triggered events",
+    [DETAIL_THROTTLED] = "Throttle limit exceeded for the given window",
+    [DETAIL_THROTTLE_PAST] = "Throttle window date is in the past",
+    [DETAIL_DEFER_LIMIT] = "Defer duration limit exceeded",
 };
 
 struct str detail_text(enum detail d)

@@ -83,6 +83,7 @@ struct engine_config {
     struct metrics *metrics;
     int workers;                            /* 0: one a core, at most 8 */
     int attempts_max;                       /* deliveries; 0: 8 (beyond.md §1) */
+    int64_t defer_max_ms;                   /* the longest delay or digest; 0: any (engine.md §11) */
     bool capture;                           /* provider calls of all environments go to the outbox (beyond.md §4) */
 };
 

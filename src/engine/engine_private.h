@@ -124,6 +124,7 @@ void timers_due(struct engine *e, int64_t due_at);      /* something is due then
 /* facts.c */
 struct facts {
     struct machine_facts machine;
+    struct machine_lookups lookups;     /* machine.lookups */
     struct environment_view *environment;
     struct definition *version, *current;
     struct subscriber subscriber;
@@ -135,5 +136,7 @@ bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct r
                 yyjson_val *doc, struct definition *definition, const struct subscriber *subscriber, struct facts *f,
                 struct error *err);
 void facts_release(struct facts *f);
+/* What runs share, as this connection sees it. */
+struct machine_lookups lookups_of(struct db *db);
 
 #endif

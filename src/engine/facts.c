@@ -3,6 +3,28 @@
 
 #include "model/context.h"
 
+static bool lookup_digest_group(void *world, struct str key, struct digest_group *out, struct error *err)
+{
+    return digest_group_find(world, key, out, err);
+}
+
+static bool lookup_digest_events(void *world, struct arena *a, struct id run, int job, struct digest_event **out, size_t *n,
+                                 struct error *err)
+{
+    return digest_event_list(world, a, run, job, out, n, err);
+}
+
+static bool lookup_throttle_window(void *world, struct str key, struct throttle_window *out, struct error *err)
+{
+    return throttle_window_find(world, key, out, err);
+}
+
+struct machine_lookups lookups_of(struct db *db)
+{
+    return (struct machine_lookups){.world = db, .digest_group = lookup_digest_group, .digest_events = lookup_digest_events,
+                                    .throttle_window = lookup_throttle_window};
+}
+
 static bool definitions_load(struct engine *e, struct db *db, const struct run_row *row, struct definition *given,
                              struct facts *f, struct error *err)
 {
@@ -96,7 +118,10 @@ bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct r
         .bridge_url = json_get_str(json_get(f->environment->settings, "bridge"), "url"),
         .environment_variables = f->environment->environment_variables,
         .attempts_max = e->c.attempts_max,
+        .defer_max_ms = e->c.defer_max_ms,
+        .lookups = &f->lookups,
     };
+    f->lookups = lookups_of(db);
     return true;
 fail:
     facts_release(f);

@@ -10,6 +10,8 @@ const struct step_executor step_executors[STEP_TYPES] = {
     [STEP_DELAY] = {.deferred = true, .execute = step_delay},
     [STEP_HTTP_REQUEST] = {.execute = step_http_request, .answered = http_request_answered},
     [STEP_CUSTOM] = {.execute = step_custom, .answered = custom_answered},
+    [STEP_DIGEST] = {.deferred = true, .execute = step_digest},
+    [STEP_THROTTLE] = {.deferred = true, .execute = step_throttle},
 };
 
 /* --- what executors share ---------------------------------------------------------------------------- */
@@ -46,6 +48,28 @@ void machine_job_set(struct machine *m, int job, enum job_status status)
     m->run->jobs[job].updated_at = m->facts->now;
 }
 
+bool machine_digest_group(struct machine *m, struct str key, struct digest_group *out)
+{
+    const struct machine_lookups *l = m->facts->lookups;
+    *out = (struct digest_group){.revision = 0};
+    return !l || l->digest_group(l->world, key, out, &m->err);
+}
+
+bool machine_digest_events(struct machine *m, struct id run, int job, struct digest_event **out, size_t *n)
+{
+    const struct machine_lookups *l = m->facts->lookups;
+    *out = NULL;
+    *n = 0;
+    return !l || l->digest_events(l->world, m->run->arena, run, job, out, n, &m->err);
+}
+
+bool machine_throttle_window(struct machine *m, struct str key, struct throttle_window *out)
+{
+    const struct machine_lookups *l = m->facts->lookups;
+    *out = (struct throttle_window){.granted = 0};
+    return !l || l->throttle_window(l->world, key, out, &m->err);
+}
+
 /* --- the chain ----------------------------------------------------------------------------------------- */
 
 static bool deliveries_open(const struct run *r)
@@ -60,9 +84,9 @@ static bool deliveries_open(const struct run *r)
 static void run_settle(struct machine *m)
 {
     struct run *r = m->run;
-    r->row.delivery = run_lifecycle(r, &r->lifecycle_detail);
     if (r->chain_ended && !deliveries_open(r) && r->row.status == RUN_PROCESSING)
         r->row.status = RUN_COMPLETED;
+    r->row.delivery = run_lifecycle(r, &r->lifecycle_detail);
     r->row.updated_at = m->facts->now;
 }
 
@@ -113,6 +137,14 @@ static enum outcome job_execute(struct machine *m, int job)
     return x->execute(m, job, s, outputs);
 }
 
+/* The run ends here: this job and all behind it. */
+static void end_all(struct machine *m, int job, enum job_status status)
+{
+    for (int i = job; i < m->run->jobs_n; i++)
+        machine_job_set(m, i, status);
+    chain_end(m);
+}
+
 /* Writes an outcome to the job. true: the chain goes on with the next job. */
 bool machine_settle(struct machine *m, int job, enum outcome o)
 {
@@ -139,6 +171,12 @@ bool machine_settle(struct machine *m, int job, enum outcome o)
     case OUTCOME_WAITING:
         machine_job_set(m, job, JOB_RUNNING);
         return false;
+    case OUTCOME_MERGED:
+        end_all(m, job, JOB_MERGED);
+        return false;
+    case OUTCOME_THROTTLED:
+        end_all(m, job, JOB_SKIPPED);
+        return false;
     }
     return false;
 }
@@ -147,6 +185,8 @@ bool machine_settle(struct machine *m, int job, enum outcome o)
 void machine_continue(struct machine *m, int job)
 {
     for (int next = job + 1; next < m->run->jobs_n; next++) {
+        if (m->run->jobs[next].status != JOB_PENDING)
+            continue;                   /* canceled meanwhile */
         machine_log(m, next, DETAIL_STEP_QUEUED, DETAIL_PENDING, STR_NULL);
         machine_job_set(m, next, JOB_RUNNING);
         if (!machine_settle(m, next, job_execute(m, next)))
@@ -187,14 +227,18 @@ void machine_start(struct machine *m, struct run *r, const struct machine_facts 
 static void on_timer(struct machine *m, const struct machine_input *in)
 {
     struct run_job *j = &m->run->jobs[in->job];
-    if (j->type != STEP_DELAY || j->status != JOB_DELAYED)
+    if ((j->type != STEP_DELAY && j->type != STEP_DIGEST) || j->status != JOB_DELAYED)
         return;
     if (gates_extend(m, in->job)) {
         machine_job_set(m, in->job, JOB_DELAYED);
+        if (j->type == STEP_DIGEST)
+            digest_extended(m, in->job, j->due_at);
         return;
     }
-    machine_log(m, in->job, DETAIL_DELAY_FINISHED, DETAIL_SUCCESS, STR_NULL);
-    j->output = str_fmt(m->run->arena, "{\"duration\":%lld}", (long long)(m->facts->now - m->run->row.created_at));
+    if (j->type == STEP_DELAY)
+        delay_fired(m, in->job);
+    else if (!digest_fired(m, in->job))
+        return;
     j->due_at = 0;
     machine_job_set(m, in->job, JOB_COMPLETED);
     machine_continue(m, in->job);
@@ -203,13 +247,17 @@ static void on_timer(struct machine *m, const struct machine_input *in)
 void machine_advance(struct machine *m, struct run *r, const struct machine_facts *f, const struct machine_input *in)
 {
     machine_init(m, r, f);
-    if (in->job <= 0 || in->job >= r->jobs_n)
+    if (in->kind != INPUT_CANCEL && in->kind != INPUT_REPOINT && (in->job <= 0 || in->job >= r->jobs_n))
         return;
-    if (in->kind == INPUT_TIMER)
-        on_timer(m, in);
-    else if (in->kind == INPUT_DELIVERY)
-        delivery_result(m, in);
-    else if (in->kind == INPUT_CALL)
-        call_result(m, in);
+    switch (in->kind) {
+    case INPUT_START: return;
+    case INPUT_TIMER: on_timer(m, in); break;
+    case INPUT_DELIVERY: delivery_result(m, in); break;
+    case INPUT_CALL: call_result(m, in); break;
+    case INPUT_CANCEL: run_cancel(m, in); break;
+    case INPUT_PROMOTE: run_promote(m, in); break;
+    case INPUT_REPOINT: run_repoint(m, in); break;
+    case INPUT_ABANDON: run_abandon(m, in); break;
+    }
     run_settle(m);
 }

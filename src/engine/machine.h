@@ -9,11 +9,24 @@
 
 #include "engine/definition.h"
 #include "engine/run.h"
+#include "model/digest.h"
 #include "model/integration.h"
 #include "model/message.h"
 #include "model/outbox.h"
 #include "model/queue.h"
 #include "model/subscriber.h"
+#include "model/throttle.h"
+
+/* What several runs decide about together is asked for by key: it is known only once a step is rendered. The answers
+ * are as of the same moment as the facts; what is decided on them is checked again when it is committed. false: the
+ * store failed. */
+struct machine_lookups {
+    void *world;
+    bool (*digest_group)(void *world, struct str key, struct digest_group *out, struct error *err);
+    bool (*digest_events)(void *world, struct arena *a, struct id run, int job, struct digest_event **out, size_t *n,
+                          struct error *err);
+    bool (*throttle_window)(void *world, struct str key, struct throttle_window *out, struct error *err);
+};
 
 /* What the machine may know of the world, as of one moment. */
 struct machine_facts {
@@ -40,13 +53,19 @@ struct machine_facts {
     const struct message *messages;
     size_t messages_n;
     int attempts_max;                           /* deliveries; decisions.md 1 */
+    int64_t defer_max_ms;                       /* longest delay or digest; 0: any (engine.md §2.4) */
+    const struct machine_lookups *lookups;      /* NULL: nothing is known of other runs */
 };
 
 enum machine_input_kind {
     INPUT_START,                                /* a new run */
     INPUT_TIMER,                                /* job: its delay is over */
     INPUT_DELIVERY,                             /* job, attempt: what became of it */
-    INPUT_CALL                                  /* job, attempt, call: what was answered */
+    INPUT_CALL,                                 /* job, attempt, call: what was answered */
+    INPUT_CANCEL,                               /* whatever is not in flight (engine.md §2.9) */
+    INPUT_PROMOTE,                              /* job: its merged digest takes the place of the canceled one, due at due_at */
+    INPUT_REPOINT,                              /* its jobs merged into `from` merge into (to, job) */
+    INPUT_ABANDON                               /* job, error: it can never go on */
 };
 
 /* What came back from an HTTP request that is part of a step. */
@@ -74,6 +93,9 @@ struct machine_input {
     struct str error;                           /* one sentence when not sent */
     int64_t retry_after_ms;
     struct call_answer call;
+    uint64_t in_flight;                         /* CANCEL: bits 1 << job of deliveries that are being attempted just now */
+    int64_t due_at;                             /* PROMOTE */
+    struct id from, to;                         /* REPOINT: runs */
 };
 
 enum effect_kind {
@@ -83,7 +105,10 @@ enum effect_kind {
     EFFECT_TIMER,               /* queue.due_at: come back with INPUT_TIMER */
     EFFECT_DELIVERY,            /* queue.due_at, .attempt: attempt the delivery of the job's message */
     EFFECT_CALL,                /* queue.due_at, .attempt: make the job's request (run_job.call), come back with INPUT_CALL */
-    EFFECT_RECEIVED             /* tell sockets: message, after it is stored */
+    EFFECT_RECEIVED,            /* tell sockets: message, after it is stored */
+    EFFECT_UNQUEUE,             /* forget the queue item of due_at, job and attempt */
+    EFFECT_DIGEST,              /* move digest; if that is refused, nothing of this step may be kept: decide again */
+    EFFECT_THROTTLE             /* count in throttle; the same */
 };
 
 struct effect {
@@ -92,6 +117,8 @@ struct effect {
     struct str doc_patch;       /* JSON object; members that are null are removed */
     struct outbox_message outbox;
     struct queue_item queue;
+    struct digest_move digest;
+    struct throttle_grant throttle;
     struct effect *next;
 };
 
@@ -99,11 +126,14 @@ struct machine {
     struct run *run;
     const struct machine_facts *facts;
     struct effect *effects, **last;     /* in order */
+    struct error err;                   /* a lookup failed: nothing of this may be kept */
+    bool changed;                       /* CANCEL: something was stopped */
 };
 
 /* Makes the jobs of a new run and starts it. r->row must have its ids, context, severity, times and version. */
 void machine_start(struct machine *m, struct run *r, const struct machine_facts *f);
-/* Advances a stored run. An input that no longer fits (a late or repeated one) changes nothing. */
+/* Advances a stored run. An input that no longer fits (a late or repeated one) changes nothing. Of the facts, PROMOTE,
+ * REPOINT and ABANDON need only `now`, CANCEL the lookups too. */
 void machine_advance(struct machine *m, struct run *r, const struct machine_facts *f, const struct machine_input *in);
 
 #endif

@@ -8,6 +8,8 @@
 enum outcome {
     OUTCOME_COMPLETED, OUTCOME_FAILED, OUTCOME_SKIPPED,     /* skipped: the job's skip says why */
     OUTCOME_DELAYED,                                        /* a timer is set */
+    OUTCOME_MERGED,                                         /* another run's digest has the event: this run ends */
+    OUTCOME_THROTTLED,                                      /* too many: this run ends */
     OUTCOME_WAITING                                         /* a request or the first attempt of a delivery is under way */
 };
 
@@ -31,6 +33,11 @@ void machine_continue(struct machine *m, int job);
 /* A failure that stops the run: what is pending behind it is canceled. */
 void machine_cancel_rest(struct machine *m, int failed);
 
+/* Lookups; false: m->err is set, and the step may return anything. */
+bool machine_digest_group(struct machine *m, struct str key, struct digest_group *out);
+bool machine_digest_events(struct machine *m, struct id run, int job, struct digest_event **out, size_t *n);
+bool machine_throttle_window(struct machine *m, struct str key, struct throttle_window *out);
+
 /* gates.c: false: *o says what the step came to without running. outputs: its rendered control values. */
 bool gates_pass(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, enum outcome *o);
 /* The timer of a delay or digest fired outside of the subscriber's schedule: puts it off to the next opening, at most
@@ -49,6 +56,13 @@ bool email_output(struct machine *m, int job, const struct step_definition *s, c
                   yyjson_mut_doc *d, yyjson_mut_val *outputs, struct error *err);
 /* deliveries.c */
 void delivery_result(struct machine *m, const struct machine_input *in);
+/* What is stored of a retry that was canceled. */
+void delivery_canceled(struct machine *m, int job);
+/* cancel.c: what is stopped from outside, and what that does to the digests of others. */
+void run_cancel(struct machine *m, const struct machine_input *in);
+void run_promote(struct machine *m, const struct machine_input *in);
+void run_repoint(struct machine *m, const struct machine_input *in);
+void run_abandon(struct machine *m, const struct machine_input *in);
 
 struct effect *machine_effect(struct machine *m, enum effect_kind kind);
 void machine_log(struct machine *m, int job, enum detail d, enum detail_status st, struct str raw);
@@ -74,5 +88,16 @@ enum outcome http_request_answered(struct machine *m, int job, const struct step
 enum outcome step_custom(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
 enum outcome custom_answered(struct machine *m, int job, const struct step_definition *s, const struct call_answer *a);
 enum outcome step_delay(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
+enum outcome step_digest(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
+enum outcome step_throttle(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
+
+/* Their timer has come. */
+void delay_fired(struct machine *m, int job);
+bool digest_fired(struct machine *m, int job);              /* false: m->err */
+/* steps/digest.c, for cancel.c: this run's digest ends, or goes on as its oldest follower's. */
+void digest_extended(struct machine *m, int job, int64_t due);
+void digest_canceled(struct machine *m, int job);
+bool digest_waits(struct machine *m, int job);              /* is the event of this merged digest job still to be sent? */
+void digest_left(struct machine *m, int job);
 
 #endif

@@ -43,8 +43,18 @@ static bool message_patch(struct db *db, const struct effect *e, struct error *e
     return message_update_delivery(db, &m, err);
 }
 
-static bool effect_apply(struct db *db, const struct effect *e, struct error *err)
+/* A group that several runs share is no longer as it was when this was decided: decide again. */
+static bool group_kept(struct plan *p, bool done, struct error *err)
 {
+    if (done)
+        return true;
+    p->conflict = true;
+    return error_set(err, ERROR_CONFLICT, "The group changed meanwhile");
+}
+
+static bool effect_apply(struct plan *p, struct db *db, const struct effect *e, struct error *err)
+{
+    bool done;
     switch (e->kind) {
     case EFFECT_MESSAGE: return message_insert(db, &e->message, err);
     case EFFECT_MESSAGE_STATUS: return message_patch(db, e, err);
@@ -52,6 +62,9 @@ static bool effect_apply(struct db *db, const struct effect *e, struct error *er
     case EFFECT_TIMER:
     case EFFECT_CALL:
     case EFFECT_DELIVERY: return queue_insert(db, &e->queue, err);
+    case EFFECT_UNQUEUE: return queue_delete(db, e->queue.due_at, e->queue.id, err);
+    case EFFECT_DIGEST: return digest_move(db, &e->digest, &done, err) && group_kept(p, done, err);
+    case EFFECT_THROTTLE: return throttle_grant(db, &e->throttle, &done, err) && group_kept(p, done, err);
     case EFFECT_RECEIVED: return true;
     }
     return true;
@@ -84,7 +97,7 @@ static bool run_apply(struct plan *p, struct planned_run *r, struct db *db, stru
         return error_set(err, ERROR_CONFLICT, "The run changed meanwhile");
     }
     for (const struct effect *e = r->machine.effects; e; e = e->next)
-        if (!effect_apply(db, e, err))
+        if (!effect_apply(p, db, e, err))
             return false;
     return true;
 }
@@ -267,6 +280,9 @@ static void run_announce(struct plan *p, struct planned_run *r)
                 e->c.world.outboxed(e->c.world.app, &x->outbox);
             break;
         case EFFECT_MESSAGE_STATUS:
+        case EFFECT_UNQUEUE:
+        case EFFECT_DIGEST:
+        case EFFECT_THROTTLE:
             break;
         }
     }
@@ -377,6 +393,12 @@ void work_fail(struct engine *e, struct work *w, struct arena *a, const struct e
 void plan_submit(struct plan *p)
 {
     struct error err = {0};
+    for (size_t i = 0; i < p->runs_n; i++)
+        if (p->runs[i].machine.err.code != ERROR_NONE) {
+            err = p->runs[i].machine.err;
+            work_fail(p->engine, p->work, p->arena, &err);
+            return;
+        }
     p->task.apply = plan_apply;
     p->task.done = plan_done;
     hold_next(p, true);
@@ -398,7 +420,9 @@ void effects_complete(struct plan *p, struct planned_run *r, const struct facts 
     r->organization = f->environment->environment.organization;
     r->payload = f->machine.payload;
     for (struct effect *x = r->machine.effects; x; x = x->next) {
-        if (x->kind == EFFECT_TIMER || x->kind == EFFECT_DELIVERY || x->kind == EFFECT_CALL) {
+        if (x->kind == EFFECT_UNQUEUE) {
+            x->queue.id = run_derived_id(r->run.row.id, DERIVED_QUEUE, x->queue.job * 64 + x->queue.attempt);
+        } else if (x->kind == EFFECT_TIMER || x->kind == EFFECT_DELIVERY || x->kind == EFFECT_CALL) {
             x->queue.kind = x->kind == EFFECT_TIMER ? QUEUE_TIMER : x->kind == EFFECT_CALL ? QUEUE_CALL : QUEUE_DELIVERY;
             x->queue.environment = r->run.row.environment;
             x->queue.ref = r->run.row.id;

@@ -26,7 +26,9 @@ struct str skip_reason_name(enum skip_reason s)
 {
     static const char *const names[SKIP_REASONS] = {"", "preference", "step_condition", "missing_email", "missing_phone",
                                                     "missing_push_token", "missing_webhook_url",
-                                                    "some_channels_missing_credentials"};
+                                                    "some_channels_missing_credentials",
+                                                    "workflow_missing_channel_step", "unknown_error", "execution_stopped",
+                                                    "execution_canceled_by_user"};
     return str_of(names[s]);
 }
 
@@ -59,31 +61,55 @@ static void put_number(struct buf *b, int64_t v)
     put_int(b, v);
 }
 
+static void put_json(struct buf *b, struct str json)
+{
+    buf_char(b, ',');
+    if (json.n)
+        buf_str(b, json);
+    else
+        buf_char(b, '0');
+}
+
+static bool job_is_gathered(const struct run_job *j)
+{
+    return j->extensions || j->group.n || j->timing.n || !id_is_zero(j->merged_run);
+}
+
+static void put_gathered(struct buf *b, const struct run_job *j)
+{
+    char hex[ID_HEX + 1] = "";
+    if (!id_is_zero(j->merged_run))
+        id_hex(j->merged_run, hex);
+    put_number(b, j->extensions);
+    put_text(b, str_of(hex));
+    put_number(b, j->merged_job);
+    put_text(b, j->group);
+    put_json(b, j->timing);
+}
+
 /* A job is [type, status, step, updated - created, …], trailing zeros left out. */
 static void put_job(struct buf *b, const struct run *r, const struct run_job *j)
 {
+    bool gathered = job_is_gathered(j);
     buf_char(b, '[');
     put_int(b, j->type);
     put_number(b, j->status);
     put_number(b, j->step);
     put_number(b, j->updated_at - r->row.created_at);
-    if (j->skip || j->due_at || j->attempts || j->error.n || j->output.n || j->call.n || j->extensions || j->provider_id.n || j->canceled_by_user) {
+    if (gathered || j->call.n || j->skip || j->due_at || j->attempts || j->error.n || j->output.n || j->provider_id.n
+        || j->canceled_by_user) {
         put_text(b, j->provider_id);
         put_number(b, j->skip);
         put_number(b, j->attempts);
         put_number(b, j->due_at);
         put_number(b, j->canceled_by_user);
         put_text(b, j->error);
-        if (j->output.n || j->call.n || j->extensions) {
-            buf_char(b, ',');
-            buf_str(b, j->output.n ? j->output : STR("0"));
-        }
-        if (j->call.n || j->extensions) {
-            buf_char(b, ',');
-            buf_str(b, j->call.n ? j->call : STR("0"));
-        }
-        if (j->extensions)
-            put_number(b, j->extensions);
+        if (j->output.n || j->call.n || gathered)
+            put_json(b, j->output);
+        if (j->call.n || gathered)
+            put_json(b, j->call);
+        if (gathered)
+            put_gathered(b, j);
     }
     buf_char(b, ']');
 }
@@ -153,6 +179,29 @@ struct str run_topics_raw(struct run *r)
     return buf_finish(&b);
 }
 
+/* The payloads of a digest's events (engine.md §4.7 "On fire"). */
+static struct str digest_raw(struct run *r, struct str output)
+{
+    struct buf b = {.arena = r->arena};
+    yyjson_val *root = NULL, *v;
+    json_parse(r->arena, output, &root, NULL);
+    buf_char(&b, '[');
+    yyjson_arr_iter it = yyjson_arr_iter_with(json_get(root, "events"));
+    while ((v = yyjson_arr_iter_next(&it))) {
+        if (b.n > 1)
+            buf_char(&b, ',');
+        buf_str(&b, json_write(r->arena, json_get(v, "payload")));
+    }
+    buf_char(&b, ']');
+    return buf_finish(&b);
+}
+
+struct str run_log_raw(struct run *r, int n)
+{
+    const struct run_log *l = &r->log[n];
+    return l->detail == DETAIL_DIGEST_TRIGGERED && !l->raw.n ? digest_raw(r, r->jobs[l->job].output) : l->raw;
+}
+
 static int64_t at_int(yyjson_val *arr, size_t i)
 {
     yyjson_val *v = yyjson_arr_get(arr, i);
@@ -163,6 +212,11 @@ static struct str at_json(struct arena *a, yyjson_val *arr, size_t i)
 {
     yyjson_val *v = yyjson_arr_get(arr, i);
     return v ? json_write(a, v) : STR_NULL;
+}
+
+static struct str at_object(struct arena *a, yyjson_val *arr, size_t i)
+{
+    return yyjson_is_obj(yyjson_arr_get(arr, i)) ? at_json(a, arr, i) : STR_NULL;
 }
 
 static bool job_decode(struct run *r, yyjson_val *v, struct run_job *j)
@@ -182,10 +236,14 @@ static bool job_decode(struct run *r, yyjson_val *v, struct run_job *j)
         .due_at = at_int(v, 7),
         .canceled_by_user = at_int(v, 8) != 0,
         .error = json_str(yyjson_arr_get(v, 9)),
-        .output = yyjson_is_obj(yyjson_arr_get(v, 10)) ? at_json(r->arena, v, 10) : STR_NULL,
-        .call = yyjson_is_obj(yyjson_arr_get(v, 11)) ? at_json(r->arena, v, 11) : STR_NULL,
+        .output = at_object(r->arena, v, 10),
+        .call = at_object(r->arena, v, 11),
         .extensions = (int)at_int(v, 12),
+        .merged_job = (int)at_int(v, 14),
+        .group = json_str(yyjson_arr_get(v, 15)),
+        .timing = at_object(r->arena, v, 16),
     };
+    id_parse(json_str(yyjson_arr_get(v, 13)), &j->merged_run);
     return true;
 }
 
@@ -228,39 +286,70 @@ static bool job_is_terminal(const struct run_job *j)
         || j->status == JOB_SKIPPED;
 }
 
-enum delivery_status run_lifecycle(const struct run *r, enum skip_reason *detail)
+static bool canceled_by_user(const struct run *r)
 {
-    int channels = 0, open = 0, failed = 0, canceled = 0, merged = 0, sent = 0;
-    enum skip_reason first_skip = SKIP_NONE;
-    *detail = SKIP_NONE;
+    for (int i = 0; i < r->jobs_n; i++)
+        if (r->jobs[i].canceled_by_user)
+            return true;
+    return false;
+}
+
+/* What the channel jobs came to. */
+struct tally {
+    int channels, open, failed, canceled, merged, throttled, sent;
+    bool stored;                    /* an in-app message is there */
+    enum skip_reason first_skip;
+};
+
+static struct tally tally_of(const struct run *r)
+{
+    struct tally t = {.channels = 0};
     for (int i = 0; i < r->jobs_n; i++) {
         const struct run_job *j = &r->jobs[i];
         if (!step_is_channel(j->type))
             continue;
-        channels++;
-        if (j->type == STEP_IN_APP && j->status == JOB_COMPLETED)
-            return LIFECYCLE_DELIVERED;                         /* rule 2: stored is delivered */
-        open += !job_is_terminal(j);
-        sent += j->status == JOB_COMPLETED;
-        failed += j->status == JOB_FAILED;
-        merged += j->status == JOB_MERGED || j->status == JOB_SKIPPED;
-        canceled += j->status == JOB_CANCELED && !j->skip;
-        if (j->skip && (!first_skip || j->skip < first_skip))
-            first_skip = j->skip;                               /* the numbers are in order of priority */
+        t.channels++;
+        t.stored |= j->type == STEP_IN_APP && j->status == JOB_COMPLETED;
+        t.open += !job_is_terminal(j);
+        t.sent += j->status == JOB_COMPLETED;
+        t.failed += j->status == JOB_FAILED;
+        t.merged += j->status == JOB_MERGED;
+        t.throttled += j->status == JOB_SKIPPED;
+        t.canceled += j->status == JOB_CANCELED && !j->skip;
+        if (j->skip && (!t.first_skip || j->skip < t.first_skip))
+            t.first_skip = j->skip;                             /* the numbers are in order of priority */
     }
-    if (!channels)
-        return LIFECYCLE_ERRORED;                               /* rule 0 */
-    if (sent)
+    return t;
+}
+
+enum delivery_status run_lifecycle(const struct run *r, enum skip_reason *detail)
+{
+    struct tally t = tally_of(r);
+    *detail = SKIP_NONE;
+    if (!t.channels) {                                          /* rule 0 */
+        *detail = SKIP_NO_CHANNEL_STEP;
+        return LIFECYCLE_ERRORED;
+    }
+    if (t.stored)
+        return LIFECYCLE_DELIVERED;                             /* rule 2: stored is delivered */
+    if (t.sent)
         return LIFECYCLE_SENT;                                  /* rule 3 */
-    if (!open && first_skip) {
-        *detail = first_skip;
-        return LIFECYCLE_SKIPPED;                               /* rule 4 */
+    if (r->row.status == RUN_ERROR)
+        return LIFECYCLE_ERRORED;                               /* engine.md §4.6 */
+    if (!t.open && (t.first_skip || t.throttled)) {
+        *detail = t.first_skip;
+        return LIFECYCLE_SKIPPED;                               /* rule 4, and §4.8 of a throttled run */
     }
-    if (canceled)
+    if (t.canceled) {
+        *detail = canceled_by_user(r) ? SKIP_CANCELED_BY_USER : SKIP_NONE;
         return LIFECYCLE_CANCELED;                              /* rule 5 */
-    if (failed == channels)
+    }
+    if (t.failed == t.channels)
         return LIFECYCLE_ERRORED;                               /* rule 6 */
-    if (merged == channels)
+    if (t.merged == t.channels)
         return LIFECYCLE_MERGED;                                /* rule 7 */
-    return open ? LIFECYCLE_PENDING : LIFECYCLE_ERRORED;        /* rules 8, 9 */
+    if (t.open)
+        return LIFECYCLE_PENDING;                               /* rule 8 */
+    *detail = SKIP_UNKNOWN_ERROR;
+    return LIFECYCLE_ERRORED;                                   /* rule 9 */
 }

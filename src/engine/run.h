@@ -14,7 +14,9 @@
 /* Why a channel step did not send (DL detail, engine.md §0); stored numbers. */
 enum skip_reason {
     SKIP_NONE, SKIP_PREFERENCE, SKIP_CONDITION, SKIP_NO_EMAIL, SKIP_NO_PHONE, SKIP_NO_PUSH_TOKEN, SKIP_NO_WEBHOOK,
-    SKIP_SOME_CHANNELS, SKIP_REASONS
+    SKIP_SOME_CHANNELS,
+    /* Of the run only, never of a job. */
+    SKIP_NO_CHANNEL_STEP, SKIP_UNKNOWN_ERROR, SKIP_STOPPED, SKIP_CANCELED_BY_USER, SKIP_REASONS
 };
 
 struct run_job {
@@ -31,6 +33,10 @@ struct run_job {
     struct str output;          /* JSON object for later steps; empty: {} */
     struct str call;            /* JSON of the HTTP request that the job waits for (engine/calls.c); empty: none */
     struct str provider_id;     /* once chosen */
+    struct id merged_run;       /* merged into, or stopped by, this run's job merged_job; zero: neither (`_mergedDigestId`) */
+    int merged_job;
+    struct str group;           /* digest that collects or is collected: key of its group (model/digest.h) */
+    struct str timing;          /* JSON object: what a deferred step was told to wait for; empty: none */
 };
 
 struct run_log {
@@ -64,6 +70,8 @@ struct id run_derived_id(struct id run, enum derived kind, int n);
 void run_log_add(struct run *r, int64_t now, int job, enum detail detail, enum detail_status status, bool message,
                  struct str raw);
 
+/* The raw of log entry n as readers get it: that of a fired digest is made from its output, which holds the same. */
+struct str run_log_raw(struct run *r, int n);
 /* {"topics":[{"topic":key},…]}, as details of the trigger job say it (engine.md §12.E); empty without topics. */
 struct str run_topics_raw(struct run *r);
 

@@ -19,10 +19,8 @@ static void add_detail(yyjson_mut_doc *d, yyjson_mut_val *list, const struct run
     json_add_bool(d, o, "isRetry", false);
     json_add_bool(d, o, "isTest", false);
     json_add_str(d, o, "source", STR("Internal"));
-    if (l->raw.n)
-        json_add_str(d, o, "raw", l->raw);
-    else
-        json_add_str(d, o, "raw", STR_NULL);
+    struct str raw = run_log_raw(v->run, n);
+    json_add_str(d, o, "raw", raw.n ? raw : STR_NULL);
     if (l->message)
         json_add_id(d, o, "_messageId", run_derived_id(v->run->row.id, DERIVED_MESSAGE, l->job));
 }
@@ -46,6 +44,21 @@ static void add_step(yyjson_mut_doc *d, yyjson_mut_val *job, const struct run_vi
         json_add_id(d, o, "_parentId", run_derived_id(v->run->row.id, DERIVED_JOB, n - 1));
 }
 
+/* DigestMetadataDto: what the step was told, and the payloads that it gave. */
+static void add_digest(yyjson_mut_doc *d, yyjson_mut_val *job, struct arena *a, const struct run_job *j)
+{
+    yyjson_val *timing, *output = NULL, *v;
+    if (j->type != STEP_DIGEST || !j->timing.n || !json_parse(a, j->timing, &timing, NULL))
+        return;
+    json_add_val(d, job, "digest", timing);
+    yyjson_mut_val *list = json_add_arr(d, yyjson_mut_obj_get(job, "digest"), "events");
+    if (j->output.n)
+        json_parse(a, j->output, &output, NULL);
+    yyjson_arr_iter it = yyjson_arr_iter_with(json_get(output, "events"));
+    while ((v = yyjson_arr_iter_next(&it)))
+        yyjson_mut_arr_append(list, yyjson_val_mut_copy(d, json_get(v, "payload")));
+}
+
 static void add_job(yyjson_mut_doc *d, yyjson_mut_val *list, const struct run_view *v, int n)
 {
     const struct run_job *j = &v->run->jobs[n];
@@ -58,6 +71,11 @@ static void add_job(yyjson_mut_doc *d, yyjson_mut_val *list, const struct run_vi
     json_add_time(d, o, "updatedAt", j->updated_at);
     if (j->error.n)
         json_add_str(d, json_add_obj(d, o, "error"), "message", j->error);
+    add_digest(d, o, v->run->arena, j);
+    if (j->extensions)
+        json_add_int(d, o, "scheduleExtensionsCount", j->extensions);
+    if (!id_is_zero(j->merged_run))
+        json_add_id(d, o, "_mergedDigestId", run_derived_id(j->merged_run, DERIVED_JOB, j->merged_job));
     if (j->skip) {
         yyjson_mut_val *state = json_add_obj(d, o, "deliveryLifecycleState");
         json_add_str(d, state, "status", STR("skipped"));
@@ -120,6 +138,16 @@ static void add_context(yyjson_mut_doc *d, yyjson_mut_val *o, struct str context
     }
 }
 
+/* The run whose digest has this one's event. */
+static void add_digested(yyjson_mut_doc *d, yyjson_mut_val *o, const struct run *r)
+{
+    for (int i = 1; i < r->jobs_n; i++)
+        if (r->jobs[i].status == JOB_MERGED) {
+            json_add_id(d, o, "_digestedNotificationId", r->jobs[i].merged_run);
+            return;
+        }
+}
+
 yyjson_mut_val *run_view_json(yyjson_mut_doc *d, struct arena *a, const struct run_view *v)
 {
     const struct run_row *r = &v->run->row;
@@ -132,6 +160,7 @@ yyjson_mut_val *run_view_json(yyjson_mut_doc *d, struct arena *a, const struct r
     json_add_id(d, o, "_subscriberId", r->subscriber);
     json_add_id(d, o, "_templateId", r->workflow);
     json_add_str(d, o, "transactionId", v->event->transaction_id);
+    add_digested(d, o, v->run);
     list = json_add_arr(d, o, "channels");
     for (int i = 1; i < v->run->jobs_n; i++) {
         struct str name = step_type_name(v->run->jobs[i].type);

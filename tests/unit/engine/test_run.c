@@ -9,7 +9,7 @@ static void lifecycle_rules(void **state)
 {
     (void)state;
     static const struct { struct run_job jobs[4]; enum delivery_status want; enum skip_reason detail; } rows[] = {
-        {{CH(TRIGGER, COMPLETED), CH(DELAY, COMPLETED)}, LIFECYCLE_ERRORED, SKIP_NONE},                              /* 0 */
+        {{CH(TRIGGER, COMPLETED), CH(DELAY, COMPLETED)}, LIFECYCLE_ERRORED, SKIP_NO_CHANNEL_STEP},                   /* 0 */
         {{CH(EMAIL, FAILED), CH(IN_APP, COMPLETED)}, LIFECYCLE_DELIVERED, SKIP_NONE},                                /* 2 */
         {{CH(EMAIL, COMPLETED), SKIPPED(SMS, NO_PHONE)}, LIFECYCLE_SENT, SKIP_NONE},                                 /* 3 */
         {{CH(EMAIL, COMPLETED), CH(SMS, DELAYED)}, LIFECYCLE_SENT, SKIP_NONE},
@@ -23,7 +23,14 @@ static void lifecycle_rules(void **state)
         {{CH(EMAIL, MERGED), CH(SMS, MERGED)}, LIFECYCLE_MERGED, SKIP_NONE},                                         /* 7 */
         {{CH(EMAIL, FAILED), CH(SMS, RUNNING)}, LIFECYCLE_PENDING, SKIP_NONE},                                       /* 8 */
         {{CH(EMAIL, PENDING)}, LIFECYCLE_PENDING, SKIP_NONE},
-        {{CH(EMAIL, MERGED), CH(SMS, FAILED)}, LIFECYCLE_ERRORED, SKIP_NONE},                                        /* 9 */
+        {{CH(EMAIL, MERGED), CH(SMS, FAILED)}, LIFECYCLE_ERRORED, SKIP_UNKNOWN_ERROR},                               /* 9 */
+        {{CH(DIGEST, MERGED), CH(EMAIL, MERGED)}, LIFECYCLE_MERGED, SKIP_NONE},
+        {{CH(THROTTLE, SKIPPED), CH(EMAIL, SKIPPED)}, LIFECYCLE_SKIPPED, SKIP_NONE},                                 /* §4.8 */
+        {{CH(IN_APP, COMPLETED), CH(THROTTLE, SKIPPED), CH(EMAIL, SKIPPED)}, LIFECYCLE_DELIVERED, SKIP_NONE},
+        {{CH(EMAIL, FAILED), CH(THROTTLE, SKIPPED), CH(SMS, SKIPPED)}, LIFECYCLE_SKIPPED, SKIP_NONE},
+        {{CH(EMAIL, COMPLETED), CH(DIGEST, MERGED), CH(SMS, MERGED)}, LIFECYCLE_SENT, SKIP_NONE},
+        {{CH(EMAIL, FAILED), {.type = STEP_SMS, .status = JOB_CANCELED, .canceled_by_user = true}}, LIFECYCLE_CANCELED,
+         SKIP_CANCELED_BY_USER},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct run_job jobs[4];
@@ -74,7 +81,8 @@ static void every_field_is_stored(void **state)
     struct run_job jobs[] = {
         {.type = STEP_TRIGGER, .status = JOB_COMPLETED, .step = -1, .updated_at = 1000},
         {.type = STEP_EMAIL, .status = JOB_DELAYED, .step = 0, .skip = SKIP_NO_PHONE, .canceled_by_user = true, .updated_at = 900, .due_at = 7777,
-         .attempts = 3, .error = STR("a \"b\"\n"), .output = STR("{\"x\":[1]}"), .provider_id = STR("0")},
+         .attempts = 3, .error = STR("a \"b\"\n"), .output = STR("{\"x\":[1]}"), .provider_id = STR("0"), .extensions = 2,
+         .merged_run = {{1, 2, 3}}, .merged_job = 5, .group = STR("abc"), .timing = STR("{\"amount\":1}")},
         {.type = STEP_SMS, .status = JOB_RUNNING, .step = 1, .updated_at = 1000, .attempts = 1}};
     struct run r = {.arena = a, .jobs = jobs, .jobs_n = 3, .chain_ended = true, .lifecycle_detail = SKIP_CONDITION}, back;
     r.row.created_at = 1000;
@@ -91,6 +99,8 @@ static void every_field_is_stored(void **state)
         assert_true(x->type == y->type && x->status == y->status && x->step == y->step && x->skip == y->skip);
         assert_true(x->canceled_by_user == y->canceled_by_user && x->updated_at == y->updated_at && x->due_at == y->due_at);
         assert_true(x->attempts == y->attempts && str_eq(x->error, y->error) && str_eq(x->output, y->output) && str_eq(x->provider_id, y->provider_id));
+        assert_true(x->extensions == y->extensions && id_eq(x->merged_run, y->merged_run) && x->merged_job == y->merged_job);
+        assert_true(str_eq(x->group, y->group) && str_eq(x->timing, y->timing));
         const struct run_log *k = &r.log[i], *l = &back.log[i];
         assert_true(k->at == l->at && k->job == l->job && k->detail == l->detail && k->status == l->status && k->message == l->message && str_eq(k->raw, l->raw));
     }

@@ -1,0 +1,155 @@
+/* Durations, points in time and groups of the deferred steps. */
+#include "engine/steps/timing.h"
+
+#include <unicode/udat.h>
+
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "content/cron.h"
+
+enum { MONTHS_MAX = 12000 };
+
+static bool unit_ms(struct str unit, int64_t *ms)
+{
+    static const struct { const char *name; int64_t ms; } units[] = {
+        {"seconds", MS_SECOND}, {"minutes", MS_MINUTE}, {"hours", MS_HOUR}, {"days", MS_DAY}, {"weeks", 7 * (int64_t)MS_DAY}};
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (str_eqz(unit, units[i].name)) {
+            *ms = units[i].ms;
+            return true;
+        }
+    return false;
+}
+
+bool number_of(yyjson_val *v, int64_t *n)
+{
+    if (yyjson_is_int(v)) {
+        *n = yyjson_get_sint(v);
+        return true;
+    }
+    return yyjson_is_str(v) && str_to_i64(str_trim(json_str(v)), n);
+}
+
+static bool moved(int64_t now, yyjson_val *duration, int sign, int64_t *at)
+{
+    int64_t amount, ms, total;
+    struct str unit = json_get_str(duration, "unit");
+    if (!number_of(json_get(duration, "amount"), &amount) || amount < 0)
+        return false;
+    if (str_eqz(unit, "months")) {
+        if (amount > MONTHS_MAX)
+            return false;
+        *at = civil_add_months(now, sign * amount);
+        return true;
+    }
+    return unit_ms(unit, &ms) && !__builtin_mul_overflow(amount * sign, ms, &total) && !__builtin_add_overflow(now, total, at);
+}
+
+bool duration_after(int64_t now, yyjson_val *duration, int64_t *at)
+{
+    return moved(now, duration, 1, at);
+}
+
+bool duration_before(int64_t now, yyjson_val *duration, int64_t *at)
+{
+    return moved(now, duration, -1, at);
+}
+
+yyjson_val *payload_at(const struct machine *m, struct str key)
+{
+    if (str_starts(key, STR("payload.")))
+        key = str_sub(key, 8, key.n);
+    return key.n ? json_path(m->facts->payload, key) : NULL;
+}
+
+bool moment_of(const struct machine *m, yyjson_val *v, int64_t *at)
+{
+    if (yyjson_is_str(v))
+        return time_parse_iso(json_str(v), at);
+    return yyjson_is_obj(v) && duration_after(m->facts->now, v, at);
+}
+
+static struct str zone_of(const struct machine *m)
+{
+    return m->facts->subscriber->field[SUBSCRIBER_TIMEZONE];
+}
+
+bool cron_after(const struct machine *m, struct str expression, int64_t *at, struct error *err)
+{
+    struct cron c;
+    struct zone z ZONE_SCOPED = zone_open(zone_of(m));
+    return cron_parse(expression, &c, err) && cron_next(&c, &z, m->facts->now, at, err);
+}
+
+bool defer_allowed(struct machine *m, int job, int64_t due)
+{
+    int64_t max = m->facts->defer_max_ms, delay = due - m->facts->now;
+    if (!max || delay <= max)
+        return true;
+    machine_fail(m, job, DETAIL_DEFER_LIMIT,
+                 str_fmt(m->run->arena, "{\"errors\":[\"The wait of %lld ms is longer than the %lld ms that are allowed\"]}",
+                         (long long)delay, (long long)max), STR_NULL);
+    return false;
+}
+
+/* yyyy-MM-dd HH:mm:ss zzz on the subscriber's wall clock (engine.md §2.4); ISO without a zone. */
+static struct str until_date(const struct machine *m, int64_t due)
+{
+    static const UChar pattern[] = u"yyyy-MM-dd HH:mm:ss zzz";
+    uint16_t name[ZONE_NAME_MAX];
+    UChar text[64];
+    UErrorCode status = U_ZERO_ERROR;
+    struct arena *a = m->run->arena;
+    if (!zone_of(m).n || !zone_name(zone_of(m), name))
+        return time_iso_str(a, due);
+    UDateFormat *f = udat_open(UDAT_PATTERN, UDAT_PATTERN, "en_US", (const UChar *)name, -1, pattern, -1, &status);
+    int32_t n = udat_format(f, (double)due, text, 63, NULL, &status);
+    udat_close(f);
+    char *out = arena_alloc(a, 64);
+    for (int32_t i = 0; U_SUCCESS(status) && i < n && i < 63; i++)
+        out[i] = (char)text[i];
+    return U_SUCCESS(status) ? str_of(out) : time_iso_str(a, due);
+}
+
+struct str defer_raw(const struct machine *m, int64_t due, bool cron)
+{
+    long long delay = due - m->facts->now;
+    if (!cron)
+        return str_fmt(m->run->arena, "{\"delay\":%lld}", delay);
+    return str_fmt(m->run->arena, "{\"delay\":%lld,\"untilDate\":\"%s\"}", delay, until_date(m, due).p);
+}
+
+enum outcome defer_until(struct machine *m, int job, int64_t due)
+{
+    m->run->jobs[job].due_at = due;
+    struct effect *e = machine_effect(m, EFFECT_TIMER);
+    e->queue = (struct queue_item){.due_at = due, .job = job};
+    return OUTCOME_DELAYED;
+}
+
+struct str group_key(const struct machine *m, const struct step_definition *s, const char *tag, struct str value)
+{
+    struct buf b = {.arena = m->run->arena};
+    uint8_t hash[32];
+    buf_add(&b, m->run->row.subscriber.b, sizeof m->run->row.subscriber.b);
+    buf_add(&b, m->run->row.workflow.b, sizeof m->run->row.workflow.b);
+    buf_add(&b, s->id.b, sizeof s->id.b);
+    buf_z(&b, tag);
+    buf_char(&b, value.p ? '=' : 0);
+    buf_str(&b, value);
+    crypto_sha256(buf_get(&b), hash);
+    return hex_encode(m->run->arena, hash, 16);
+}
+
+struct str key_value(const struct machine *m, const struct step_definition *s, const char *control, yyjson_val *outputs)
+{
+    struct str written = json_get_str(s->values, control);
+    if (str_find(written, STR("{{")) >= 0) {
+        struct str made = str_trim(json_get_str(outputs, control));
+        return made.n ? made : STR_NULL;
+    }
+    yyjson_val *v = payload_at(m, str_trim(written));
+    if (!v || yyjson_is_null(v))
+        return STR_NULL;
+    return yyjson_is_str(v) ? json_str(v) : json_write(m->run->arena, v);
+}

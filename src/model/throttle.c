@@ -1,0 +1,69 @@
+/* Throttle windows in the store. */
+#include "model/throttle.h"
+
+#include "model/row.h"
+
+bool throttle_window_find(struct db *db, struct str key, struct throttle_window *out, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT started_at, ends_at, granted FROM throttle_windows WHERE key = ?1", err);
+    *out = (struct throttle_window){.granted = 0};
+    if (!s)
+        return false;
+    db_bind_text(s, 1, key);
+    enum db_step step = db_step(s, err);
+    if (step == DB_ROW)
+        *out = (struct throttle_window){.started_at = db_int(s, 0), .ends_at = db_int(s, 1), .granted = db_int(s, 2)};
+    db_reset(s);
+    return step != DB_FAILED;
+}
+
+static bool window_open(struct db *db, const struct throttle_grant *g, bool *done, struct error *err)
+{
+    struct db_stmt *s = db_prepare(
+        db, "INSERT INTO throttle_windows (key, environment_id, subscriber_id, started_at, ends_at, granted) "
+            "VALUES (?1, ?2, ?3, ?4, ?5, 1) ON CONFLICT (key) DO UPDATE SET started_at = excluded.started_at, "
+            "ends_at = excluded.ends_at, granted = 1 WHERE throttle_windows.ends_at <= excluded.started_at", err);
+    if (!s)
+        return false;
+    db_bind_text(s, 1, g->key);
+    db_bind_id(s, 2, g->environment);
+    db_bind_id(s, 3, g->subscriber);
+    db_bind_int(s, 4, g->started_at);
+    db_bind_int(s, 5, g->ends_at);
+    if (!db_run(s, err))
+        return false;
+    *done = db_changes(s) > 0;
+    return true;
+}
+
+bool throttle_grant(struct db *db, const struct throttle_grant *g, bool *done, struct error *err)
+{
+    if (g->opens)
+        return window_open(db, g, done, err);
+    struct db_stmt *s = db_prepare(db, "UPDATE throttle_windows SET granted = granted + 1 WHERE key = ?1 AND started_at = ?2 "
+                                       "AND ends_at = ?3 AND granted < ?4", err);
+    if (!s)
+        return false;
+    db_bind_text(s, 1, g->key);
+    db_bind_int(s, 2, g->started_at);
+    db_bind_int(s, 3, g->ends_at);
+    db_bind_int(s, 4, g->threshold);
+    if (!db_run(s, err))
+        return false;
+    *done = db_changes(s) > 0;
+    return true;
+}
+
+bool throttle_window_purge(struct db *db, int64_t now, int max, int64_t *purged, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "DELETE FROM throttle_windows WHERE ends_at < ?1 AND key IN (SELECT key FROM throttle_windows "
+                                       "WHERE ends_at < ?1 LIMIT ?2)", err);
+    if (!s)
+        return false;
+    db_bind_int(s, 1, now);
+    db_bind_int(s, 2, max);
+    if (!db_run(s, err))
+        return false;
+    *purged = db_changes(s);
+    return true;
+}
