@@ -15,12 +15,19 @@ static bool write_apply(struct write_task *t, struct db *db, struct error *err)
     return w->apply(w, db, err);
 }
 
+static void write_failed(struct api_write *w, const struct error *err)
+{
+    if (w->failed)
+        w->failed(w);
+    reply_error(w->rq, err);
+}
+
 static void write_done(struct write_task *t, const struct error *err)
 {
     struct api_write *w = (struct api_write *)t;
     struct app *app = app_of(w->rq);
     if (err) {
-        reply_error(w->rq, err);
+        write_failed(w, err);
         return;
     }
     if (w->flags & WRITE_DIRECTORY)
@@ -39,7 +46,7 @@ void api_write(struct request *rq, struct api_write *w)
     w->task.apply = write_apply;
     w->task.done = write_done;
     if (!writer_submit(app_of(rq)->writer, &w->task, &err))
-        reply_error(rq, &err);
+        write_failed(w, &err);
 }
 
 void reply_fail(struct request *rq, int status, const char *fmt, ...)

@@ -86,8 +86,10 @@ struct api_write {
     unsigned flags;
     /* As write_task.apply: only SQL, may run more than once. */
     bool (*apply)(struct api_write *w, struct db *db, struct error *err);
-    /* After the commit: answers the request. */
+    /* After the commit: answers the request. On the writer's thread: the loop's connection is not to be used. */
     void (*reply)(struct api_write *w);
+    /* If it was not made: gives back what the arena does not own, before the error is answered. May be NULL. */
+    void (*failed)(struct api_write *w);
 };
 /* Queues it; the request is answered when it is durable, or with the error. */
 void api_write(struct request *rq, struct api_write *w);

@@ -8,6 +8,10 @@
 const struct route_table app_tables[] = {
     TABLE(event),
     TABLE(subscriber),
+    TABLE(subscriber_preference),
+    TABLE(topic),
+    TABLE(subscription),
+    TABLE(context),
     TABLE(workflow),
     TABLE(notification),
     TABLE(message),

@@ -11,6 +11,10 @@
 ROUTE_TABLE(event);
 ROUTE_TABLE(fanout);
 ROUTE_TABLE(subscriber);
+ROUTE_TABLE(subscriber_preference);
+ROUTE_TABLE(topic);
+ROUTE_TABLE(subscription);
+ROUTE_TABLE(context);
 ROUTE_TABLE(workflow);
 ROUTE_TABLE(notification);
 ROUTE_TABLE(message);

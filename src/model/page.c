@@ -76,6 +76,9 @@ static struct db_stmt *rows_beyond(const struct reading *r, const char *columns,
     if (p->by)
         buf_fmt(&sql, "%s %s, ", p->by, order);
     buf_fmt(&sql, "%s %s LIMIT ?4", p->id, order);
+    bool skips = !r->has_cursor && r->q->offset > 0;
+    if (skips)
+        buf_z(&sql, " OFFSET ?3");
     struct db_stmt *s = db_prepare(r->db, buf_finish(&sql).p, err);
     if (!s)
         return NULL;
@@ -85,6 +88,8 @@ static struct db_stmt *rows_beyond(const struct reading *r, const char *columns,
         if (p->by)
             db_bind_int(s, 3, r->cursor_by);
     }
+    if (skips)
+        db_bind_int(s, 3, r->q->offset);
     db_bind_int(s, 4, limit);
     return s;
 }

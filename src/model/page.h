@@ -16,6 +16,7 @@ struct page_query {
     bool include_cursor;                /* the cursor's row is part of the page */
     bool by_updated_at;                 /* instead of the list's own order */
     int limit;
+    int64_t offset;                     /* without a cursor: rows to pass over, for the lists of v1 */
 };
 
 enum { PAGE_COUNT_MAX = 50000 };

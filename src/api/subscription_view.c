@@ -1,0 +1,170 @@
+/* A topic subscription with its preferences. */
+#include "api/subscription_view.h"
+
+struct reading {
+    struct checks *c;
+    const struct workflow_set *workflows;
+    struct subscription_wishes *out;
+    size_t cap;
+    struct str *missing;
+};
+
+static void wish_add(struct reading *r, const struct definition *w, yyjson_val *v)
+{
+    yyjson_val *enabled = json_get(v, "enabled"), *condition = json_get(v, "condition");
+    struct subscription_wish *wish = NULL;
+    for (size_t i = 0; i < r->out->n; i++)
+        if (id_eq(r->out->all[i].workflow, w->workflow.id))
+            wish = &r->out->all[i];
+    if (!wish)
+        wish = ARENA_SLOT(r->c->rq->arena, r->out->all, r->out->n, r->cap);
+    *wish = (struct subscription_wish){.workflow = w->workflow.id, .enabled = !yyjson_is_bool(enabled) || yyjson_get_bool(enabled)};
+    if (yyjson_is_obj(condition) && yyjson_obj_size(condition))
+        wish->condition = json_write(r->c->rq->arena, condition);
+}
+
+static void wish_by_key(struct reading *r, struct str key, yyjson_val *v)
+{
+    const struct definition *w = workflow_set_find(r->workflows, key);
+    if (w)
+        wish_add(r, w, v);
+    else if (!r->missing->p)
+        *r->missing = key;
+}
+
+static bool list_has(yyjson_val *list, struct str s)
+{
+    yyjson_val *v;
+    yyjson_arr_iter it = yyjson_arr_iter_with(list);
+    while ((v = yyjson_arr_iter_next(&it)))
+        if (str_eq(json_str(v), s))
+            return true;
+    return false;
+}
+
+static bool tags_meet(yyjson_val *wanted, yyjson_val *tags)
+{
+    yyjson_val *v;
+    yyjson_arr_iter it = yyjson_arr_iter_with(tags);
+    while ((v = yyjson_arr_iter_next(&it)))
+        if (yyjson_is_str(v) && list_has(wanted, json_str(v)))
+            return true;
+    return false;
+}
+
+static bool ids_name(const struct workflow_set *all, yyjson_val *ids, const struct definition *w)
+{
+    yyjson_val *v;
+    yyjson_arr_iter it = yyjson_arr_iter_with(ids);
+    while ((v = yyjson_arr_iter_next(&it)))
+        if (workflow_set_find(all, json_str(v)) == w)
+            return true;
+    return false;
+}
+
+/* All workflows that are named or have one of the tags. */
+static void wishes_by_filter(struct reading *r, yyjson_val *filter, yyjson_val *v)
+{
+    for (size_t i = 0; i < r->workflows->n; i++) {
+        const struct definition *w = r->workflows->all[i];
+        if (ids_name(r->workflows, json_get(filter, "workflowIds"), w) || tags_meet(json_get(filter, "tags"), w->tags))
+            wish_add(r, w, v);
+    }
+}
+
+static void strings_check(struct checks *c, yyjson_val *filter, const char *key, size_t i)
+{
+    yyjson_val *list = json_get(filter, key), *v;
+    if (!list || yyjson_is_null(list))
+        return;
+    if (!yyjson_is_arr(list))
+        check_fail(c, "preferences.%zu.filter.%s must be an array", i, key);
+    yyjson_arr_iter it = yyjson_arr_iter_with(list);
+    while ((v = yyjson_arr_iter_next(&it)))
+        if (!yyjson_is_str(v)) {
+            check_fail(c, "each value in preferences.%zu.filter.%s must be a string", i, key);
+            return;
+        }
+}
+
+static void entry_read(struct reading *r, yyjson_val *v, size_t i)
+{
+    struct checks *c = r->c;
+    yyjson_val *enabled = json_get(v, "enabled"), *condition = json_get(v, "condition"), *filter = json_get(v, "filter");
+    if (yyjson_is_str(v)) {
+        wish_by_key(r, json_str(v), NULL);
+        return;
+    }
+    if (enabled && !yyjson_is_bool(enabled))
+        check_fail(c, "preferences.%zu.enabled must be a boolean value", i);
+    if (condition && !yyjson_is_obj(condition) && !yyjson_is_null(condition))
+        check_fail(c, "preferences.%zu.condition must be an object", i);
+    if (yyjson_is_str(json_get(v, "workflowId"))) {
+        wish_by_key(r, json_get_str(v, "workflowId"), v);
+    } else if (yyjson_is_obj(filter)) {
+        strings_check(c, filter, "workflowIds", i);
+        strings_check(c, filter, "tags", i);
+        wishes_by_filter(r, filter, v);
+    } else
+        check_fail(c, "preferences.%zu must be a workflow id, or an object with a workflowId or a filter", i);
+}
+
+void subscription_wishes_read(struct checks *c, yyjson_val *list, const struct workflow_set *workflows,
+                              struct subscription_wishes *out, struct str *missing)
+{
+    struct reading r = {.c = c, .workflows = workflows, .out = out, .missing = missing};
+    yyjson_val *v;
+    size_t i = 0;
+    *out = (struct subscription_wishes){0};
+    *missing = STR_NULL;
+    if (yyjson_arr_size(list) > SUBSCRIPTION_PREFERENCES_MAX) {
+        check_fail(c, "preferences must contain no more than %d elements", SUBSCRIPTION_PREFERENCES_MAX);
+        return;
+    }
+    yyjson_arr_iter it = yyjson_arr_iter_with(list);
+    while ((v = yyjson_arr_iter_next(&it)))
+        entry_read(&r, v, i++);
+}
+
+bool subscription_wishes_store(struct request *rq, struct db *db, const struct topic_subscription *s,
+                               const struct subscription_wishes *wishes, struct error *err)
+{
+    if (!preference_delete_by_subscription(db, s->id, err))
+        return false;
+    for (size_t i = 0; i < wishes->n; i++) {
+        struct preference p = preference_row_new(rq, s->subscriber, wishes->all[i].workflow, s->context);
+        p.subscription = s->id;
+        p.enabled = wishes->all[i].enabled ? CHOICE_ON : CHOICE_OFF;
+        p.condition = wishes->all[i].condition;
+        if (!preference_replace(db, &p, app_now(rq), err))
+            return false;
+    }
+    return true;
+}
+
+static const struct definition *by_id(const struct workflow_set *workflows, struct id id)
+{
+    for (size_t i = 0; i < workflows->n; i++)
+        if (id_eq(workflows->all[i]->workflow.id, id))
+            return workflows->all[i];
+    return NULL;
+}
+
+yyjson_mut_val *subscription_preferences_json(struct request *rq, yyjson_mut_doc *d, const struct topic_subscription *s,
+                                              const struct preference *rows, size_t n, const struct workflow_set *workflows)
+{
+    yyjson_mut_val *list = yyjson_mut_arr(d);
+    for (size_t i = 0; i < n; i++) {
+        const struct definition *w = by_id(workflows, rows[i].workflow);
+        yyjson_val *condition = NULL;
+        if (!w)
+            continue;
+        yyjson_mut_val *o = yyjson_mut_arr_add_obj(d, list);
+        json_add_str(d, o, "subscriptionId", s->identifier);
+        yyjson_mut_obj_add_val(d, o, "workflow", workflow_brief_json(d, w));
+        json_add_bool(d, o, "enabled", rows[i].enabled != CHOICE_OFF);
+        if (rows[i].condition.n && json_parse(rq->arena, rows[i].condition, &condition, NULL))
+            json_add_val(d, o, "condition", condition);
+    }
+    return list;
+}

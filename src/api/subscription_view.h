@@ -1,0 +1,33 @@
+/* A topic subscription with its preferences: what the REST API and the Inbox share (rest-api.md §6.5, inbox-realtime.md §2.10). */
+#ifndef API_SUBSCRIPTION_VIEW_H
+#define API_SUBSCRIPTION_VIEW_H
+
+#include "api/preference_view.h"
+#include "model/topic.h"
+
+enum { SUBSCRIPTION_PREFERENCES_MAX = 100, SUBSCRIPTION_IDENTIFIER_MAX = 512 };
+
+/* One wish about one workflow, read from `preferences` of a body. */
+struct subscription_wish {
+    struct id workflow;
+    bool enabled;
+    struct str condition;               /* JSON-logic text; p NULL: none */
+};
+struct subscription_wishes {
+    struct subscription_wish *all;
+    size_t n;
+};
+/* "workflowId" | {workflowId, enabled?, condition?} | {filter: {workflowIds?, tags?}, enabled?, condition?}; of several
+ * about one workflow the last counts. Mistakes of form are added to c; an unknown workflow is `missing` (else p NULL); in a
+ * filter it matches nothing. */
+void subscription_wishes_read(struct checks *c, yyjson_val *list, const struct workflow_set *workflows,
+                              struct subscription_wishes *out, struct str *missing);
+/* The rows of a subscription become exactly these. For api_write.apply. */
+bool subscription_wishes_store(struct request *rq, struct db *db, const struct topic_subscription *s,
+                               const struct subscription_wishes *wishes, struct error *err);
+
+/* [{subscriptionId, workflow, enabled, condition?}], oldest first; of workflows that are gone nothing is shown. */
+yyjson_mut_val *subscription_preferences_json(struct request *rq, yyjson_mut_doc *d, const struct topic_subscription *s,
+                                              const struct preference *rows, size_t n, const struct workflow_set *workflows);
+
+#endif
