@@ -168,3 +168,12 @@ yyjson_mut_val *subscription_preferences_json(struct request *rq, yyjson_mut_doc
     }
     return list;
 }
+
+bool topic_key_ok(struct request *rq, struct str key)
+{
+    if (topic_key_valid(key))
+        return true;
+    reply_fail(rq, 400, "Invalid topic key: \"%.*s\". Topic keys must contain only alphanumeric characters (a-z, A-Z, 0-9), hyphens (-), "
+                        "underscores (_), colons (:), or be a valid email address.", (int)(key.n > 128 ? 128 : key.n), key.p);
+    return false;
+}

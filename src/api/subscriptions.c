@@ -366,15 +366,6 @@ static struct batch *batch_new(struct request *rq, bool removes, bool v1)
     return b;
 }
 
-static bool key_ok(struct request *rq, struct str key)
-{
-    if (topic_key_valid(key))
-        return true;
-    reply_fail(rq, 400, "Invalid topic key: \"%.*s\". Topic keys must contain only alphanumeric characters (a-z, A-Z, 0-9), hyphens (-), "
-                        "underscores (_), colons (:), or be a valid email address.", (int)(key.n > 128 ? 128 : key.n), key.p);
-    return false;
-}
-
 static void batch_write(struct batch *b)
 {
     b->rows = ARENA_ARRAY(b->w.rq->arena, struct preference *, b->n);
@@ -403,7 +394,7 @@ static void handle_create(struct request *rq)
         return;
     }
     batch_release(&b->w);
-    if (checks_done(&checks) && key_ok(rq, b->key))
+    if (checks_done(&checks) && topic_key_ok(rq, b->key))
         reply_fail(rq, 404, "Workflow with id: %.*s cannot be found", (int)(missing.n > 256 ? 256 : missing.n), missing.p);
 }
 
@@ -624,7 +615,7 @@ static void v1_batch(struct request *rq, bool removes)
     size_t n = yyjson_arr_size(list);
     if (n > V1_BATCH_MAX)
         check_fail(&checks, "subscribers must contain no more than %d elements", V1_BATCH_MAX);
-    if (!checks_done(&checks) || (!removes && !key_ok(rq, b->key)))
+    if (!checks_done(&checks) || (!removes && !topic_key_ok(rq, b->key)))
         return;
     b->items = ARENA_ARRAY(rq->arena, struct item, n + 1);
     yyjson_arr_iter it = yyjson_arr_iter_with(list);

@@ -1,5 +1,6 @@
 /* /v2/topics and the older /v1/topics (rest-api.md §6.5). */
 #include "api/paging.h"
+#include "api/subscription_view.h"
 #include "api/tables.h"
 #include "model/topic.h"
 
@@ -150,15 +151,6 @@ static void data_read(struct checks *c, struct topic_write *x)
     x->data = data ? json_write(c->rq->arena, data) : STR_NULL;
 }
 
-static bool key_ok(struct request *rq, struct str key)
-{
-    if (topic_key_valid(key))
-        return true;
-    reply_fail(rq, 400, "Invalid topic key: \"%.*s\". Topic keys must contain only alphanumeric characters (a-z, A-Z, 0-9), hyphens (-), "
-                        "underscores (_), colons (:), or be a valid email address.", (int)(key.n > 128 ? 128 : key.n), key.p);
-    return false;
-}
-
 static void handle_create(struct request *rq)
 {
     struct checks checks = checks_begin(rq);
@@ -167,7 +159,7 @@ static void handle_create(struct request *rq)
     x->name = check_string(&checks, rq->json, "name", false);
     data_read(&checks, x);
     x->only_new = check_query_bool(&checks, "failIfExists", false);
-    if (checks_done(&checks) && key_ok(rq, x->key))
+    if (checks_done(&checks) && topic_key_ok(rq, x->key))
         api_write(rq, &x->w);
 }
 
@@ -234,7 +226,7 @@ static void handle_v1_create(struct request *rq)
     x->key = str_trim(check_string(&checks, rq->json, "key", true));
     x->name = check_string(&checks, rq->json, "name", true);
     x->only_new = true;
-    if (checks_done(&checks) && key_ok(rq, x->key))
+    if (checks_done(&checks) && topic_key_ok(rq, x->key))
         api_write(rq, &x->w);
 }
 
