@@ -1,8 +1,6 @@
 /* Contexts named by requests. */
 #include "api/context_member.h"
 
-#include <stdlib.h>
-
 enum { MESSAGES_MAX = 8 };
 
 void context_member_read(struct checks *c, yyjson_val *v, struct context_member *out)
@@ -20,44 +18,17 @@ bool context_member_ensure(struct request *rq, struct db *db, const struct conte
     return context_ensure(db, rq->arena, rq->principal.environment, scratch.all, scratch.n, &app_of(rq)->ids, app_now(rq), err);
 }
 
-static int key_compare(const void *x, const void *y)
-{
-    return str_cmp(*(const struct str *)x, *(const struct str *)y);
-}
-
 bool context_query_read(struct request *rq, struct str *keys)
 {
     struct str *given, *parts = NULL;
-    struct buf joined = {.arena = rq->arena};
     size_t n = request_query_all(rq, "contextKeys", &given), parts_n = 0, cap = 0;
     for (size_t i = 0; i < n; i++)
         for (struct str rest = given[i]; rest.n;) {
             ptrdiff_t comma = str_find(rest, STR(","));
             struct str part = str_sub(rest, 0, comma < 0 ? rest.n : (size_t)comma);
             rest = str_sub(rest, part.n + 1, rest.n);
-            if (part.n)
-                *ARENA_SLOT(rq->arena, parts, parts_n, cap) = part;
+            *ARENA_SLOT(rq->arena, parts, parts_n, cap) = part;
         }
-    if (parts_n)
-        qsort(parts, parts_n, sizeof *parts, key_compare);
-    for (size_t i = 0; i < parts_n; i++) {
-        if (i && str_eq(parts[i], parts[i - 1]))
-            continue;
-        if (i)
-            buf_char(&joined, ',');
-        buf_str(&joined, parts[i]);
-    }
-    *keys = buf_finish(&joined);
+    *keys = context_keys_join(rq->arena, parts, parts_n);
     return n > 0;
-}
-
-void context_keys_add(yyjson_mut_doc *d, yyjson_mut_val *o, struct str keys)
-{
-    yyjson_mut_val *list = json_add_arr(d, o, "contextKeys");
-    while (keys.n) {
-        ptrdiff_t comma = str_find(keys, STR(","));
-        struct str key = str_sub(keys, 0, comma < 0 ? keys.n : (size_t)comma);
-        yyjson_mut_arr_add_strncpy(d, list, key.p, key.n);
-        keys = str_sub(keys, key.n + 1, keys.n);
-    }
 }

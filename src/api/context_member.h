@@ -19,7 +19,4 @@ bool context_member_ensure(struct request *rq, struct db *db, const struct conte
 /* contextKeys=type:id, repeated or joined by ",". false: not given, so no filter; one empty value: those without a context. */
 bool context_query_read(struct request *rq, struct str *keys);
 
-/* Adds "contextKeys": […] of joined keys. */
-void context_keys_add(yyjson_mut_doc *d, yyjson_mut_val *o, struct str keys);
-
 #endif
