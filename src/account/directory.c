@@ -83,6 +83,20 @@ static void environment_destroy(struct cached *c)
     arena_destroy(v->arena);
 }
 
+/* What is opened with the box. */
+static bool secrets_load(const struct directory *d, struct db *db, struct environment_view *v, struct error *err)
+{
+    struct str *secrets;
+    size_t n;
+    if (!d->box)
+        return true;
+    if (!environment_variables_open(db, d->box, v->arena, v->environment.id, &v->environment_variables, err)
+        || !directory_secrets(db, d->box, v->arena, v->environment.id, &secrets, &n, err))
+        return false;
+    v->secret = n ? secrets[0] : STR_NULL;
+    return true;
+}
+
 static struct environment_view *environment_load(const struct directory *d, struct db *db, struct id id, struct str application,
                                                  struct error *err)
 {
@@ -94,7 +108,7 @@ static struct environment_view *environment_load(const struct directory *d, stru
                             : environment_find(db, a, id, &v->environment, err);
     if (!ok || !integration_list(db, a, v->environment.id, &v->integrations, &v->integrations_n, err)
         || !json_parse(a, v->environment.settings.n ? v->environment.settings : STR("{}"), &v->settings, err)
-        || (d->box && !environment_variables_open(db, d->box, a, v->environment.id, &v->environment_variables, err))) {
+        || !secrets_load(d, db, v, err)) {
         arena_destroy(a);
         return NULL;
     }

@@ -21,6 +21,7 @@ struct environment_view {
     struct environment environment;
     struct integration *integrations;
     size_t integrations_n;
+    struct str secret;                  /* its first API key, opened: signs what we send; empty without a box */
     yyjson_val *settings;               /* of the environment, parsed */
     yyjson_val *environment_variables;  /* {NAME: "value"}, opened; secret ones too: never log it */
 };

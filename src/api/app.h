@@ -13,6 +13,7 @@
 #include "base/metrics.h"
 #include "db/writer.h"
 #include "delivery/dispatcher.h"
+#include "delivery/outbound.h"
 #include "engine/engine.h"
 #include "http/server.h"
 #include "realtime/hub.h"
@@ -43,6 +44,7 @@ struct app {
     size_t recipients_max;              /* entries of `to` in one trigger (decisions.md 13); 0: any number */
     _Atomic bool stopping;
     bool listens_on_loopback_only;
+    struct outbound_policy outbound;    /* where customers' URLs may lead */
     const struct demo *demo;            /* NULL: the demo is off (src/cli/demo.h) */
 };
 
@@ -61,6 +63,7 @@ bool app_socket_counts(void *app, const struct hub_identity *id, struct hub_coun
 void app_socket_presence(void *app, const struct hub_identity *id, bool online);
 /* What the engine needs of the world (src/api/world.c). */
 void app_deliver(void *app, struct engine_delivery *d);
+void app_call(void *app, struct engine_call *c);       /* src/api/call.c */
 void app_received(void *app, const struct message *m, struct str json);
 bool app_listening(void *app);
 

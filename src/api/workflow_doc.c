@@ -8,7 +8,8 @@
 
 static bool step_is_supported(enum step_type t)
 {
-    return t == STEP_IN_APP || t == STEP_EMAIL || t == STEP_SMS || t == STEP_PUSH || t == STEP_CHAT || t == STEP_DELAY;
+    return t == STEP_IN_APP || t == STEP_EMAIL || t == STEP_SMS || t == STEP_PUSH || t == STEP_CHAT || t == STEP_DELAY
+        || t == STEP_HTTP_REQUEST || t == STEP_CUSTOM;
 }
 
 /* The step that an update means: the one with this _id, of the same type. */

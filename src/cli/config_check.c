@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "delivery/outbound.h"
 
 enum { PATH_LONGEST = 3000, HOST_LONGEST = 255, KEY_SHORTEST = 16, KEY_LONGEST = 256 };
 
@@ -133,4 +134,9 @@ bool check_identifier(const char *v)
 {
     size_t n = strlen(v);
     return n >= 4 && n <= 63 && only(str_of(v), ALNUM "_-");
+}
+
+bool check_outbound(const char *v)
+{
+    return outbound_allow_valid(str_of(v));
 }

@@ -20,6 +20,7 @@ bool check_token(const char *v);            /* 1–256 printable ASCII character
 bool check_identifier(const char *v);       /* 4–63 of letters, digits, "_" and "-" */
 bool check_workers(const char *v);
 bool check_loops(const char *v);
+bool check_outbound(const char *v);
 bool check_count(const char *v);            /* 0–1,000,000 */
 
 #endif

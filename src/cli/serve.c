@@ -128,6 +128,21 @@ static bool connections_open(struct serve *s, struct error *err)
     return app->hub_db && bootstrap_write_credentials(app->hub_db, &app->box, path_in(s, "credentials.json"), err);
 }
 
+static bool is_loopback(const char *listen)
+{
+    return !strncmp(listen, "127.", 4) || !strncmp(listen, "[::1]", 5) || !strncmp(listen, "localhost", 9);
+}
+
+/* Before the engine may call anybody's URL. */
+static void outbound_open(struct serve *s)
+{
+    struct app *app = &s->app;
+    app->listens_on_loopback_only = true;
+    for (int i = 0; s->config.listen[i]; i++)
+        app->listens_on_loopback_only &= is_loopback(s->config.listen[i]);
+    app->outbound = (struct outbound_policy){.private_ok = app->listens_on_loopback_only, .allow = str_of(s->config.outbound_allow)};
+}
+
 static bool engine_open(struct serve *s, struct error *err)
 {
     struct app *app = &s->app;
@@ -136,13 +151,14 @@ static bool engine_open(struct serve *s, struct error *err)
     str_to_i64(str_of(s->config.workers), &workers);
     app->directory = directory_create(shared);
     directory_box(app->directory, &app->box);
+    outbound_open(s);
     app->definitions = definitions_create(shared);
     struct dispatcher_config dc = {.sink = s->config.delivery_sink, .metrics = app->metrics};
     struct hub_config hc = {.app = app, .authenticate = app_socket_authenticate, .counts = app_socket_counts,
                             .presence = app_socket_presence, .metrics = app->metrics};
     struct engine_config ec = {.database_url = s->url, .writer = app->writer, .clock = &app->clock, .ids = &app->ids,
                                .directory = app->directory, .definitions = app->definitions,
-                               .world = {.app = app, .deliver = app_deliver, .received = app_received, .listening = app_listening, .outboxed = app_outboxed},
+                               .world = {.app = app, .deliver = app_deliver, .call = app_call, .received = app_received, .listening = app_listening, .outboxed = app_outboxed},
                                .metrics = app->metrics, .workers = (int)workers,
                                .capture = !strcmp(s->config.capture_deliveries, "on")};
     app->outbox_waits = outbox_waits_create(shared ? s->url : NULL, app->metrics);
@@ -177,19 +193,11 @@ static void origins_collect(struct serve *s)
     }
 }
 
-static bool is_loopback(const char *listen)
-{
-    return !strncmp(listen, "127.", 4) || !strncmp(listen, "[::1]", 5) || !strncmp(listen, "localhost", 9);
-}
-
 static bool server_open(struct serve *s, struct error *err)
 {
     struct app *app = &s->app;
     tables_collect(s);
     origins_collect(s);
-    app->listens_on_loopback_only = true;
-    for (int i = 0; s->config.listen[i]; i++)
-        app->listens_on_loopback_only &= is_loopback(s->config.listen[i]);
     struct server_config sc = {.tables = s->tables, .table_sizes = s->counts, .app = app, .listen = s->config.listen,
                                .loops = app->loops, .origins = s->origins, .context_path = s->config.context_path,
                                .metrics = app->metrics, .authenticate = app_authenticate, .accepting = app_accepting};

@@ -139,6 +139,10 @@ static void pem_option(CURL *e, CURLoption option, struct str pem)
 
 static void options_tls(CURL *e, const struct http_request *q)
 {
+    if (q->tls_unverified) {
+        curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
     pem_option(e, CURLOPT_CAINFO_BLOB, q->ca);
     pem_option(e, CURLOPT_SSLCERT_BLOB, q->client_cert);
     pem_option(e, CURLOPT_SSLKEY_BLOB, q->client_key.n ? q->client_key : q->client_cert);

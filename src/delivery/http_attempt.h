@@ -41,6 +41,7 @@ struct http_request {
     enum http_version version;
     struct str client_cert, client_key; /* PEM, for servers that ask who we are; empty: none */
     struct str ca;                      /* PEM; empty: the system's store */
+    bool tls_unverified;                /* any certificate will do */
     int connect_timeout_ms;             /* 0: HTTP_CONNECT_DEFAULT_MS */
     size_t response_max;                /* 0: HTTP_RESPONSE_DEFAULT; more is cut off and the connection closed */
     /* May we connect there? Asked for every address that the name resolves to and for kept connections; not with a

@@ -35,6 +35,7 @@ static enum loaded call_load(struct worker *w, struct engine_call *c, struct err
     struct environment_view *v = directory_environment(w->engine->c.directory, w->db, c->item.environment, err);
     if (v) {
         c->environment_name = str_dup(c->arena, v->environment.name);
+        c->secret = str_dup(c->arena, v->secret);
         cached_unref(&v->head);
     }
     if (!v || !run_find(w->db, c->arena, c->item.environment, c->item.ref, &row, err))

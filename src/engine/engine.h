@@ -46,7 +46,7 @@ struct engine_delivery {
 struct engine_call {
     struct arena *arena;
     struct id environment;
-    struct str environment_name;
+    struct str environment_name, secret;    /* secret: signs the request; empty: unsigned */
     int attempt;
     bool bridge;                            /* a code-first bridge: its own rules of TLS */
     struct str method, url, body;           /* body p NULL: none */

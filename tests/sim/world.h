@@ -38,6 +38,10 @@ struct world {
     size_t queue_n;
     size_t outbox_n, received_n;
     struct subscriber subscriber;
+    struct preference_rows preferences;                 /* the subscriber's */
+    bool workflow_off_is_final;
+    struct str bridge_url;
+    const char *workflow_members;                       /* of the document, as "\"preferences\":{…}"; NULL: none */
     const char *violation;                              /* the first broken invariant */
 };
 
@@ -69,7 +73,7 @@ static inline struct definition *world_definition(struct world *w, const char *s
     struct buf b = {.arena = w->arena};
     struct error err = {0};
     assert_true(json_parse(w->arena, str_of(steps), &list, &err));
-    buf_z(&b, "{\"workflowId\":\"wf\",\"steps\":[");
+    buf_fmt(&b, "{\"workflowId\":\"wf\",%s%s\"steps\":[", w->workflow_members ? w->workflow_members : "", w->workflow_members ? "," : "");
     yyjson_arr_iter it = yyjson_arr_iter_with(list);
     for (int i = 0; (s = yyjson_arr_iter_next(&it)); i++) {
         char hex[ID_HEX + 1];
@@ -98,7 +102,8 @@ static inline struct machine_facts world_facts(struct world *w, const struct def
     return (struct machine_facts){
         .now = w->now, .version = d, .current = d, .subscriber = &w->subscriber, .integrations = w->integrations,
         .integrations_n = w->integrations_n, .outbox = w->outbox, .environment_name = STR("Development"),
-        .environment_type = STR("dev"), .transaction_id = STR("T"), .payload = payload, .attempts_max = w->attempts_max};
+        .environment_type = STR("dev"), .transaction_id = STR("T"), .payload = payload, .attempts_max = w->attempts_max,
+        .preferences = &w->preferences, .workflow_off_is_final = w->workflow_off_is_final, .bridge_url = w->bridge_url};
 }
 
 static inline void world_store_message(struct world *w, const struct message *m)
@@ -136,10 +141,10 @@ static inline void world_commit(struct world *w, struct machine *m, const struct
             world_store_message(w, &e->message);
         w->outbox_n += e->kind == EFFECT_OUTBOX;
         w->received_n += e->kind == EFFECT_RECEIVED;
-        if (e->kind == EFFECT_TIMER || e->kind == EFFECT_DELIVERY) {
+        if (e->kind == EFFECT_TIMER || e->kind == EFFECT_DELIVERY || e->kind == EFFECT_CALL) {
             struct queue_item *q = &w->queue[w->queue_n++];
             *q = e->queue;
-            q->kind = e->kind == EFFECT_TIMER ? QUEUE_TIMER : QUEUE_DELIVERY;
+            q->kind = e->kind == EFFECT_TIMER ? QUEUE_TIMER : e->kind == EFFECT_CALL ? QUEUE_CALL : QUEUE_DELIVERY;
             q->ref = r->row.id;
             q->id = run_derived_id(r->row.id, DERIVED_QUEUE, q->job * 64 + q->attempt);
         }
