@@ -47,6 +47,14 @@ static size_t start(struct world *w, const char *steps, const char *payload)
     return w->runs_n - 1;
 }
 
+/* Each run had a definition of its own. */
+static void end(struct world *w)
+{
+    for (size_t i = 0; i < w->runs_n; i++)
+        cached_unref((struct cached *)(uintptr_t)&w->definitions[i]->head);
+    arena_destroy(w->arena);
+}
+
 static void input(struct world *w, size_t run, const struct machine_input *in)
 {
     struct run r;
@@ -136,7 +144,7 @@ static void preferences_by_source(void **state)
                           "[{\"channel\":\"sms\",\"source\":\"%s\"}]}\ncompleted canceled | completed skipped", layers[i].detail, by).p);
         else
             assert_has(w, run, "completed completed | completed sent");
-        arena_destroy(w->arena);
+        end(w);
     }
 }
 
@@ -175,7 +183,7 @@ static void outside_of_the_schedule_the_step_is_skipped_and_the_chain_goes_on(vo
     w->workflow_members = "\"preferences\":{\"user\":{\"all\":{\"readOnly\":true}}}";
     run = start(w, SMS_THEN_INBOX, "{}");
     assert_has(w, run, "completed completed completed | completed delivered");
-    arena_destroy(w->arena);
+    end(w);
 }
 
 #define DELAY_THEN_INBOX "[{\"type\":\"delay\",\"stepId\":\"d\",\"controlValues\":{\"type\":\"regular\",\"amount\":1,\"unit\":\"hours\"," \
@@ -203,7 +211,7 @@ static void a_delay_is_extended_to_the_schedule_at_most_three_times(void **state
                        "J1: Delay is finished/Success \n");
     assert_has(w, run, "completed completed completed | completed delivered");
     assert_int_equal(w->queue_n, 0);
-    arena_destroy(w->arena);
+    end(w);
 }
 
 /* --- conditions and filters --- */
@@ -247,7 +255,7 @@ static void legacy_filters(void **state)
         bool passed = str_find(got, STR("completed completed completed |")) >= 0;
         if (passed != filtered[i].passes)
             fail_msg("filters %zu: %.*s", i, STR_ARG(got));
-        arena_destroy(w->arena);
+        end(w);
     }
     struct world *w = world_sms();
     size_t run = start(w, "[{\"type\":\"sms\",\"stepId\":\"s\",\"controlValues\":{\"body\":\"b\"},\"filters\":[{\"value\":\"AND\",\"children\":["
@@ -255,7 +263,7 @@ static void legacy_filters(void **state)
     assert_record(w, run, "J1: Step was skipped based on steps conditions/Failed {\"filter\":{\"conditions\":[{\"filter\":\"payload\",\"field\":\"n\","
                           "\"expected\":\"4\",\"actual\":\"3\",\"operator\":\"EQUAL\",\"passed\":false}],\"passed\":false}}\n"
                           "completed canceled | completed skipped");
-    arena_destroy(w->arena);
+    end(w);
 }
 
 static void isonline_in_last(void **state)
@@ -269,7 +277,7 @@ static void isonline_in_last(void **state)
         w->subscriber.last_online_at = w->now - cases[i].ago_ms;
         size_t run = start(w, FILTERED("{\"on\":\"isOnlineInLast\",\"timeOperator\":\"minutes\",\"value\":5}", "AND"), "{}");
         assert_int_equal(str_find(record(w, run), STR("completed completed completed |")) >= 0, cases[i].passes);
-        arena_destroy(w->arena);
+        end(w);
     }
 }
 
@@ -293,7 +301,7 @@ static void a_deep_rule_is_contained(void **state)
     run = start(w, "[{\"type\":\"sms\",\"stepId\":\"s\",\"controlValues\":{\"body\":\"b\",\"skip\":{\"nonsense\":[1]}}}]", "{}");
     assert_record(w, run, "J1: Message content could not be generated/Failed {\"error\":\"Failed to evaluate rule: Unrecognized operation nonsense\"}\n"
                           "completed failed | completed errored");
-    arena_destroy(w->arena);
+    end(w);
 }
 
 /* --- HTTP requests --- */
@@ -326,7 +334,7 @@ static void a_request_waits_and_its_answer_is_used(void **state)
     struct str before = w->runs[run].state;
     answer(w, run, 1, CALL_ANSWERED, 200, "{\"name\":\"Bob\"}");                 /* repeated: changes nothing */
     assert_true(str_eq(before, w->runs[run].state));
-    arena_destroy(w->arena);
+    end(w);
 }
 
 /* What an answer leads to, by control values. */
@@ -359,7 +367,7 @@ static void answers_by_kind(void **state)
                                       "{\"type\":\"sms\",\"stepId\":\"s\",\"controlValues\":{\"body\":\"b\"}}]", answers[i].values).p, "{\"id\":\"7\"}");
         answer(w, run, 1, answers[i].end, answers[i].status, answers[i].body);
         assert_has(w, run, answers[i].want);
-        arena_destroy(w->arena);
+        end(w);
     }
 }
 
@@ -380,7 +388,7 @@ static void a_long_answer_is_cut_in_the_log(void **state)
     for (int i = 0; i < r.log_n; i++)
         assert_true(r.log[i].raw.n <= 10240);
     assert_has(w, run, "... [truncated]\"");
-    arena_destroy(w->arena);
+    end(w);
 }
 
 static const struct { const char *values, *error; } refused[] = {
@@ -399,12 +407,12 @@ static void what_cannot_be_sent_fails_the_step(void **state)
         assert_has(w, run, str_fmt(w->arena, "J1: Action step execution failed/Failed {\"error\":\"%s", refused[i].error).p);
         assert_has(w, run, "completed failed | completed");
         assert_int_equal(w->queue_n, 0);
-        arena_destroy(w->arena);
+        end(w);
     }
     struct world *w = world_sms();      /* the condition comes first: nothing is rendered for who is left out */
     size_t run = start(w, "[{\"type\":\"http_request\",\"stepId\":\"h\",\"controlValues\":{\"url\":\"{{oops\",\"skip\":{\"==\":[1,2]}}}]", "{}");
     assert_has(w, run, "J1: Bridge execution skipped/Failed {\"skip\":true}\n");
-    arena_destroy(w->arena);
+    end(w);
 }
 
 #define CUSTOM "[{\"type\":\"custom\",\"stepId\":\"h\",\"controlValues\":{\"k\":1}},{\"type\":\"sms\",\"stepId\":\"s\",\"controlValues\":{\"body\":\"{{steps.h.x}}\"}}]"
@@ -433,7 +441,7 @@ static void a_bridge_is_tried_four_times(void **state)
     assert_has(w, run, "J1: Bridge execution failed/Failed {\"message\":\"Unable to reach Bridge Endpoint at `https://app.test/api/novu`. Run npx "
                        "novu@latest dev in Local mode, or ensure your Bridge app deployment is available.\",\"code\":\"ECONNREFUSED\"}\n");
     assert_has(w, run, "completed failed canceled | completed canceled");
-    arena_destroy(w->arena);
+    end(w);
 }
 
 static void bridge_answers(void **state)
@@ -456,12 +464,12 @@ static void bridge_answers(void **state)
         size_t run = start(w, CUSTOM, "{}");
         answer(w, run, 1, CALL_ANSWERED, cases[i].status, cases[i].body);
         assert_has(w, run, cases[i].want);
-        arena_destroy(w->arena);
+        end(w);
     }
     struct world *w = world_sms();
     size_t run = start(w, CUSTOM, "{}");
     assert_has(w, run, "J1: Bridge execution failed/Failed {\"message\":\"Invalid bridge URL: \",\"code\":\"InvalidBridgeUrl\"}\n");
-    arena_destroy(w->arena);
+    end(w);
 }
 
 int main(void)
