@@ -53,7 +53,7 @@ static struct str step_identifier(struct request *rq, yyjson_mut_val *steps, yyj
     return unique;
 }
 
-/* content.md §3.3: nulls are dropped; the rest is kept as it came. */
+/* content.md §3.3: nulls are dropped (but of layoutId, where it means none); the rest is kept as it came. */
 static void add_values(yyjson_mut_doc *d, yyjson_mut_val *o, yyjson_val *values)
 {
     yyjson_mut_val *copy = json_add_obj(d, o, "controlValues");
@@ -61,7 +61,7 @@ static void add_values(yyjson_mut_doc *d, yyjson_mut_val *o, yyjson_val *values)
     yyjson_obj_iter it = yyjson_obj_iter_with(values);
     while ((k = yyjson_obj_iter_next(&it))) {
         yyjson_val *v = yyjson_obj_iter_get_val(k);
-        if (!yyjson_is_null(v))
+        if (!yyjson_is_null(v) || yyjson_equals_str(k, "layoutId"))
             yyjson_mut_obj_add(copy, yyjson_val_mut_copy(d, k), yyjson_val_mut_copy(d, v));
     }
 }

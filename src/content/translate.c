@@ -86,6 +86,38 @@ bool translate_text(const struct translator *t, struct arena *a, struct str text
     return true;
 }
 
+static void add_source(yyjson_val *content, struct arena *a, struct str key, bool is_json, struct buf *out)
+{
+    yyjson_val *v = json_path(content, key);
+    struct str value = yyjson_is_str(v) ? json_str(v)
+                     : yyjson_is_num(v) || yyjson_is_bool(v) ? json_write(a, v)
+                     : str_fmt(a, "[Translation missing: %.*s]", STR_ARG(key));
+    size_t start = out->n;
+    if (!is_json) {
+        buf_str(out, value);
+        return;
+    }
+    json_quote(out, value);
+    memmove(out->p + start, out->p + start + 1, out->n - start - 2);      /* without its quotes */
+    out->n -= 2;
+}
+
+struct str translate_source(yyjson_val *content, struct arena *a, struct str source, bool is_json)
+{
+    struct buf b = {.arena = a};
+    struct found f;
+    size_t from = 0;
+    while (find_next(source, from, &f)) {
+        buf_str(&b, (struct str){source.p + from, f.start - from});
+        add_source(content, a, f.key, is_json, &b);
+        from = f.end;
+    }
+    if (!from)
+        return source;
+    buf_str(&b, (struct str){source.p + from, source.n - from});
+    return b.n ? buf_finish(&b) : STR("");
+}
+
 static bool tree_wants(yyjson_val *v)
 {
     size_t i, n;

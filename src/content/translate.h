@@ -18,6 +18,9 @@ bool translate_wants(struct str text);
 /* A key without a text prints "[Translation missing: key]". false: a translation's own Liquid is wrong; err names its key.
  * out is text itself when there is nothing to do. */
 bool translate_text(const struct translator *t, struct arena *a, struct str text, struct str *out, struct error *err);
+/* The same for the source of a template: Liquid in translations stays, since the template renders it. is_json: the source
+ * is JSON text, so values are put in escaped. */
+struct str translate_source(yyjson_val *content, struct arena *a, struct str source, bool is_json);
 /* The same for every text in a tree (not its keys). out is in itself when there is nothing to do. */
 bool translate_values(const struct translator *t, struct arena *a, yyjson_val *in, yyjson_val **out, struct error *err);
 

@@ -119,6 +119,7 @@ struct definition *definition_compile(const struct workflow *row, struct error *
     if (d->validate_payload && d->payload_schema && !schema_is_open(d->payload_schema))
         d->payload_program = jsonschema_compile(a, d->payload_schema, NULL, NULL);
     d->tags = json_get(d->doc, "tags");
+    d->texts.on = json_get_bool(d->doc, "isTranslationEnabled", false);
     preferences_compile(d);
     return d;
 fail:
@@ -163,11 +164,37 @@ static struct str key_of(char *buf, struct id environment, const char *tag, stru
 {
     memcpy(buf, environment.b, 12);
     buf[12] = *tag;
-    memcpy(buf + 13, rest.p, rest.n);
+    if (rest.n)
+        memcpy(buf + 13, rest.p, rest.n);
     return (struct str){buf, 13 + rest.n};
 }
 
 enum { IDENTIFIER_MAX = 512 };
+
+/* Compiled, with what belongs to it in other tables. */
+static struct definition *definition_load(struct db *db, const struct workflow *row, struct error *err)
+{
+    struct definition *d = definition_compile(row, err);
+    if (d && !resource_texts_load(db, d->arena, row->environment, TRANSLATED_WORKFLOW, d->workflow.identifier, &d->texts, err)) {
+        cached_unref(&d->head);
+        return NULL;
+    }
+    return d;
+}
+
+struct environment_layouts *definition_layouts(struct definitions *d, struct db *db, struct id environment, struct error *err)
+{
+    char buf[13];
+    struct str key = key_of(buf, environment, "l", STR_NULL);
+    struct environment_layouts *hit = cache_get(d->current, key);
+    if (hit)
+        return hit;
+    uint64_t epoch = cache_epoch(d->current);
+    hit = environment_layouts_load(db, environment, err);
+    if (hit)
+        cache_put(d->current, key, &hit->head, epoch);
+    return hit;
+}
 
 struct definition *definition_current(struct definitions *d, struct db *db, struct id environment, struct str identifier,
                                       struct error *err)
@@ -189,7 +216,7 @@ struct definition *definition_current(struct definitions *d, struct db *db, stru
             error_set(err, ERROR_NOT_FOUND, "workflow_not_found");
         return NULL;
     }
-    hit = definition_compile(&row, err);
+    hit = definition_load(db, &row, err);
     if (hit)
         cache_put(d->current, key, &hit->head, epoch);
     return hit;
@@ -208,7 +235,7 @@ struct definition *definition_by_id(struct definitions *d, struct db *db, struct
     uint64_t epoch = cache_epoch(d->current);
     if (!workflow_find_by_id(db, a, environment, workflow, &row, err))
         return NULL;
-    hit = definition_compile(&row, err);
+    hit = definition_load(db, &row, err);
     if (hit)
         cache_put(d->current, key, &hit->head, epoch);
     return hit;

@@ -12,6 +12,7 @@
 #include "db/db.h"
 #include "model/cache.h"
 #include "model/preference.h"
+#include "engine/texts.h"
 #include "model/types.h"
 #include "model/workflow.h"
 
@@ -42,13 +43,14 @@ struct definition {
     struct jsonschema *payload_program;         /* NULL: every payload passes */
     bool channel_enabled[CHANNELS];             /* workflow preferences, default and user merged */
     struct workflow_preferences preferences;    /* the same by layers, to merge with a subscriber's */
+    struct resource_texts texts;                /* translations; of the current definition only */
 };
 
 struct definitions;
 
 struct definitions *definitions_create(bool shared_store);
 void definitions_destroy(struct definitions *d);
-/* After every committed change of a workflow. */
+/* After every committed change of a workflow, a layout or a translation. */
 void definitions_changed(struct definitions *d);
 
 /* The current definition. NULL: ERROR_NOT_FOUND "workflow_not_found", or a failure of the store. */
@@ -56,6 +58,8 @@ struct definition *definition_current(struct definitions *d, struct db *db, stru
                                       struct error *err);
 struct definition *definition_by_id(struct definitions *d, struct db *db, struct id environment, struct id workflow,
                                     struct error *err);
+/* The environment's layouts, as they are now. NULL: a failure of the store. */
+struct environment_layouts *definition_layouts(struct definitions *d, struct db *db, struct id environment, struct error *err);
 /* The immutable version that a run was started with. */
 struct definition *definition_version(struct definitions *d, struct db *db, struct id environment, struct id workflow,
                                       int64_t version, struct error *err);

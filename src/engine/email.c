@@ -1,6 +1,8 @@
 /* Chooses the layout of an e-mail and renders its body into it (engine.md §1.9, content.md §4.6). */
 #include "engine/machine_private.h"
 
+#include "content/translate.h"
+
 /* The first of: the step's override, the channel's, the deprecated one, the control value. null means no layout, and a
  * member that is absent passes the decision on. */
 static yyjson_val *layout_wanted(const struct machine *m, const struct step_definition *s, yyjson_val *control)
@@ -41,11 +43,13 @@ static void log_layout(struct machine *m, int job, const struct email_layout *la
 static bool layout_choose(struct machine *m, int job, const struct step_definition *s, const struct email_layout **layout,
                           struct error *err)
 {
-    struct str wanted = json_str(layout_wanted(m, s, json_get(s->values, "layoutId")));
-    *layout = NULL;
-    if (!wanted.n)
+    yyjson_val *chosen = layout_wanted(m, s, json_get(s->values, "layoutId"));
+    struct str wanted = json_str(chosen);
+    *layout = chosen ? NULL : m->facts->layout_default;     /* null is "none", silence is the environment's default */
+    if (wanted.n)
+        *layout = layout_find(m, wanted);
+    else if (!*layout)
         return true;
-    *layout = layout_find(m, wanted);
     log_layout(m, job, *layout, wanted);
     return *layout || error_set(err, ERROR_NOT_FOUND, "Layout not found: %.*s", STR_ARG(str_sub(wanted, 0, 200)));
 }
@@ -61,13 +65,39 @@ static void member_put(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, st
     yyjson_mut_obj_put(o, yyjson_mut_str(d, key), yyjson_mut_strn(d, s.p, s.n));
 }
 
+/* Puts the texts of the workflow, or of the layout, into the source of a body (content.md §5). */
+struct body_texts {
+    const struct machine *m;
+    const struct email_layout *layout;
+};
+
+static bool body_translate(void *user, struct arena *a, enum email_part part, struct str text, bool is_json, struct str *out,
+                           struct error *err)
+{
+    const struct body_texts *b = user;
+    const struct machine_facts *f = b->m->facts;
+    const struct resource_texts *t = part == EMAIL_LAYOUT ? f->layout_texts ? &f->layout_texts[b->layout - f->layouts] : NULL
+                                                          : &f->current->texts;
+    (void)err;
+    *out = t && t->on ? translate_source(resource_texts_for(t, f->subscriber->field[SUBSCRIBER_LOCALE]), a, text, is_json) : text;
+    return true;
+}
+
 bool email_output(struct machine *m, int job, const struct step_definition *s, const struct liquid_context *ctx,
                   yyjson_mut_doc *d, yyjson_mut_val *outputs, struct error *err)
 {
     struct email_input in = {.body = s->email, .subject = member(outputs, "subject"), .preheader = member(outputs, "preheader"),
                              .raw = json_get_bool(s->values, "disableOutputSanitization", false)};
     struct email_output out;
-    if (!layout_choose(m, job, s, &in.layout, err) || !email_render(&in, ctx, m->run->arena, &out, err))
+    struct body_texts texts = {.m = m};
+    if (!layout_choose(m, job, s, &in.layout, err))
+        return false;
+    texts.layout = in.layout;
+    if (m->facts->current->texts.on || (in.layout && m->facts->layout_texts)) {
+        in.translate = body_translate;
+        in.user = &texts;
+    }
+    if (!email_render(&in, ctx, m->run->arena, &out, err))
         return false;
     if (in.subject.p)
         member_put(d, outputs, "subject", out.subject);

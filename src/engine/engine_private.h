@@ -127,6 +127,7 @@ struct facts {
     struct machine_lookups lookups;     /* machine.lookups */
     struct environment_view *environment;
     struct definition *version, *current;
+    struct environment_layouts *layouts;
     struct subscriber subscriber;
     struct preference_rows preferences;
 };

@@ -87,7 +87,8 @@ bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct r
     const struct run_row *row = &run->row;
     yyjson_val *context;
     *f = (struct facts){.environment = directory_environment(e->c.directory, db, row->environment, err)};
-    if (!f->environment || !definitions_load(e, db, row, definition, f, err))
+    if (!f->environment || !definitions_load(e, db, row, definition, f, err)
+        || !(f->layouts = definition_layouts(e->c.definitions, db, row->environment, err)))
         goto fail;
     if (subscriber)
         f->subscriber = *subscriber;
@@ -117,6 +118,10 @@ bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct r
         .workflow_off_is_final = json_get_bool(f->environment->settings, "workflowChannelOffIsFinal", false),
         .bridge_url = json_get_str(json_get(f->environment->settings, "bridge"), "url"),
         .environment_variables = f->environment->environment_variables,
+        .layouts = f->layouts->layouts,
+        .layout_texts = f->layouts->texts,
+        .layouts_n = f->layouts->n,
+        .layout_default = f->layouts->standard,
         .attempts_max = e->c.attempts_max,
         .defer_max_ms = e->c.defer_max_ms,
         .lookups = &f->lookups,
@@ -136,5 +141,7 @@ void facts_release(struct facts *f)
         cached_unref(&f->version->head);
     if (f->current)
         cached_unref(&f->current->head);
+    if (f->layouts)
+        cached_unref(&f->layouts->head);
     *f = (struct facts){.environment = NULL};
 }

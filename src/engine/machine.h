@@ -37,6 +37,8 @@ struct machine_facts {
     const struct integration *integrations;
     size_t integrations_n;
     const struct email_layout *layouts;         /* of the environment, compiled; NULL: none */
+    const struct resource_texts *layout_texts;  /* their translations; NULL: none */
+    const struct email_layout *layout_default;  /* one of them, for steps that name none; NULL: no layout */
     size_t layouts_n;
     bool outbox;                                /* channels without integration go to the outbox */
     bool capture;                               /* every provider call goes there (beyond.md §4) */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "content/jsonlogic.h"
 #include "content/sanitize.h"
+#include "content/translate.h"
 #include "engine/machine_private.h"
 
 static const char *const subscriber_names[SUBSCRIBER_CHANNELS] = {"firstName", "lastName", "email", "phone", "avatar",
@@ -141,6 +142,23 @@ size_t render_variables(const struct machine *m, int job, struct liquid_variable
     return n;
 }
 
+/* {{t.key}} in the reader's language, in all outputs (content.md §5); a workflow without translations keeps it as it is. */
+static bool outputs_translate(const struct machine *m, const struct liquid_context *ctx, yyjson_mut_doc *d, yyjson_mut_val **out,
+                              struct error *err)
+{
+    const struct machine_facts *f = m->facts;
+    struct arena *a = m->run->arena;
+    yyjson_val *in, *translated;
+    if (!f->current->texts.on)
+        return true;
+    struct translator t = {resource_texts_for(&f->current->texts, f->subscriber->field[SUBSCRIBER_LOCALE]), ctx};
+    if (!json_parse(a, json_write_mut(a, *out), &in, err) || !translate_values(&t, a, in, &translated, err))
+        return false;
+    if (translated != in)
+        *out = yyjson_val_mut_copy(d, translated);
+    return true;
+}
+
 bool render_controls(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, struct error *err)
 {
     struct arena *a = m->run->arena;
@@ -153,7 +171,7 @@ bool render_controls(struct machine *m, int job, const struct step_definition *s
         return json_parse(a, STR("{}"), outputs, err);
     d = json_doc(a);
     ctx.variables_n = render_variables(m, job, variables);
-    if (!controls_render(s->controls, &ctx, a, d, &out, err))
+    if (!controls_render(s->controls, &ctx, a, d, &out, err) || !outputs_translate(m, &ctx, d, &out, err))
         return false;
     if (s->email && !email_output(m, job, s, &ctx, d, out, err))
         return false;

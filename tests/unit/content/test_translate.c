@@ -40,6 +40,18 @@ static void keys_become_texts(void **state)
     check("{{t.bad}}", "Translation of \"bad\" failed: invalid value expression: \"\", line:1, col:6");
 }
 
+static void sources_keep_liquid(void **state)
+{
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    yyjson_val *content;
+    (void)state;
+    assert_true(json_parse(a, str_of(texts), &content, NULL));
+    assert_string_equal(str_z(a, translate_source(content, a, STR("<p>{{t.hi}} {{ t.nope }}</p>"), false)),
+                        "<p>Hello {{subscriber.name}} [Translation missing: nope]</p>");
+    assert_string_equal(str_z(a, translate_source(content, a, STR("{\"text\":\"{{t.deep.er}}!\"}"), true)),
+                        "{\"text\":\"down \\\"here\\\"!\"}");
+}
+
 static void trees_keep_their_shape(void **state)
 {
     struct arena *a ARENA_SCOPED = arena_create(0);
@@ -70,6 +82,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_become_texts),
+        cmocka_unit_test(sources_keep_liquid),
         cmocka_unit_test(trees_keep_their_shape),
         cmocka_unit_test(locales_are_chosen),
     };

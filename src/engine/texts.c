@@ -1,0 +1,71 @@
+/* Loads layouts and translations. */
+#include "engine/texts.h"
+
+#include "content/translate.h"
+#include "model/layout.h"
+
+bool resource_texts_load(struct db *db, struct arena *a, struct id environment, enum translated type, struct str resource,
+                         struct resource_texts *texts, struct error *err)
+{
+    struct translation *list;
+    size_t n;
+    if (!texts->on)
+        return true;
+    if (!translation_list(db, a, environment, type, resource, &list, &n, err))
+        return false;
+    texts->locales = ARENA_ARRAY(a, struct str, n);
+    texts->contents = ARENA_ARRAY(a, yyjson_val *, n);
+    for (; texts->n < n; texts->n++) {
+        texts->locales[texts->n] = list[texts->n].locale;
+        if (!json_parse(a, list[texts->n].content, &texts->contents[texts->n], err))
+            return false;
+    }
+    return true;
+}
+
+yyjson_val *resource_texts_for(const struct resource_texts *t, struct str reader_locale)
+{
+    int i = translate_choose(t->locales, t->n, reader_locale, STR(LOCALE_DEFAULT));
+    return i < 0 ? NULL : t->contents[i];
+}
+
+static void layouts_destroy(struct cached *c)
+{
+    arena_destroy(((struct environment_layouts *)c)->arena);
+}
+
+static bool layout_compile(struct db *db, struct arena *a, const struct layout *l, struct email_layout *out,
+                           struct resource_texts *texts, struct error *err)
+{
+    yyjson_val *doc;
+    char hex[ID_HEX + 1];
+    if (!json_parse(a, l->doc, &doc, err))
+        return false;
+    id_hex(l->id, hex);
+    *out = (struct email_layout){.name = l->name, .identifier = l->identifier, .id = str_dup(a, str_of(hex)),
+                                 .body = email_body_compile(a, json_get_str(json_get(json_get(doc, "values"), "email"), "body"))};
+    texts->on = json_get_bool(doc, "isTranslationEnabled", false);
+    return resource_texts_load(db, a, l->environment, TRANSLATED_LAYOUT, l->identifier, texts, err);
+}
+
+struct environment_layouts *environment_layouts_load(struct db *db, struct id environment, struct error *err)
+{
+    struct arena *a = arena_create(0);
+    struct environment_layouts *e = ARENA_NEW(a, struct environment_layouts);
+    struct layout *list;
+    size_t n;
+    cached_init(&e->head, layouts_destroy);
+    e->arena = a;
+    bool ok = layout_list(db, a, environment, &list, &n, err);
+    e->layouts = ARENA_ARRAY(a, struct email_layout, ok ? n : 0);
+    e->texts = ARENA_ARRAY(a, struct resource_texts, ok ? n : 0);
+    for (; ok && e->n < n; e->n++) {
+        ok = layout_compile(db, a, &list[e->n], &e->layouts[e->n], &e->texts[e->n], err);
+        if (list[e->n].is_default)
+            e->standard = &e->layouts[e->n];
+    }
+    if (ok)
+        return e;
+    arena_destroy(a);
+    return NULL;
+}

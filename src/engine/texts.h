@@ -1,0 +1,37 @@
+/* Layouts and translations as the engine uses them: compiled and parsed once, cached with the definitions
+ * (content.md §4.6, §5).
+ */
+#ifndef ENGINE_TEXTS_H
+#define ENGINE_TEXTS_H
+
+#include "content/email.h"
+#include "model/cache.h"
+#include "model/translation.h"
+
+/* The translations of one workflow or layout; n 0: none, or not switched on. */
+struct resource_texts {
+    bool on;                            /* isTranslationEnabled */
+    struct str *locales;
+    yyjson_val **contents;
+    size_t n;
+};
+
+/* The layouts of an environment. Immutable; release with cached_unref(&l->head). */
+struct environment_layouts {
+    struct cached head;
+    struct arena *arena;
+    struct email_layout *layouts;
+    struct resource_texts *texts;       /* of layouts[i] */
+    size_t n;
+    const struct email_layout *standard;    /* the environment's default one; NULL: there is none */
+};
+
+/* Reads a resource's translations into a; texts->on must be set. */
+bool resource_texts_load(struct db *db, struct arena *a, struct id environment, enum translated type, struct str resource,
+                         struct resource_texts *texts, struct error *err);
+/* Uncached; with one reference. */
+struct environment_layouts *environment_layouts_load(struct db *db, struct id environment, struct error *err);
+/* The content for this reader; NULL: there is none, every key is missing. */
+yyjson_val *resource_texts_for(const struct resource_texts *t, struct str reader_locale);
+
+#endif
