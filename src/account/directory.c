@@ -112,6 +112,7 @@ static struct environment_view *environment_load(const struct directory *d, stru
         arena_destroy(a);
         return NULL;
     }
+    v->delivery = delivery_policy_stored(v->environment.settings);
     return v;
 }
 

@@ -24,6 +24,7 @@ struct environment_view {
     struct str secret;                  /* its first API key, opened: signs what we send; empty without a box */
     yyjson_val *settings;               /* of the environment, parsed */
     yyjson_val *environment_variables;  /* {NAME: "value"}, opened; secret ones too: never log it */
+    struct delivery_policy delivery;    /* from its settings */
 };
 
 struct key_view {

@@ -3,12 +3,22 @@
 
 #include <stdlib.h>
 
-static const struct integration *integration_by_id(const struct environment_view *v, struct id id)
+static const struct integration *integration_of(const struct environment_view *v, struct id id)
 {
     for (size_t i = 0; i < v->integrations_n; i++)
         if (id_eq(v->integrations[i].id, id))
             return &v->integrations[i];
     return NULL;
+}
+
+struct delivery_policy delivery_policy_of(const struct engine *e, const struct environment_view *v, struct id integration)
+{
+    const struct integration *i = integration_of(v, integration);
+    struct delivery_policy outer = v->delivery;
+    if (!outer.attempts)
+        outer.attempts = e->c.attempts_max;
+    outer = delivery_policy_resolve(outer, NULL);
+    return i ? delivery_policy_resolve(i->policy, &outer) : outer;
 }
 
 bool attempt_leave(struct engine *e)
@@ -31,52 +41,190 @@ bool attempt_come_back(struct engine *e)
     return !ended;
 }
 
-static void fail_at_once(struct engine_delivery *d, struct str why)
+/* --- results ----------------------------------------------------------------------------------------------------- */
+
+/* The texts of the input are copied. */
+static void result_push(struct engine *e, const struct queue_item *item, enum work_kind kind, const struct machine_input *result)
 {
-    struct machine_input in = {.verdict = VERDICT_FAILED, .error = why};
-    engine_delivered(d, &in);
+    struct work *w = calloc(1, sizeof *w);
+    if (!w)
+        abort();
+    w->kind = kind;
+    w->item = *item;
+    w->arena = arena_create(0);
+    w->input = *result;
+    w->input.kind = kind == WORK_REDRIVE ? INPUT_REDRIVE : INPUT_DELIVERY;
+    w->input.job = item->job;
+    w->input.target = item->target;
+    w->input.attempt = item->attempt;
+    w->input.provider_message_id = str_dup(w->arena, result->provider_message_id);
+    w->input.response = str_dup(w->arena, result->response);
+    w->input.error = str_dup(w->arena, result->error);
+    work_push(e, w, w->item.ref);
+}
+
+static void result_at_once(struct engine *e, struct work *work, enum delivery_verdict v, struct str why, int64_t retry_after_ms)
+{
+    struct machine_input in = {.verdict = v, .error = why, .retry_after_ms = retry_after_ms};
+    result_push(e, &work->item, WORK_DELIVERED, &in);
+    free(work);
+}
+
+/* --- starting ------------------------------------------------------------------------------------------------------ */
+
+static struct queue_item item_of(const struct delivery_record *r)
+{
+    return (struct queue_item){.kind = QUEUE_DELIVERY, .due_at = r->due_at, .id = r->id, .environment = r->environment, .ref = r->run,
+                               .job = r->job, .target = r->target, .attempt = r->attempt, .owner = r->owner};
+}
+
+void delivery_adopt(struct engine *e, const struct delivery_record *r)
+{
+    struct queue_item item = item_of(r);
+    struct machine_input in = {.verdict = VERDICT_UNKNOWN, .error = STR("The attempt was interrupted, its end is unknown")};
+    atomic_fetch_add(&e->busy, 1);
+    atomic_fetch_add(&e->deliveries, 1);
+    result_push(e, &item, r->state == DELIVERY_REOPENING ? WORK_REDRIVE : WORK_DELIVERED, &in);
+}
+
+void delivery_start(struct engine *e, const struct delivery_record *r)
+{
+    struct queue_item item = item_of(r);
+    struct machine_input none = {.kind = INPUT_REDRIVE};
+    atomic_fetch_add(&e->busy, 1);
+    atomic_fetch_add(&e->deliveries, 1);
+    if (r->state == DELIVERY_REOPENING) {
+        result_push(e, &item, WORK_REDRIVE, &none);
+        return;
+    }
+    struct work *w = calloc(1, sizeof *w);
+    if (!w)
+        abort();
+    w->kind = WORK_DUE;
+    w->item = item;
+    work_push(e, w, item.ref);
+}
+
+struct give_back {
+    struct write_task task;
+    struct engine *engine;
+    struct work *work;
+    int64_t due_at;
+    struct id slot;
+};
+
+static bool give_back_apply(struct write_task *t, struct db *db, struct error *err)
+{
+    const struct give_back *g = (struct give_back *)t;
+    const struct queue_item *q = &g->work->item;
+    return deliveries_defer(db, q->environment, q->id, q->attempt, g->engine->boot, g->due_at, g->slot, err);
+}
+
+static void give_back_done(struct write_task *t, const struct error *err)
+{
+    struct give_back *g = (struct give_back *)t;
+    if (err) {
+        work_park(g->engine, g->work, err);
+    } else {
+        timers_due(g->engine, g->due_at);
+        work_end(g->engine, g->work);
+    }
+    free(g);
+}
+
+void delivery_give_back(struct engine *e, struct work *w, int64_t due_at, struct id slot)
+{
+    struct give_back *g = calloc(1, sizeof *g);
+    struct error err = {0};
+    if (!g)
+        abort();
+    *g = (struct give_back){.task = {.apply = give_back_apply, .done = give_back_done}, .engine = e, .work = w, .due_at = due_at,
+                            .slot = slot};
+    if (!writer_submit(e->c.writer, &g->task, &err)) {
+        free(g);
+        work_park(e, w, &err);
+    }
 }
 
 /* What the attempt needs, copied: the provider's settings as of now. */
-static void delivery_fill(struct engine_delivery *d, const struct message *m, const struct environment_view *v)
+static void delivery_fill(struct engine_delivery *d, const struct message *m, const struct delivery_record *r,
+                          const struct environment_view *v, const struct integration *i)
 {
-    struct id integration;
     d->channel = m->channel;
     d->message = m->id;
-    d->idempotency_key = id_str(d->arena, m->id);
-    const struct integration *i = id_parse(json_get_str(d->doc, "integrationId"), &integration)
-                                  ? integration_by_id(v, integration) : NULL;
+    d->integration = r->integration;
+    /* Stable over attempts; each device of a message has its own. */
+    d->idempotency_key = id_str(d->arena, r->address.n ? r->id : m->id);
+    if (r->address.n)
+        json_parse(d->arena, r->address, &d->address, NULL);
+    d->policy = delivery_policy_of(d->engine, v, r->integration);
     if (!i || !i->active)
         return;
     d->provider_id = str_dup(d->arena, i->provider_id);
     d->integration_name = str_dup(d->arena, i->name);
+    d->provider_data = json_getn(json_get(d->doc, "providers"), d->provider_id);
     if (i->credentials.p)
         d->credentials = str_dup(d->arena, i->credentials);
 }
 
-enum loaded { LOADED, LOAD_FAILED, ITEM_GONE, ENVIRONMENT_GONE, MESSAGE_GONE };
+enum loaded { LOADED, LOAD_FAILED, ITEM_GONE, ENVIRONMENT_GONE, MESSAGE_GONE, TOO_FAST };
 
-static enum loaded delivery_load(struct worker *w, struct engine_delivery *d, struct error *err)
+/* The place in the sequence that its pace gives it, unless it has one: *wait ms from now. */
+static bool keeps_pace(struct engine *e, const struct delivery_record *r, const struct delivery_policy *p, int64_t *wait)
 {
+    *wait = id_eq(r->slot, e->boot) ? 0 : pacing_take(e->circuits, r->integration, p, claims_share(e), clock_now_ms(e->c.clock));
+    return *wait == 0;
+}
+
+static enum loaded delivery_load(struct worker *w, struct engine_delivery *d, int64_t *wait, struct error *err)
+{
+    struct engine *e = w->engine;
+    struct delivery_record r;
     struct message m;
-    bool exists;
-    /* The timer thread may have read the item before its last attempt was written: sending again would be wrong. */
-    if (!queue_exists(w->db, d->item.due_at, d->item.id, &exists, err))
-        return LOAD_FAILED;
-    if (!exists)
+    if (!deliveries_find(w->db, d->arena, d->item.environment, d->item.id, &r, err))
+        return err->code == ERROR_NOT_FOUND ? ITEM_GONE : LOAD_FAILED;
+    /* Canceled, or taken over: sending would be wrong. */
+    if (r.state != DELIVERY_OPEN || r.attempt != d->attempt || !r.started_at || !id_eq(r.owner, e->boot))
         return ITEM_GONE;
-    struct environment_view *v = directory_environment(w->engine->c.directory, w->db, d->item.environment, err);
+    struct environment_view *v = directory_environment(e->c.directory, w->db, d->item.environment, err);
     if (!v)
         return err->code == ERROR_NOT_FOUND ? ENVIRONMENT_GONE : LOAD_FAILED;
     enum loaded result = LOADED;
-    if (!message_find(w->db, d->arena, d->item.environment, run_derived_id(d->item.ref, DERIVED_MESSAGE, d->item.job), &m, err))
+    struct delivery_policy p = delivery_policy_of(e, v, r.integration);
+    if (!keeps_pace(e, &r, &p, wait))
+        result = TOO_FAST;
+    else if (!message_find(w->db, d->arena, d->item.environment, r.message, &m, err))
         result = err->code == ERROR_NOT_FOUND ? MESSAGE_GONE : LOAD_FAILED;
     else if (!json_parse(d->arena, m.doc, &d->doc, err))
         result = LOAD_FAILED;
     else
-        delivery_fill(d, &m, v);
+        delivery_fill(d, &m, &r, v, integration_of(v, r.integration));
     cached_unref(&v->head);
     return result;
+}
+
+/* Calls the world, unless the circuit is open. */
+static void delivery_go(struct engine *e, struct work *work, struct engine_delivery *d)
+{
+    int64_t now = clock_now_ms(e->c.clock), until = now;
+    if (!d->provider_id.n || !circuit_admit(e->circuits, d->integration, now, &until)) {
+        bool blocked = d->provider_id.n > 0;
+        arena_destroy(d->arena);
+        if (blocked)
+            result_at_once(e, work, VERDICT_BLOCKED, STR("The circuit of the integration is open"), until - now);
+        else
+            result_at_once(e, work, VERDICT_FAILED, detail_text(DETAIL_PROVIDER_MISSING), 0);
+        return;
+    }
+    if (!attempt_leave(e)) {                    /* stopping: it has not begun */
+        circuit_release(e->circuits, d->integration);
+        arena_destroy(d->arena);
+        delivery_give_back(e, work, now, (struct id){{0}});
+        return;
+    }
+    free(work);                         /* the item lives on in d; busy stays counted until its result is committed */
+    counter_add(e->metrics.attempts, 1);
+    e->c.world.deliver(e->c.world.app, d);
 }
 
 void attempt_delivery(struct worker *w, struct work *work)
@@ -85,30 +233,23 @@ void attempt_delivery(struct worker *w, struct work *work)
     struct arena *a = arena_create(8192);
     struct engine_delivery *d = ARENA_NEW(a, struct engine_delivery);
     struct error err = {0};
+    int64_t wait = 0;
     *d = (struct engine_delivery){.arena = a, .engine = e, .item = work->item, .attempt = work->item.attempt,
                                   .environment = work->item.environment};
-    enum loaded loaded = delivery_load(w, d, &err);
-    if (loaded == ITEM_GONE || ((loaded == LOADED || loaded == MESSAGE_GONE) && !attempt_leave(e))) {
-        arena_destroy(a);
-        work_end(e, work);
+    enum loaded loaded = claims_hold(e) ? delivery_load(w, d, &wait, &err) : TOO_FAST;
+    if (loaded == LOADED) {
+        delivery_go(e, work, d);
         return;
     }
-    if (loaded == LOAD_FAILED || loaded == ENVIRONMENT_GONE) {
-        arena_destroy(a);
-        if (loaded == ENVIRONMENT_GONE)
-            work_discard(e, work);
-        else
-            work_retry(e, work, &err);
-        return;
-    }
-    free(work);                 /* the item lives on in d; busy stays counted until its result is committed */
-    if (loaded == MESSAGE_GONE) {
-        fail_at_once(d, STR("The message was deleted"));
-    } else if (!d->provider_id.n) {
-        fail_at_once(d, detail_text(DETAIL_PROVIDER_MISSING));
-    } else {
-        counter_add(e->metrics.attempts, 1);
-        e->c.world.deliver(e->c.world.app, d);
+    arena_destroy(a);
+    switch (loaded) {
+    case TOO_FAST:
+        delivery_give_back(e, work, clock_now_ms(e->c.clock) + wait, wait ? e->boot : (struct id){{0}});
+        break;
+    case MESSAGE_GONE: result_at_once(e, work, VERDICT_FAILED, STR("The message was deleted"), 0); break;
+    case ENVIRONMENT_GONE: work_discard(e, work); break;
+    case LOAD_FAILED: work_retry(e, work, &err); break;
+    default: work_end(e, work);
     }
 }
 
@@ -116,23 +257,20 @@ void engine_delivered(struct engine_delivery *d, const struct machine_input *res
 {
     struct engine *e = d->engine;
     struct arena *a = d->arena;         /* d and, mostly, the texts of result live in it */
-    if (!attempt_come_back(e)) {
-        arena_destroy(a);
-        return;
+    if (attempt_come_back(e)) {
+        bool failed = result->verdict == VERDICT_RETRY || result->verdict == VERDICT_UNKNOWN;
+        circuit_note(e->circuits, d->integration, &d->policy, failed, clock_now_ms(e->c.clock));
+        result_push(e, &d->item, WORK_DELIVERED, result);
     }
-    struct work *w = calloc(1, sizeof *w);
-    if (!w)
-        abort();
-    w->kind = WORK_DELIVERED;
-    w->item = d->item;
-    w->arena = arena_create(0);
-    w->input = *result;
-    w->input.kind = INPUT_DELIVERY;
-    w->input.job = d->item.job;
-    w->input.attempt = d->item.attempt;
-    w->input.provider_message_id = str_dup(w->arena, result->provider_message_id);
-    w->input.response = str_dup(w->arena, result->response);
-    w->input.error = str_dup(w->arena, result->error);
     arena_destroy(a);
-    work_push(e, w, w->item.ref);
+}
+
+void engine_deliveries_changed(struct engine *e)
+{
+    timers_due(e, clock_now_ms(e->c.clock));
+}
+
+struct circuit_view engine_circuit(struct engine *e, struct id integration)
+{
+    return circuit_look(e->circuits, integration, clock_now_ms(e->c.clock));
 }

@@ -49,6 +49,17 @@ static const char *const texts[DETAILS] = {
     [DETAIL_THROTTLED] = "Throttle limit exceeded for the given window",
     [DETAIL_THROTTLE_PAST] = "Throttle window date is in the past",
     [DETAIL_DEFER_LIMIT] = "Defer duration limit exceeded",
+    [DETAIL_FAILING_OVER] = "Failing over to ",
+    [DETAIL_REDRIVEN] = "Delivery is driven again",
+    [DETAIL_NO_CHANNEL_IN_CONTEXT] = "Subscriber does not have a configured channel with the given context",
+    [DETAIL_CHAT_WEBHOOK_MISSING] = "Webhook URL for the chat channel is missing",
+    [DETAIL_CHAT_PHONE_MISSING] = "Subscriber is missing a phone number",
+    [DETAIL_CHAT_ALL_FAILED] = "All chat channels failed to send the message",
+    [DETAIL_CHAT_SOME_SKIPPED] = "Some chat channels skipped to send the message",
+    [DETAIL_PUSH_TOKENS_MISSING] = "Subscriber credentials is missing the tokens for sending a push notification message",
+    [DETAIL_PUSH_SOME_SKIPPED] = "Some push channels skipped to send the message",
+    [DETAIL_PUSH_TOKEN_REMOVED] = "Invalid push device token was removed from subscriber",
+    [DETAIL_PUSH_ERRORS] = "There was one or more errors when trying to execute the notification",
 };
 
 struct str detail_text(enum detail d)

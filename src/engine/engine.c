@@ -7,8 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ATTEMPTS_MAX: ids of queue items are made from job × 64 + attempt. */
-enum { WORKERS_MAX = 8, ATTEMPTS = 8, ATTEMPTS_MAX = 63 };
+enum { WORKERS_MAX = 8 };
 /* A plan of one recipient fits in one block; as many are kept as one commit may hold at the peak. */
 enum { PLAN_ARENA = 32768, PLAN_ARENAS_MAX = 256 };
 
@@ -38,10 +37,6 @@ struct engine *engine_start(const struct engine_config *c, struct error *err)
     e->c = *c;
     e->boot = id_new(c->ids, clock_real_ms());
     e->workers_n = c->workers ? c->workers : (int)(cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : cores);
-    if (!e->c.attempts_max)
-        e->c.attempts_max = ATTEMPTS;
-    if (e->c.attempts_max > ATTEMPTS_MAX)
-        e->c.attempts_max = ATTEMPTS_MAX;
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);      /* the wall clock may be set back an hour */
@@ -51,7 +46,8 @@ struct engine *engine_start(const struct engine_config *c, struct error *err)
     pthread_condattr_destroy(&attr);
     metrics_setup(e);
     e->plan_arenas = arena_pool_create(PLAN_ARENA, PLAN_ARENAS_MAX);
-    if (!workers_start(e, err) || !timers_start(e, err)) {
+    e->circuits = circuits_create(e->c.metrics);
+    if (!workers_start(e, err) || !claims_start(e, err) || !timers_start(e, err)) {
         engine_stop(e, 0);
         return NULL;
     }
@@ -61,6 +57,7 @@ struct engine *engine_start(const struct engine_config *c, struct error *err)
 void engine_free(struct engine *e)
 {
     flights_free(e);
+    circuits_destroy(e->circuits);
     arena_pool_destroy(e->plan_arenas);
     pthread_mutex_destroy(&e->lock);
     pthread_cond_destroy(&e->changed);
@@ -90,6 +87,7 @@ void engine_stop(struct engine *e, int ms)
     timers_stop(e);
     work_unpark(e, true);
     drain(e, ms);
+    claims_stop(e);
     if (e->workers)
         workers_stop(e);
     pthread_mutex_lock(&e->lock);

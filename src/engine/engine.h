@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "db/writer.h"
+#include "engine/circuits.h"
 #include "engine/definition.h"
 #include "engine/machine.h"
 #include "engine/recipients.h"
@@ -31,12 +32,15 @@ struct engine_delivery {
     struct arena *arena;
     enum channel channel;
     int attempt;
-    struct id environment, message;
+    struct id environment, message, integration;
     struct str idempotency_key;             /* stable over attempts */
     struct str provider_id;
     struct str credentials;                 /* sealed; empty: none */
     struct str integration_name;
     yyjson_val *doc;                        /* the stored message */
+    yyjson_val *address;                    /* a device ({deviceToken}) or an endpoint; NULL: the message's own address */
+    yyjson_val *provider_data;              /* what the trigger's overrides say to this provider (engine.md §1.9), or NULL */
+    struct delivery_policy policy;
     struct engine *engine;
     struct queue_item item;
     struct engine_delivery *next;
@@ -130,6 +134,10 @@ bool engine_advance_clock(struct engine *e, int64_t to, void (*done)(void *arg),
 
 /* Somebody else has put an item into the queue that is due then. */
 void engine_due(struct engine *e, int64_t due_at);
+/* Deliveries were changed in the store by others (driven again): looks for what is due now. */
+void engine_deliveries_changed(struct engine *e);
+/* How the integration answers, as far as this process knows. */
+struct circuit_view engine_circuit(struct engine *e, struct id integration);
 
 /* Triggers and due items taken but not finished. */
 int64_t engine_busy(const struct engine *e);

@@ -12,16 +12,17 @@ enum {
     CHUNK = 100,                /* recipients expanded in one plan */
     WORKER_QUEUE_MAX = 8192,    /* items waiting at one worker before triggers are refused */
     REPLANS_MAX = 20,
-    FAIR_SHARE = 16             /* other items that a worker takes in a row while a chunk of a fan-out waits */
+    FAIR_SHARE = 16,            /* other items that a worker takes in a row while a chunk of a fan-out waits */
+    DELIVERIES_AT_ONCE = 2048   /* of one process; more of them wait in the store, where they hold up nothing else */
 };
 
-enum work_kind { WORK_TRIGGER, WORK_DUE, WORK_DELIVERED };
+enum work_kind { WORK_TRIGGER, WORK_DUE, WORK_DELIVERED, WORK_REDRIVE };
 
 struct work {
     enum work_kind kind;
     struct trigger *trigger;            /* WORK_TRIGGER */
-    struct queue_item item;             /* WORK_DUE, WORK_DELIVERED */
-    struct machine_input input;         /* WORK_DELIVERED: texts in arena */
+    struct queue_item item;             /* all others */
+    struct machine_input input;         /* WORK_DELIVERED, WORK_REDRIVE: texts in arena */
     struct arena *arena;                /* of input, or NULL */
     int replans, parks;
     int64_t again_ns;                   /* parked until then (monotonic) */
@@ -67,6 +68,9 @@ struct engine {
     bool left;                          /* engine_stop has returned: the last of those results frees the engine */
     _Atomic bool stop;
     _Atomic int64_t busy;               /* rises anywhere, falls under the lock */
+    _Atomic int64_t deliveries;         /* of busy: deliveries between their start and the commit of their result */
+    struct circuits *circuits;
+    struct lease *lease;                /* claims.c */
     pthread_t timer_thread;
     struct db *timer_db;
 
@@ -108,6 +112,24 @@ bool attempt_leave(struct engine *e);
 bool attempt_come_back(struct engine *e);
 /* call.c: the same for the HTTP request of a step. */
 void attempt_call(struct worker *w, struct work *work);
+
+/* claims.c: which deliveries this process makes. */
+bool claims_start(struct engine *e, struct error *err);
+void claims_stop(struct engine *e);
+/* On the timer thread: starts the deliveries that are due now. *next: when the next one is; *full: there are more, but no
+ * room. false: the store cannot be read or written. */
+bool claims_scan(struct engine *e, int64_t *next, bool *full, struct error *err);
+/* May a call to the outside begin now? Not when the lease could end before the call does. */
+bool claims_hold(const struct engine *e);
+/* Processes that share the store. */
+int claims_share(const struct engine *e);
+/* A delivery that the store says this process has started. */
+void delivery_start(struct engine *e, const struct delivery_record *r);
+/* One that was begun by a process that is gone: nobody knows how its attempt ended, so it counts. */
+void delivery_adopt(struct engine *e, const struct delivery_record *r);
+/* Gives it back: it waits until due_at. Ends the work. */
+void delivery_give_back(struct engine *e, struct work *w, int64_t due_at, struct id slot);
+struct delivery_policy delivery_policy_of(const struct engine *e, const struct environment_view *v, struct id integration);
 
 /* flights.c: an item is in flight from when it is queued here until its plan is committed or given up. */
 bool flight_begin(struct engine *e, struct id item);    /* false: already in flight */

@@ -49,6 +49,20 @@ static bool definitions_load(struct engine *e, struct db *db, const struct run_r
     return f->version != NULL;
 }
 
+/* When each integration may be asked again; NULL while all may. */
+static const int64_t *circuits_of(struct engine *e, struct arena *a, const struct environment_view *v)
+{
+    int64_t now = clock_now_ms(e->c.clock), *list = NULL;
+    for (size_t i = 0; i < v->integrations_n; i++) {
+        int64_t until = circuit_open_until(e->circuits, v->integrations[i].id, now);
+        if (until && !list)
+            list = ARENA_ARRAY(a, int64_t, v->integrations_n);
+        if (until)
+            list[i] = until;
+    }
+    return list;
+}
+
 /* The contexts as they are now; one that this very trigger is about to make is as it was given (engine.md §1.6). */
 static bool context_load(struct db *db, struct arena *a, const struct run_row *row, yyjson_val *given, yyjson_val **out,
                          struct error *err)
@@ -125,6 +139,8 @@ bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct r
         .attempts_max = e->c.attempts_max,
         .defer_max_ms = e->c.defer_max_ms,
         .lookups = &f->lookups,
+        .policy = f->environment->delivery,
+        .circuits = circuits_of(e, a, f->environment),
     };
     f->lookups = lookups_of(db);
     return true;

@@ -27,12 +27,12 @@ struct effect *machine_effect(struct machine *m, enum effect_kind kind)
 
 void machine_log(struct machine *m, int job, enum detail d, enum detail_status st, struct str raw)
 {
-    run_log_add(m->run, m->facts->now, job, d, st, false, raw);
+    run_log_add(m->run, m->facts->now, job, d, st, 0, raw);
 }
 
 void machine_log_message(struct machine *m, int job, enum detail d, enum detail_status st, struct str raw)
 {
-    run_log_add(m->run, m->facts->now, job, d, st, true, raw);
+    run_log_add(m->run, m->facts->now, job, d, st, 1, raw);
 }
 
 enum outcome machine_fail(struct machine *m, int job, enum detail d, struct str raw, struct str error)
@@ -226,6 +226,8 @@ void machine_start(struct machine *m, struct run *r, const struct machine_facts 
 
 static void on_timer(struct machine *m, const struct machine_input *in)
 {
+    if (in->job <= 0 || in->job >= m->run->jobs_n)
+        return;
     struct run_job *j = &m->run->jobs[in->job];
     if ((j->type != STEP_DELAY && j->type != STEP_DIGEST) || j->status != JOB_DELAYED)
         return;
@@ -258,6 +260,7 @@ void machine_advance(struct machine *m, struct run *r, const struct machine_fact
     case INPUT_PROMOTE: run_promote(m, in); break;
     case INPUT_REPOINT: run_repoint(m, in); break;
     case INPUT_ABANDON: run_abandon(m, in); break;
+    case INPUT_REDRIVE: delivery_redrive(m, in); break;
     }
     run_settle(m);
 }

@@ -10,6 +10,7 @@
 #include "engine/definition.h"
 #include "engine/run.h"
 #include "model/digest.h"
+#include "model/delivery.h"
 #include "model/integration.h"
 #include "model/message.h"
 #include "model/outbox.h"
@@ -54,7 +55,9 @@ struct machine_facts {
     /* Current state of this run's stored in-app messages, by job; NULL at the start of a run. */
     const struct message *messages;
     size_t messages_n;
-    int attempts_max;                           /* deliveries; decisions.md 1 */
+    int attempts_max;                           /* of a delivery, where nothing else is said; 0: 8 (decisions.md 1) */
+    struct delivery_policy policy;              /* of the environment */
+    const int64_t *circuits;                    /* by integration: open until then, 0: closed; NULL: all are closed */
     int64_t defer_max_ms;                       /* longest delay or digest; 0: any (engine.md §2.4) */
     const struct machine_lookups *lookups;      /* NULL: nothing is known of other runs */
 };
@@ -62,11 +65,12 @@ struct machine_facts {
 enum machine_input_kind {
     INPUT_START,                                /* a new run */
     INPUT_TIMER,                                /* job: its delay is over */
-    INPUT_DELIVERY,                             /* job, attempt: what became of it */
+    INPUT_DELIVERY,                             /* job, target, attempt: what became of it */
     INPUT_CALL,                                 /* job, attempt, call: what was answered */
     INPUT_CANCEL,                               /* whatever is not in flight (engine.md §2.9) */
     INPUT_PROMOTE,                              /* job: its merged digest takes the place of the canceled one, due at due_at */
     INPUT_REPOINT,                              /* its jobs merged into `from` merge into (to, job) */
+    INPUT_REDRIVE,                              /* job, target, attempt: it was given up, and is driven again (beyond.md §1) */
     INPUT_ABANDON                               /* job, error: it can never go on */
 };
 
@@ -84,11 +88,18 @@ struct call_answer {
     struct str code;                            /* of the network, as ECONNREFUSED; empty: unknown */
 };
 
-enum delivery_verdict { VERDICT_SENT, VERDICT_RETRY, VERDICT_FAILED };
+enum delivery_verdict {
+    VERDICT_SENT,
+    VERDICT_RETRY,                              /* worth another attempt */
+    VERDICT_FAILED,                             /* permanent */
+    VERDICT_UNKNOWN,                            /* it was begun, and the process died: it counts as one that failed */
+    VERDICT_BLOCKED                             /* nothing was sent: the integration's circuit is open for retry_after_ms */
+};
 
 struct machine_input {
     enum machine_input_kind kind;
-    int job, attempt;
+    int job;
+    int target, attempt;
     enum delivery_verdict verdict;
     struct str provider_message_id;
     struct str response;                        /* text of the provider; empty: none */
@@ -98,6 +109,7 @@ struct machine_input {
     uint64_t in_flight;                         /* CANCEL: bits 1 << job of deliveries that are being attempted just now */
     int64_t due_at;                             /* PROMOTE */
     struct id from, to;                         /* REPOINT: runs */
+    bool address_gone;                          /* the provider no longer knows this device: it is forgotten */
 };
 
 enum effect_kind {
@@ -105,8 +117,10 @@ enum effect_kind {
     EFFECT_MESSAGE_STATUS,      /* rewrite its status and doc; doc_patch is merged into the stored doc */
     EFFECT_OUTBOX,              /* store outbox */
     EFFECT_TIMER,               /* queue.due_at: come back with INPUT_TIMER */
-    EFFECT_DELIVERY,            /* queue.due_at, .attempt: attempt the delivery of the job's message */
+    EFFECT_DELIVERY,            /* delivery.due_at, .attempt: attempt it then */
     EFFECT_CALL,                /* queue.due_at, .attempt: make the job's request (run_job.call), come back with INPUT_CALL */
+    EFFECT_DELIVERY_END,        /* delivery: it is over; .state dead: given up, stays to be seen */
+    EFFECT_TOKEN_GONE,          /* delivery.address: forget the subscriber's device token */
     EFFECT_RECEIVED,            /* tell sockets: message, after it is stored */
     EFFECT_UNQUEUE,             /* forget the queue item of due_at, job and attempt */
     EFFECT_DIGEST,              /* move digest; if that is refused, nothing of this step may be kept: decide again */
@@ -121,6 +135,7 @@ struct effect {
     struct queue_item queue;
     struct digest_move digest;
     struct throttle_grant throttle;
+    struct delivery_record delivery;
     struct effect *next;
 };
 

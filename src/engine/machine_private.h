@@ -56,13 +56,31 @@ bool email_output(struct machine *m, int job, const struct step_definition *s, c
                   yyjson_mut_doc *d, yyjson_mut_val *outputs, struct error *err);
 /* deliveries.c */
 void delivery_result(struct machine *m, const struct machine_input *in);
-/* What is stored of a retry that was canceled. */
+/* Ends the job's deliveries that are not over (decisions.md 3). */
 void delivery_canceled(struct machine *m, int job);
 /* cancel.c: what is stopped from outside, and what that does to the digests of others. */
 void run_cancel(struct machine *m, const struct machine_input *in);
 void run_promote(struct machine *m, const struct machine_input *in);
 void run_repoint(struct machine *m, const struct machine_input *in);
 void run_abandon(struct machine *m, const struct machine_input *in);
+void delivery_redrive(struct machine *m, const struct machine_input *in);
+/* Begins the delivery of the job's message `message` through an integration. address: see struct run_target. */
+void delivery_begin(struct machine *m, int job, int message, const struct integration *i, struct str address);
+/* What a job's step comes to, as far as its deliveries say: OUTCOME_WAITING, or how it ended (with its details). */
+enum outcome delivery_outcome_of(struct machine *m, int job);
+
+/* integrations.c: what a step may send through (engine.md §7.1). */
+extern const struct integration integration_push_outbox, integration_chat_outbox;
+bool integration_is_outbox(const struct integration *i);
+struct delivery_policy integration_policy(const struct machine *m, const struct integration *i);
+const struct integration *integration_by_id(const struct machine_facts *f, struct id id);
+/* Active, of the channel, and its conditions hold for this subscriber. */
+bool integration_fits(const struct machine *m, const struct integration *i, enum channel c);
+int64_t integration_open_until(const struct machine *m, const struct integration *i);
+/* The next one that the target has not tried, by priority; NULL: none, or failing over is not wanted. */
+const struct integration *integration_next(const struct machine *m, const struct run_target *t, const struct integration *from);
+/* {"providerId":…,"identifier":…,"name":…,"_id":…} */
+struct str integration_raw(const struct machine *m, const struct integration *i);
 
 struct effect *machine_effect(struct machine *m, enum effect_kind kind);
 void machine_log(struct machine *m, int job, enum detail d, enum detail_status st, struct str raw);
@@ -76,6 +94,8 @@ struct message machine_message(struct machine *m, int job, const struct step_def
 /* {"transactionId":…,"templateIdentifier":…,"stepId":…,"providerId":…,"workflow":{…},"tags":…} to be completed. */
 yyjson_mut_val *machine_message_doc(struct machine *m, yyjson_mut_doc *d, int job, const struct step_definition *s);
 
+/* Does what goes to this integration end in the outbox? */
+bool machine_captures(const struct machine *m, const struct integration *i);
 /* Hands a stored message to its provider: to the outbox at once, or as a delivery. */
 enum outcome machine_send(struct machine *m, int job, const struct message *message, struct str recipient,
                           struct str outbox_doc, const struct integration *i);

@@ -43,6 +43,13 @@ static bool message_patch(struct db *db, const struct effect *e, struct error *e
     return message_update_delivery(db, &m, err);
 }
 
+static bool delivery_end_apply(struct db *db, const struct delivery_record *r, struct error *err)
+{
+    if (r->state == DELIVERY_DEAD)
+        return deliveries_bury(db, r->environment, r->id, r->error, r->updated_at, err);
+    return deliveries_remove(db, r->environment, r->id, err);
+}
+
 /* A group that several runs share is no longer as it was when this was decided: decide again. */
 static bool group_kept(struct plan *p, bool done, struct error *err)
 {
@@ -59,12 +66,14 @@ static bool effect_apply(struct plan *p, struct db *db, const struct effect *e, 
     case EFFECT_MESSAGE: return message_insert(db, &e->message, err);
     case EFFECT_MESSAGE_STATUS: return message_patch(db, e, err);
     case EFFECT_OUTBOX: return outbox_insert(db, &e->outbox, err);
-    case EFFECT_TIMER:
-    case EFFECT_CALL:
-    case EFFECT_DELIVERY: return queue_insert(db, &e->queue, err);
     case EFFECT_UNQUEUE: return queue_delete(db, e->queue.due_at, e->queue.id, err);
     case EFFECT_DIGEST: return digest_move(db, &e->digest, &done, err) && group_kept(p, done, err);
     case EFFECT_THROTTLE: return throttle_grant(db, &e->throttle, &done, err) && group_kept(p, done, err);
+    case EFFECT_TIMER:
+    case EFFECT_CALL: return queue_insert(db, &e->queue, err);
+    case EFFECT_DELIVERY: return deliveries_put(db, &e->delivery, err);
+    case EFFECT_DELIVERY_END: return delivery_end_apply(db, &e->delivery, err);
+    case EFFECT_TOKEN_GONE: return true;
     case EFFECT_RECEIVED: return true;
     }
     return true;
@@ -144,6 +153,8 @@ static bool abandon_apply(struct plan *p, struct db *db, struct error *err)
     bool updated;
     if (q->kind == QUEUE_EVENT)
         return fanout_cancel(db, q->ref, clock_now_ms(p->engine->c.clock), &updated, err);
+    if (q->kind == QUEUE_DELIVERY && !deliveries_remove(db, q->environment, q->id, err))
+        return false;
     if (!run_find(db, p->arena, q->environment, q->ref, &row, &missing))
         return missing.code == ERROR_NOT_FOUND || (*err = missing, false);
     row.status = RUN_ERROR;
@@ -181,6 +192,14 @@ static bool fanout_apply(struct plan *p, struct db *db, struct error *err)
     return !p->continues || queue_insert(db, &p->rest, err);
 }
 
+/* Of all who know of an item, one takes it. A delivery's row goes, or is changed, by the effects that follow. */
+static bool item_take(struct db *db, const struct queue_item *q, bool *taken, struct error *err)
+{
+    if (q->kind == QUEUE_DELIVERY)
+        return deliveries_hold(db, q->environment, q->id, q->attempt, taken, err);
+    return queue_take(db, q->due_at, q->id, taken, err);
+}
+
 static bool plan_apply(struct write_task *t, struct db *db, struct error *err)
 {
     struct plan *p = (struct plan *)t;
@@ -190,7 +209,7 @@ static bool plan_apply(struct write_task *t, struct db *db, struct error *err)
     p->before = STR_NULL;
     /* The timer thread may have read the item before it was done with: then it is not there any more. */
     if (p->consumes) {
-        if (!queue_take(db, p->work->item.due_at, p->work->item.id, &p->taken, err))
+        if (!item_take(db, &p->work->item, &p->taken, err))
             return false;
         if (!p->taken)
             return true;
@@ -268,12 +287,17 @@ static void run_announce(struct plan *p, struct planned_run *r)
             timers_due(e, x->queue.due_at);
             break;
         case EFFECT_CALL:
-        case EFFECT_DELIVERY:
             /* A first attempt is put in flight before the commit and starts now; a later one waits its time. */
             if (x->queue.attempt == 1)
                 start_item_now(e, &x->queue);
             else
                 timers_due(e, x->queue.due_at);
+            break;
+        case EFFECT_DELIVERY:
+            if (x->delivery.started_at)
+                delivery_start(e, &x->delivery);
+            else
+                timers_due(e, x->delivery.due_at);
             break;
         case EFFECT_OUTBOX:
             if (e->c.world.outboxed)
@@ -283,6 +307,8 @@ static void run_announce(struct plan *p, struct planned_run *r)
         case EFFECT_UNQUEUE:
         case EFFECT_DIGEST:
         case EFFECT_THROTTLE:
+        case EFFECT_DELIVERY_END:
+        case EFFECT_TOKEN_GONE:
             break;
         }
     }
@@ -296,14 +322,14 @@ static void flight_set(struct engine *e, struct id item, bool begin)
         flight_end(e, item);
 }
 
-/* First attempts and the next chunk must not be picked up by the timer thread between the commit and their start. */
+/* First attempts of requests and the next chunk must not be picked up by the timer thread between the commit and their start. */
 static void hold_next(struct plan *p, bool begin)
 {
     if (p->continues)
         flight_set(p->engine, p->rest.id, begin);
     for (size_t i = 0; i < p->runs_n; i++)
         for (const struct effect *x = p->runs[i].machine.effects; x; x = x->next)
-            if ((x->kind == EFFECT_DELIVERY || x->kind == EFFECT_CALL) && x->queue.attempt == 1)
+            if (x->kind == EFFECT_CALL && x->queue.attempt == 1)
                 flight_set(p->engine, x->queue.id, begin);
 }
 
@@ -410,6 +436,22 @@ void plan_submit(struct plan *p)
 
 /* --- from facts to effects --------------------------------------------------------------------------------- */
 
+/* What is due at once starts with the commit, if there is room and its integration's pace allows it. The record of that is
+ * the row itself: it is on disk before the provider is called (beyond.md §1). */
+static void delivery_complete(struct engine *e, const struct facts *f, struct delivery_record *r)
+{
+    struct delivery_policy p = delivery_policy_of(e, f->environment, r->integration);
+    if (r->due_at > f->machine.now)
+        return;
+    int64_t wait = pacing_take(e->circuits, r->integration, &p, claims_share(e), f->machine.now);
+    r->slot = p.rate > 0 ? e->boot : r->slot;
+    r->due_at += wait;
+    if (wait || atomic_load(&e->deliveries) >= DELIVERIES_AT_ONCE)
+        return;
+    r->owner = e->boot;
+    r->started_at = f->machine.now;
+}
+
 void effects_complete(struct plan *p, struct planned_run *r, const struct facts *f)
 {
     bool listened = somebody_listens(p->engine);
@@ -422,12 +464,14 @@ void effects_complete(struct plan *p, struct planned_run *r, const struct facts 
     for (struct effect *x = r->machine.effects; x; x = x->next) {
         if (x->kind == EFFECT_UNQUEUE) {
             x->queue.id = run_derived_id(r->run.row.id, DERIVED_QUEUE, x->queue.job * 64 + x->queue.attempt);
-        } else if (x->kind == EFFECT_TIMER || x->kind == EFFECT_DELIVERY || x->kind == EFFECT_CALL) {
-            x->queue.kind = x->kind == EFFECT_TIMER ? QUEUE_TIMER : x->kind == EFFECT_CALL ? QUEUE_CALL : QUEUE_DELIVERY;
+        } else if (x->kind == EFFECT_TIMER || x->kind == EFFECT_CALL) {
+            x->queue.kind = x->kind == EFFECT_TIMER ? QUEUE_TIMER : QUEUE_CALL;
             x->queue.environment = r->run.row.environment;
             x->queue.ref = r->run.row.id;
             x->queue.id = run_derived_id(r->run.row.id, DERIVED_QUEUE, x->queue.job * 64 + x->queue.attempt);
-            x->queue.owner = x->kind != EFFECT_TIMER && x->queue.attempt == 1 ? p->engine->boot : (struct id){{0}};
+            x->queue.owner = x->kind == EFFECT_CALL && x->queue.attempt == 1 ? p->engine->boot : (struct id){{0}};
+        } else if (x->kind == EFFECT_DELIVERY) {
+            delivery_complete(p->engine, f, &x->delivery);
         } else if (x->kind == EFFECT_RECEIVED) {
             r->received[r->received_n++] = listened ? socket_form(p, r, &x->message) : STR_NULL;
         }

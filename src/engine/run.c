@@ -10,7 +10,7 @@ struct id run_derived_id(struct id run, enum derived kind, int n)
     return id;
 }
 
-void run_log_add(struct run *r, int64_t now, int job, enum detail detail, enum detail_status status, bool message,
+void run_log_add(struct run *r, int64_t now, int job, enum detail detail, enum detail_status status, int message,
                  struct str raw)
 {
     if (r->log_n == r->log_cap) {
@@ -152,6 +152,7 @@ struct str run_encode(struct run *r)
     put_int(&b, r->lifecycle_detail);
     if (r->critical)
         buf_z(&b, ",\"c\":1");
+    run_targets_encode(r, &b);
     if (r->topics.n) {
         char hex[ID_HEX + 1];
         id_hex(r->subscription, hex);
@@ -265,8 +266,10 @@ bool run_decode(const struct run_row *row, struct arena *arena, struct run *r, s
         if (job < 0 || job >= r->jobs_n || detail < 0 || detail >= DETAILS || status < 0 || status > DETAIL_QUEUED)
             return error_set(err, ERROR_INTERNAL, "A stored run is damaged");
         run_log_add(r, row->created_at + at_int(v, 0), (int)job, (enum detail)detail, (enum detail_status)status,
-                    at_int(v, 4) != 0, at_json(arena, v, 5));
+                    (int)at_int(v, 4), at_json(arena, v, 5));
     }
+    if (!run_targets_decode(r, json_get(root, "v")))
+        return error_set(err, ERROR_INTERNAL, "A stored run is damaged");
     r->chain_ended = json_get_int(root, "e", 0) != 0;
     int64_t d = json_get_int(root, "d", 0);
     r->lifecycle_detail = d > 0 && d < SKIP_REASONS ? (enum skip_reason)d : SKIP_NONE;

@@ -44,8 +44,25 @@ struct run_log {
     int job;
     enum detail detail;
     enum detail_status status;
-    bool message;               /* it is about the job's message */
+    int message;                /* it is about that message of the job: its number + 1; 0: about none */
     struct str raw;             /* JSON text; empty: null */
+};
+
+/* One recipient's address of a channel step, and how far its delivery is. E-mail and SMS have one, push has one a device,
+ * chat one an endpoint (engine.md §7.1). What goes to the outbox has none. */
+enum target_status { TARGET_OPEN, TARGET_SENT, TARGET_DEAD, TARGET_CANCELED, TARGET_STATUSES };
+
+struct run_target {
+    int job;
+    enum target_status status;
+    int message;                /* which of the job's messages */
+    int attempt;                /* due or under way; after the end: the last. Counts on over failover and re-driving */
+    bool waits;                 /* the outcome of an attempt is known and the next is still to come */
+    int tries;                  /* attempts that ended, with this integration */
+    int64_t first_at;           /* when its first attempt with this integration was due */
+    struct id integration;
+    struct str tried;           /* ids (hex) of integrations that were given up, one after the other */
+    struct str address;         /* JSON; empty: the message's own */
 };
 
 struct run {
@@ -55,6 +72,8 @@ struct run {
     int jobs_n;
     struct run_log *log;
     int log_n, log_cap;
+    struct run_target *targets;
+    size_t targets_n, targets_cap;
     bool chain_ended;           /* no further step will start */
     enum skip_reason lifecycle_detail;
     /* [{_topicId, topicKey, preferenceEvaluation?}] of the topics that it came through; empty: addressed singly. */
@@ -63,17 +82,30 @@ struct run {
     struct id subscription;     /* the topic subscription whose preferences count (engine.md §6.6); zero: none */
 };
 
-enum derived { DERIVED_JOB = 0x4a, DERIVED_MESSAGE = 0x4d, DERIVED_DETAIL = 0x44, DERIVED_QUEUE = 0x51 };
+enum { RUN_MESSAGES_MAX = 64 };
+enum derived { DERIVED_JOB = 0x4a, DERIVED_MESSAGE = 0x4d, DERIVED_DETAIL = 0x44, DERIVED_QUEUE = 0x51,
+               DERIVED_DELIVERY = 0x56 };
 /* n ≤ 65,535. Same time part as the run's id. */
 struct id run_derived_id(struct id run, enum derived kind, int n);
+/* The job's message number `message` (most have only number 0); both below 1,024 and 64. */
+struct id run_message_id(struct id run, int job, int message);
+struct id run_delivery_id(struct id run, int target);
 
-void run_log_add(struct run *r, int64_t now, int job, enum detail detail, enum detail_status status, bool message,
+void run_log_add(struct run *r, int64_t now, int job, enum detail detail, enum detail_status status, int message,
                  struct str raw);
 
 /* The raw of log entry n as readers get it: that of a fired digest is made from its output, which holds the same. */
 struct str run_log_raw(struct run *r, int n);
 /* {"topics":[{"topic":key},…]}, as details of the trigger job say it (engine.md §12.E); empty without topics. */
 struct str run_topics_raw(struct run *r);
+
+/* The sentence as readers see it: with the provider before it, or the integration behind it. */
+struct str run_log_text(const struct run *r, const struct run_log *l);
+
+/* targets.c */
+struct run_target *run_target_add(struct run *r, int job);
+void run_targets_encode(const struct run *r, struct buf *b);
+bool run_targets_decode(struct run *r, yyjson_val *list);
 
 /* Text of jobs and log in r->arena. */
 struct str run_encode(struct run *r);

@@ -1,50 +1,5 @@
-/* Choosing an integration, and making and handing over messages (engine.md §7.1, §7.2). */
+/* Making messages and handing them over (engine.md §7.2). */
 #include "engine/machine_private.h"
-
-/* Push and chat have no demo integration: the outbox stands in for it (decisions.md 5). */
-static const struct integration push_outbox = {.provider_id = {"push-webhook", 12}, .name = {"Outbox", 6},
-                                               .identifier = {"outbox-push", 11}, .channel = CHANNEL_PUSH, .active = true};
-static const struct integration chat_outbox = {.provider_id = {"chat-webhook", 12}, .name = {"Outbox", 6},
-                                               .identifier = {"outbox-chat", 11}, .channel = CHANNEL_CHAT, .active = true};
-
-static bool is_outbox(const struct integration *i)
-{
-    return integration_is_demo(i) || i == &push_outbox || i == &chat_outbox;
-}
-
-static struct str override_identifier(const struct machine *m, enum channel c)
-{
-    return json_get_str(json_getn(m->facts->overrides, channel_name(c)), "integrationIdentifier");
-}
-
-const struct integration *machine_select_integration(struct machine *m, int job, enum channel c)
-{
-    const struct machine_facts *f = m->facts;
-    const struct integration *i = integration_select(f->integrations, f->integrations_n, c, override_identifier(m, c));
-    if (i && integration_is_demo(i) && !f->outbox)
-        i = NULL;                       /* the environment's switch is off */
-    if (!i && f->outbox && (c == CHANNEL_PUSH || c == CHANNEL_CHAT))
-        i = c == CHANNEL_PUSH ? &push_outbox : &chat_outbox;
-    if (!i) {
-        machine_fail(m, job, DETAIL_NO_INTEGRATION, STR_NULL, STR_NULL);
-        return NULL;
-    }
-    m->run->jobs[job].provider_id = i->provider_id;
-    if (c == CHANNEL_IN_APP)            /* engine.md §12.A: not logged for the Inbox */
-        return i;
-    struct buf raw = {.arena = m->run->arena};
-    char hex[ID_HEX + 1];
-    id_hex(i->id, hex);
-    buf_z(&raw, "{\"providerId\":");
-    json_quote(&raw, i->provider_id);
-    buf_z(&raw, ",\"identifier\":");
-    json_quote(&raw, i->identifier);
-    buf_z(&raw, ",\"name\":");
-    json_quote(&raw, i->name);
-    buf_fmt(&raw, ",\"_id\":\"%s\"}", hex);
-    machine_log(m, job, DETAIL_PROVIDER_SELECTED, DETAIL_PENDING, buf_finish(&raw));
-    return i;
-}
 
 struct message machine_message(struct machine *m, int job, const struct step_definition *s, enum channel c)
 {
@@ -87,19 +42,14 @@ yyjson_mut_val *machine_message_doc(struct machine *m, yyjson_mut_doc *d, int jo
     return doc;
 }
 
-enum outcome machine_send(struct machine *m, int job, const struct message *message, struct str recipient,
-                          struct str outbox_doc, const struct integration *i)
+/* The outbox has one entry a message, or one a device of it. */
+static void send_to_outbox(struct machine *m, int job, const struct message *message, struct str recipient, struct str outbox_doc,
+                           int device)
 {
-    if (!is_outbox(i) && !m->facts->capture) {
-        struct effect *e = machine_effect(m, EFFECT_DELIVERY);
-        e->queue = (struct queue_item){.due_at = m->facts->now, .job = job, .attempt = 1};
-        return OUTCOME_WAITING;
-    }
     struct effect *e = machine_effect(m, EFFECT_OUTBOX);
     char hex[ID_HEX + 1];
-    id_hex(message->id, hex);
     e->outbox = (struct outbox_message){
-        .id = message->id,
+        .id = device ? run_derived_id(message->id, DERIVED_DELIVERY, device) : message->id,
         .environment = message->environment,
         .message = message->id,
         .channel = message->channel,
@@ -108,7 +58,23 @@ enum outcome machine_send(struct machine *m, int job, const struct message *mess
         .doc = outbox_doc,
         .created_at = m->facts->now,
     };
-    m->run->jobs[job].attempts = 1;
+    id_hex(e->outbox.id, hex);
+    m->run->jobs[job].attempts++;
     machine_log_message(m, job, DETAIL_MESSAGE_SENT, DETAIL_SUCCESS, str_fmt(m->run->arena, "{\"id\":\"%s\"}", hex));
-    return OUTCOME_COMPLETED;
+}
+
+bool machine_captures(const struct machine *m, const struct integration *i)
+{
+    return integration_is_outbox(i) || m->facts->capture;
+}
+
+enum outcome machine_send(struct machine *m, int job, const struct message *message, struct str recipient,
+                          struct str outbox_doc, const struct integration *i)
+{
+    if (machine_captures(m, i)) {
+        send_to_outbox(m, job, message, recipient, outbox_doc, 0);
+        return OUTCOME_COMPLETED;
+    }
+    delivery_begin(m, job, 0, i, STR_NULL);
+    return OUTCOME_WAITING;
 }

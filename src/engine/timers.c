@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 
-enum { SCAN = 256, BACKLOG_MAX = 2048, POLL_MS = 60000, SHARED_POLL_MS = 1000, RETRY_MS = 1000 };
+enum { SCAN = 256, BACKLOG_MAX = 2048, POLL_MS = 60000, SHARED_POLL_MS = 1000, RETRY_MS = 1000, FULL_POLL_MS = 20 };
 
 struct advance {
     int64_t to;
@@ -44,15 +44,22 @@ static void start_item(struct engine *e, const struct queue_item *q, int64_t now
     work_push(e, w, q->ref);
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 static bool unreadable(const struct error *err)
 {
     log_warn("queue not readable", "reason", err->message, NULL);
     return false;
 }
 
-/* Starts everything that is due now; *next is when the next thing after now is due. false: the store cannot be read. */
-static bool scan(struct engine *e, int64_t *next)
+/* Starts everything that is due now; *next is when the next thing after now is due. *full: deliveries are due, but too many
+ * are under way. false: the store cannot be read. */
+static bool scan(struct engine *e, int64_t *next, bool *full)
 {
+    int64_t delivery;
     struct queue_item items[SCAN];
     int64_t now = clock_now_ms(e->c.clock), after_due = INT64_MIN;
     struct id after_id = {{0}};
@@ -61,7 +68,7 @@ static bool scan(struct engine *e, int64_t *next)
     *next = INT64_MAX;
     do {
         /* A backlog after downtime is taken in order and in bounded bites. */
-        while (atomic_load(&e->busy) > BACKLOG_MAX && !e->stop) {
+        while (atomic_load(&e->busy) - atomic_load(&e->deliveries) > BACKLOG_MAX && !e->stop) {
             struct timespec t = {.tv_nsec = 2000000};
             nanosleep(&t, NULL);
             work_unpark(e, false);
@@ -75,7 +82,10 @@ static bool scan(struct engine *e, int64_t *next)
             after_id = items[n - 1].id;
         }
     } while (n == SCAN && !e->stop);
-    return queue_next_due(e->timer_db, now, next, &err) || unreadable(&err);
+    if (!queue_next_due(e->timer_db, now, next, &err) || !claims_scan(e, &delivery, full, &err))
+        return unreadable(&err);
+    *next = earlier(*next, delivery);
+    return true;
 }
 
 /* Under the lock: until that moment of the monotonic clock at most. */
@@ -88,11 +98,6 @@ static void wait_on(struct engine *e, pthread_cond_t *cond, int64_t until_ns)
 static int64_t after_ms(int64_t ms)
 {
     return clock_mono_ns() + ms * 1000000;
-}
-
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
 }
 
 /* What is parked counts as busy: it is given back here while we wait. */
@@ -123,14 +128,15 @@ static void wait_readable(struct engine *e)
 static void advance_run(struct engine *e, struct advance *a)
 {
     int64_t next, again;
+    bool full, full_again;
     while (!e->stop) {
         wait_idle(e);
-        if (!scan(e, &next)) {
+        if (!scan(e, &next, &full)) {
             wait_readable(e);           /* time must not pass over what cannot be read */
             continue;
         }
         wait_idle(e);
-        if (!scan(e, &again) || again != next || atomic_load(&e->busy) > 0)
+        if (!scan(e, &again, &full_again) || full || full_again || again != next || atomic_load(&e->busy) > 0)
             continue;                   /* what ran left new work, perhaps due at once */
         if (next > a->to) {
             clock_set(e->c.clock, a->to);
@@ -158,10 +164,10 @@ static void watch(struct engine *e)
     pthread_mutex_lock(&e->lock);
     e->next_due = INT64_MAX;
     pthread_mutex_unlock(&e->lock);
-    bool readable = scan(e, &next);
+    bool full = false, readable = scan(e, &next, &full);
     work_unpark(e, false);
     /* Other nodes leave work behind, too. */
-    int64_t poll = after_ms(!readable ? RETRY_MS : db_kind_of(e->timer_db) == DB_POSTGRES ? SHARED_POLL_MS : POLL_MS);
+    int64_t poll = after_ms(!readable ? RETRY_MS : full ? FULL_POLL_MS : db_kind_of(e->timer_db) == DB_POSTGRES ? SHARED_POLL_MS : POLL_MS);
     pthread_mutex_lock(&e->lock);
     if (readable && next < e->next_due)
         e->next_due = next;

@@ -6,23 +6,18 @@
 static void add_detail(yyjson_mut_doc *d, yyjson_mut_val *list, const struct run_view *v, int n)
 {
     const struct run_log *l = &v->run->log[n];
-    const struct run_job *j = &v->run->jobs[l->job];
     yyjson_mut_val *o = yyjson_mut_arr_add_obj(d, list);
     json_add_id(d, o, "_id", run_derived_id(v->run->row.id, DERIVED_DETAIL, n));
     json_add_time(d, o, "createdAt", l->at);
     json_add_str(d, o, "status", detail_status_name(l->status));
-    struct str text = detail_text(l->detail);
-    if (l->detail == DETAIL_PROVIDER_SELECTED)
-        yyjson_mut_obj_add_strcpy(d, o, "detail", str_fmt(v->run->arena, "%.*s%.*s", STR_ARG(j->provider_id), STR_ARG(text)).p);
-    else
-        json_add_str(d, o, "detail", text);
+    json_add_str(d, o, "detail", run_log_text(v->run, l));
     json_add_bool(d, o, "isRetry", false);
     json_add_bool(d, o, "isTest", false);
     json_add_str(d, o, "source", STR("Internal"));
     struct str raw = run_log_raw(v->run, n);
     json_add_str(d, o, "raw", raw.n ? raw : STR_NULL);
     if (l->message)
-        json_add_id(d, o, "_messageId", run_derived_id(v->run->row.id, DERIVED_MESSAGE, l->job));
+        json_add_id(d, o, "_messageId", run_message_id(v->run->row.id, l->job, l->message - 1));
 }
 
 static void add_step(yyjson_mut_doc *d, yyjson_mut_val *job, const struct run_view *v, int n)

@@ -59,7 +59,8 @@ static void *worker_main(void *arg)
         switch (work->kind) {
         case WORK_TRIGGER: plan_trigger(w, work); break;
         case WORK_DUE: plan_due(w, work); break;
-        case WORK_DELIVERED: plan_delivered(w, work); break;
+        case WORK_DELIVERED:
+        case WORK_REDRIVE: plan_delivered(w, work); break;
         }
     }
     return NULL;
@@ -97,7 +98,9 @@ void work_done(struct engine *e)
 
 void work_end(struct engine *e, struct work *w)
 {
-    if (w->kind != WORK_TRIGGER)
+    if (w->kind != WORK_TRIGGER && w->item.kind == QUEUE_DELIVERY)
+        atomic_fetch_sub(&e->deliveries, 1);
+    else if (w->kind != WORK_TRIGGER)
         flight_end(e, w->item.id);
     arena_destroy(w->arena);
     free(w);

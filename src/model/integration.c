@@ -26,6 +26,7 @@ static void integration_read(struct db_stmt *s, struct arena *a, struct integrat
         .created_at = db_int(s, 13),
         .updated_at = db_int(s, 14),
     };
+    i->policy = delivery_policy_stored(i->configurations);
 }
 
 bool integration_insert(struct db *db, const struct integration *i, struct error *err)

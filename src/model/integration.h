@@ -5,6 +5,7 @@
 #include "base/crypto.h"
 #include "base/json.h"
 #include "db/db.h"
+#include "model/delivery_policy.h"
 #include "model/types.h"
 
 struct integration {
@@ -15,6 +16,7 @@ struct integration {
     struct str configurations, conditions;      /* JSON text; p NULL: none */
     bool active, primary;
     int64_t priority, created_at, updated_at;
+    struct delivery_policy policy;      /* from configurations */
 };
 
 bool integration_insert(struct db *db, const struct integration *i, struct error *err);

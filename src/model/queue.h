@@ -9,7 +9,7 @@
 
 enum queue_kind {
     QUEUE_TIMER = 1,        /* ref: run; job: its delayed step fires */
-    QUEUE_DELIVERY = 2,     /* ref: run; job: attempt number `attempt` of its delivery */
+    QUEUE_DELIVERY = 2,     /* ref: run; of the table of deliveries, not of the queue's (model/delivery.h) */
     QUEUE_EVENT = 3,        /* ref: event, accepted but not yet expanded into runs */
     QUEUE_CALL = 4          /* ref: run; job: attempt number `attempt` of the HTTP request that is its step */
 };
@@ -19,6 +19,7 @@ struct queue_item {
     struct id id, environment, ref;
     enum queue_kind kind;
     int job, attempt;
+    int target;             /* of a delivery: which one of its run */
     struct id owner;        /* boot id of the process that works on it; zero: nobody */
 };
 

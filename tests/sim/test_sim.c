@@ -76,7 +76,7 @@ static void trigger(struct world *w, struct chance *c, struct definition **defin
 
 static struct machine_input result_of(struct chance *c, const struct queue_item *q)
 {
-    struct machine_input in = {.kind = q->kind == QUEUE_TIMER ? INPUT_TIMER : INPUT_DELIVERY, .job = q->job, .attempt = q->attempt};
+    struct machine_input in = {.kind = q->kind == QUEUE_TIMER ? INPUT_TIMER : INPUT_DELIVERY, .job = q->job, .target = q->target, .attempt = q->attempt};
     unsigned x = (unsigned)roll(c, 100);
     in.verdict = x < 60 ? VERDICT_SENT : x < 90 ? VERDICT_RETRY : VERDICT_FAILED;
     if (in.verdict == VERDICT_SENT)

@@ -28,6 +28,9 @@ struct world {
     size_t integrations_n;
     bool outbox;
     int attempts_max;
+    struct delivery_policy policy;
+    const int64_t *circuits;                            /* see machine_facts */
+    yyjson_val *overrides;
     struct run_row runs[WORLD_MAX];
     const struct definition *definitions[WORLD_MAX];    /* of each run */
     yyjson_val *payloads[WORLD_MAX];
@@ -103,14 +106,33 @@ static inline struct machine_facts world_facts(struct world *w, const struct def
         .now = w->now, .version = d, .current = d, .subscriber = &w->subscriber, .integrations = w->integrations,
         .integrations_n = w->integrations_n, .outbox = w->outbox, .environment_name = STR("Development"),
         .environment_type = STR("dev"), .transaction_id = STR("T"), .payload = payload, .attempts_max = w->attempts_max,
-        .preferences = &w->preferences, .workflow_off_is_final = w->workflow_off_is_final, .bridge_url = w->bridge_url};
+        .preferences = &w->preferences, .workflow_off_is_final = w->workflow_off_is_final, .bridge_url = w->bridge_url,
+        .policy = w->policy, .circuits = w->circuits, .overrides = w->overrides};
 }
 
-static inline void world_store_message(struct world *w, const struct message *m)
+static inline struct str world_doc_patch(struct arena *a, struct str doc, struct str patch)
+{
+    yyjson_val *old, *v, *k;
+    yyjson_mut_doc *d = json_doc(a);
+    if (!json_parse(a, doc, &old, NULL) || !json_parse(a, patch, &v, NULL))
+        return doc;
+    yyjson_mut_val *o = yyjson_val_mut_copy(d, old);
+    yyjson_obj_iter it = yyjson_obj_iter_with(v);
+    while ((k = yyjson_obj_iter_next(&it))) {
+        yyjson_mut_obj_remove_keyn(o, yyjson_get_str(k), yyjson_get_len(k));
+        if (!yyjson_is_null(yyjson_obj_iter_get_val(k)))
+            yyjson_mut_obj_add(o, yyjson_val_mut_copy(d, k), yyjson_val_mut_copy(d, yyjson_obj_iter_get_val(k)));
+    }
+    return json_write_mut(a, o);
+}
+
+static inline void world_store_message(struct world *w, const struct message *m, struct str patch)
 {
     for (size_t i = 0; i < w->messages_n; i++)
         if (id_eq(w->messages[i].id, m->id)) {
             w->messages[i].status = m->status;
+            if (patch.n)
+                w->messages[i].doc = world_doc_patch(w->arena, w->messages[i].doc, patch);
             return;
         }
     w->messages[w->messages_n] = *m;
@@ -138,15 +160,19 @@ static inline void world_commit(struct world *w, struct machine *m, const struct
         }
     for (const struct effect *e = m->effects; e; e = e->next) {
         if (e->kind == EFFECT_MESSAGE || e->kind == EFFECT_MESSAGE_STATUS)
-            world_store_message(w, &e->message);
+            world_store_message(w, &e->message, e->doc_patch);
         w->outbox_n += e->kind == EFFECT_OUTBOX;
         w->received_n += e->kind == EFFECT_RECEIVED;
-        if (e->kind == EFFECT_TIMER || e->kind == EFFECT_DELIVERY || e->kind == EFFECT_CALL) {
+        if (e->kind == EFFECT_TIMER || e->kind == EFFECT_CALL) {
             struct queue_item *q = &w->queue[w->queue_n++];
             *q = e->queue;
-            q->kind = e->kind == EFFECT_TIMER ? QUEUE_TIMER : e->kind == EFFECT_CALL ? QUEUE_CALL : QUEUE_DELIVERY;
+            q->kind = e->kind == EFFECT_TIMER ? QUEUE_TIMER : QUEUE_CALL;
             q->ref = r->row.id;
             q->id = run_derived_id(r->row.id, DERIVED_QUEUE, q->job * 64 + q->attempt);
+        } else if (e->kind == EFFECT_DELIVERY) {
+            w->queue[w->queue_n++] = (struct queue_item){
+                .due_at = e->delivery.due_at, .kind = QUEUE_DELIVERY, .ref = r->row.id, .job = e->delivery.job,
+                .target = e->delivery.target, .attempt = e->delivery.attempt, .id = e->delivery.id};
         }
     }
 }

@@ -60,14 +60,15 @@ static inline void rig_deliver(void *app, struct engine_delivery *d)
     struct arena *a ARENA_SCOPED = arena_create(0);
     struct message m;
     struct error err = {0};
-    bool exists = false;
+    struct delivery_record record;
     pthread_mutex_lock(&r->lock);
     struct seen_delivery *s = &r->deliveries[r->deliveries_n++ % DELIVERIES_MAX];
     snprintf(s->key, sizeof s->key, "%.*s", STR_ARG(d->idempotency_key));
     snprintf(s->provider, sizeof s->provider, "%.*s", STR_ARG(d->provider_id));
     s->attempt = d->attempt;
     s->stored = message_find(r->world_db, a, d->environment, d->message, &m, &err)
-        && queue_exists(r->world_db, d->item.due_at, d->item.id, &exists, &err) && exists;
+        && deliveries_find(r->world_db, a, d->environment, d->item.id, &record, &err) && record.attempt == d->attempt
+        && record.started_at;
     d->next = NULL;
     *r->last = d;
     r->last = &d->next;

@@ -10,9 +10,8 @@ static struct str timeline(struct world *w, const struct run_row *row)
     assert_true(run_decode(row, w->arena, &r, &err));
     for (int i = 0; i < r.log_n; i++) {
         const struct run_log *l = &r.log[i];
-        struct str text = detail_text(l->detail), status = detail_status_name(l->status);
-        struct str provider = l->detail == DETAIL_PROVIDER_SELECTED ? r.jobs[l->job].provider_id : STR_NULL;
-        buf_fmt(&b, "J%d: %.*s%.*s/%.*s%s%.*s\n", l->job, STR_ARG(provider), STR_ARG(text), STR_ARG(status),
+        struct str text = run_log_text(&r, l), status = detail_status_name(l->status);
+        buf_fmt(&b, "J%d: %.*s/%.*s%s%.*s\n", l->job, STR_ARG(text), STR_ARG(status),
                 l->raw.n && l->detail == DETAIL_STEP_DELAYED ? " " : "", l->detail == DETAIL_STEP_DELAYED ? (int)l->raw.n : 0, l->raw.p);
     }
     for (int i = 0; i < r.jobs_n; i++)
@@ -44,7 +43,11 @@ static void deliver(struct world *w, size_t run, int job, int attempt, enum deli
     struct machine_input in = {.kind = INPUT_DELIVERY, .job = job, .attempt = attempt, .verdict = v,
                                .provider_message_id = v == VERDICT_SENT ? STR("p1") : STR_NULL,
                                .error = v == VERDICT_SENT ? STR_NULL : STR("500 from provider")};
-    struct queue_item item = {.id = run_derived_id(w->runs[run].id, DERIVED_QUEUE, job * 64 + attempt)};
+    assert_true(run_decode(&w->runs[run], w->arena, &r, NULL));
+    for (size_t i = 0; i < r.targets_n; i++)
+        if (r.targets[i].job == job)
+            in.target = (int)i;
+    struct queue_item item = {.id = run_delivery_id(w->runs[run].id, in.target)};
     world_advance(w, run, &in, &r, &m);
     world_commit(w, &m, w->definitions[run], w->payloads[run], &item);
 }
@@ -140,6 +143,7 @@ static void timeline_f_provider_fails_once(void **state)
     (void)state;
     struct world *w = world_new(3);
     w->attempts_max = 1;
+    w->policy.failover = -1;
     world_integration(w, CHANNEL_IN_APP, "novu");
     world_integration(w, CHANNEL_EMAIL, "nodemailer");
     struct definition *d = world_definition(w, mail_then_inbox);
@@ -152,6 +156,195 @@ static void timeline_f_provider_fails_once(void **state)
            "J2: Message sent/Success\ncompleted failed completed | completed delivered");
     assert_int_equal(w->messages[0].status, MESSAGE_ERROR);
     assert_int_equal(w->queue_n, 0);
+    done(w, d);
+}
+
+/* engine.md §12.G (decisions.md 1, 2): three attempts with the first integration, then another one; the step behind runs
+ * after the first attempt. */
+static void timeline_g_three_attempts_then_failover(void **state)
+{
+    (void)state;
+    struct world *w = world_new(10);
+    world_integration(w, CHANNEL_IN_APP, "novu");
+    world_integration(w, CHANNEL_EMAIL, "nodemailer");
+    world_integration(w, CHANNEL_EMAIL, "sendgrid");
+    w->integrations[2].primary = false;
+    struct definition *d = world_definition(w, mail_then_inbox);
+    size_t run = start(w, d, NULL);
+    for (int attempt = 1; attempt <= 3; attempt++) {
+        deliver(w, run, 1, attempt, VERDICT_RETRY);
+        assert_int_equal(w->queue_n, 1);
+        assert_int_equal(w->queue[0].attempt, attempt + 1);
+        assert_int_equal(w->messages[0].status, MESSAGE_WARNING);
+        assert_int_equal(w->runs[run].status, RUN_PROCESSING);
+        assert_true(attempt < 3 ? w->queue[0].due_at > w->now : w->queue[0].due_at == w->now);
+        w->now = w->queue[0].due_at;
+    }
+    deliver(w, run, 1, 4, VERDICT_SENT);
+    expect(w, run,
+           "J0: Step created/Pending\nJ1: Step created/Pending\nJ2: Step created/Pending\nJ0: Step queued/Pending\n"
+           "J1: Step queued/Pending\nJ1: nodemailer provider was selected/Pending\nJ1: Message created/Pending\n"
+           "J1: Delivery attempt failed, retrying/Pending\nJ2: Step queued/Pending\nJ2: Message created/Pending\n"
+           "J2: Message sent/Success\nJ1: Delivery attempt failed, retrying/Pending\nJ1: Failing over to sendgrid/Pending\n"
+           "J1: Message sent/Success\ncompleted completed completed | completed delivered");
+    struct run r;
+    assert_true(run_decode(&w->runs[run], w->arena, &r, NULL));
+    assert_true(str_eqz(r.jobs[1].provider_id, "sendgrid"));
+    assert_int_equal(r.jobs[1].attempts, 4);
+    assert_int_equal(w->messages[0].status, MESSAGE_SENT);
+    assert_true(str_find(w->messages[0].doc, STR("\"providerId\":\"sendgrid\"")) >= 0);
+    assert_true(str_find(w->messages[0].doc, STR("errorId")) < 0);
+    assert_int_equal(w->queue_n, 0);
+    done(w, d);
+}
+
+static void no_failover_where_it_is_not_wanted(void **state)
+{
+    (void)state;
+    for (int why = 0; why < 4; why++) {
+        struct world *w = world_new(11);
+        yyjson_val *overrides = NULL;
+        w->attempts_max = 1;
+        world_integration(w, CHANNEL_EMAIL, "nodemailer");
+        world_integration(w, CHANNEL_EMAIL, "sendgrid");
+        w->integrations[1].primary = false;
+        if (why == 0)
+            w->policy.failover = -1;
+        else if (why == 1)
+            w->integrations[1].active = false;
+        else if (why == 2)
+            w->integrations[1].conditions = STR("[{\"value\":\"AND\",\"children\":[{\"on\":\"subscriber\",\"field\":\"firstName\","
+                                                "\"operator\":\"EQUAL\",\"value\":\"Bob\"}]}]");
+        else
+            assert_true(json_parse(w->arena, STR("{\"email\":{\"integrationIdentifier\":\"nodemailer\"}}"), &overrides, NULL));
+        w->overrides = overrides;
+        struct definition *d = world_definition(w, "[{\"stepId\":\"m\",\"type\":\"email\",\"controlValues\":{\"subject\":\"s\",\"body\":\"b\"}}]");
+        size_t run = start(w, d, NULL);
+        deliver(w, run, 1, 1, VERDICT_RETRY);
+        assert_true(str_find(timeline(w, &w->runs[run]), STR("J1: Unexpected provider error/Failed\ncompleted failed | completed errored")) >= 0);
+        done(w, d);
+    }
+}
+
+/* Priority first, then the newer; conditions that hold are as good as none; each is tried once. */
+static void failover_goes_by_priority(void **state)
+{
+    (void)state;
+    struct world *w = world_new(12);
+    w->attempts_max = 1;
+    static const char *const providers[] = {"nodemailer", "ses", "sendgrid", "mailgun"};
+    for (int i = 0; i < 4; i++) {
+        world_integration(w, CHANNEL_EMAIL, providers[i]);
+        w->integrations[i].primary = i == 0;
+        w->integrations[i].created_at = i;
+    }
+    w->integrations[1].priority = 2;
+    w->integrations[1].conditions = STR("{\"==\":[{\"var\":\"subscriber.firstName\"},\"Nobody\"]}");
+    w->integrations[2].priority = 1;
+    struct definition *d = world_definition(w, "[{\"stepId\":\"m\",\"type\":\"email\",\"controlValues\":{\"subject\":\"s\",\"body\":\"b\"}}]");
+    size_t run = start(w, d, NULL);
+    deliver(w, run, 1, 1, VERDICT_RETRY);
+    w->integrations[1].conditions = STR("{\"==\":[{\"var\":\"subscriber.firstName\"},\"Ada\"]}");
+    deliver(w, run, 1, 2, VERDICT_RETRY);
+    deliver(w, run, 1, 3, VERDICT_RETRY);
+    deliver(w, run, 1, 4, VERDICT_RETRY);
+    assert_true(str_find(timeline(w, &w->runs[run]),
+                         STR("J1: Failing over to sendgrid/Pending\nJ1: Failing over to ses/Pending\nJ1: Failing over to "
+                             "mailgun/Pending\nJ1: Unexpected provider error/Failed\ncompleted failed | completed errored")) >= 0);
+    done(w, d);
+}
+
+/* beyond.md §1: at once when the circuit is open; with nobody else it waits for the probe, and that is no attempt. */
+static void an_open_circuit_is_gone_round(void **state)
+{
+    (void)state;
+    for (int others = 0; others < 2; others++) {
+        struct world *w = world_new(13);
+        int64_t circuits[4] = {w->now + 60000};
+        w->circuits = circuits;
+        world_integration(w, CHANNEL_EMAIL, "nodemailer");
+        if (others) {
+            world_integration(w, CHANNEL_EMAIL, "sendgrid");
+            w->integrations[1].primary = false;
+        }
+        struct definition *d = world_definition(w, "[{\"stepId\":\"m\",\"type\":\"email\",\"controlValues\":{\"subject\":\"s\",\"body\":\"b\"}}]");
+        size_t run = start(w, d, NULL);
+        assert_int_equal(w->queue[0].due_at, w->now + (others ? 0 : 60000));
+        assert_int_equal(str_find(timeline(w, &w->runs[run]), STR("Failing over to sendgrid")) >= 0, others);
+        if (!others) {
+            deliver(w, run, 1, 1, VERDICT_BLOCKED);
+            assert_int_equal(w->queue[0].attempt, 1);
+            assert_true(str_find(timeline(w, &w->runs[run]), STR("completed delayed | processing pending")) >= 0);
+        }
+        deliver(w, run, 1, 1, VERDICT_SENT);
+        assert_true(str_find(timeline(w, &w->runs[run]), STR("J1: Message sent/Success\ncompleted completed | completed sent")) >= 0);
+        done(w, d);
+    }
+}
+
+/* A permanent answer ends it: another attempt would be answered alike. */
+static void a_permanent_failure_is_final(void **state)
+{
+    (void)state;
+    struct world *w = world_new(14);
+    world_integration(w, CHANNEL_EMAIL, "nodemailer");
+    world_integration(w, CHANNEL_EMAIL, "sendgrid");
+    w->integrations[1].primary = false;
+    struct definition *d = world_definition(w, "[{\"stepId\":\"m\",\"type\":\"email\",\"controlValues\":{\"subject\":\"s\",\"body\":\"b\"}}]");
+    size_t run = start(w, d, NULL);
+    deliver(w, run, 1, 1, VERDICT_FAILED);
+    assert_true(str_find(timeline(w, &w->runs[run]), STR("completed failed | completed errored")) >= 0);
+    assert_int_equal(w->messages[0].status, MESSAGE_ERROR);
+    assert_int_equal(w->queue_n, 0);
+    done(w, d);
+}
+
+static void redrive(struct world *w, size_t run, int target)
+{
+    struct run r;
+    struct machine m;
+    struct machine_input in = {.kind = INPUT_REDRIVE, .job = 1, .target = target};
+    world_advance(w, run, &in, &r, &m);
+    world_commit(w, &m, w->definitions[run], w->payloads[run], NULL);
+}
+
+/* beyond.md §1, dead letters: everything is open again and ends again. */
+static void a_dead_letter_is_driven_again(void **state)
+{
+    (void)state;
+    struct world *w = world_new(15);
+    w->attempts_max = 1;
+    world_integration(w, CHANNEL_EMAIL, "nodemailer");
+    struct definition *d = world_definition(w, "[{\"stepId\":\"m\",\"type\":\"email\",\"controlValues\":{\"subject\":\"s\",\"body\":\"b\"}}]");
+    size_t run = start(w, d, NULL);
+    deliver(w, run, 1, 1, VERDICT_RETRY);
+    redrive(w, run, 0);
+    assert_true(str_find(timeline(w, &w->runs[run]), STR("J1: Delivery is driven again/Pending\ncompleted delayed | processing pending")) >= 0);
+    assert_int_equal(w->messages[0].status, MESSAGE_WARNING);
+    assert_int_equal(w->queue[0].attempt, 2);
+    struct str before = timeline(w, &w->runs[run]);
+    redrive(w, run, 0);                 /* twice is once */
+    assert_true(str_eq(before, timeline(w, &w->runs[run])));
+    deliver(w, run, 1, 2, VERDICT_SENT);
+    assert_true(str_find(timeline(w, &w->runs[run]), STR("J1: Message sent/Success\ncompleted completed | completed sent")) >= 0);
+    assert_int_equal(w->messages[0].status, MESSAGE_SENT);
+    done(w, d);
+}
+
+/* What was begun when the process died counts, and is made again at once. */
+static void an_interrupted_attempt_counts(void **state)
+{
+    (void)state;
+    struct world *w = world_new(16);
+    w->attempts_max = 2;
+    world_integration(w, CHANNEL_EMAIL, "nodemailer");
+    struct definition *d = world_definition(w, "[{\"stepId\":\"m\",\"type\":\"email\",\"controlValues\":{\"subject\":\"s\",\"body\":\"b\"}}]");
+    size_t run = start(w, d, NULL);
+    deliver(w, run, 1, 1, VERDICT_UNKNOWN);
+    assert_int_equal(w->queue[0].due_at, w->now);
+    assert_int_equal(w->queue[0].attempt, 2);
+    deliver(w, run, 1, 2, VERDICT_UNKNOWN);
+    assert_true(str_find(timeline(w, &w->runs[run]), STR("completed failed | completed errored")) >= 0);
     done(w, d);
 }
 
@@ -261,6 +454,13 @@ int main(void)
         cmocka_unit_test(timeline_b_unread),
         cmocka_unit_test(timeline_b_read),
         cmocka_unit_test(timeline_f_provider_fails_once),
+        cmocka_unit_test(timeline_g_three_attempts_then_failover),
+        cmocka_unit_test(no_failover_where_it_is_not_wanted),
+        cmocka_unit_test(failover_goes_by_priority),
+        cmocka_unit_test(an_open_circuit_is_gone_round),
+        cmocka_unit_test(a_permanent_failure_is_final),
+        cmocka_unit_test(a_dead_letter_is_driven_again),
+        cmocka_unit_test(an_interrupted_attempt_counts),
         cmocka_unit_test(retries_do_not_hold_the_chain),
         cmocka_unit_test(late_results_change_nothing),
         cmocka_unit_test(no_address_is_a_skip),

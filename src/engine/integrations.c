@@ -1,0 +1,194 @@
+/* Which integration a step sends through, and which one takes over (engine.md §7.1, §5.3; decisions.md 2, 5). */
+#include "engine/machine_private.h"
+
+#include "content/jsonlogic.h"
+#include "engine/filters.h"
+
+/* Push and chat have no demo integration: the outbox stands in for it (decisions.md 5). */
+const struct integration integration_push_outbox = {.provider_id = {"push-webhook", 12}, .name = {"Outbox", 6},
+                                                    .identifier = {"outbox-push", 11}, .channel = CHANNEL_PUSH, .active = true};
+const struct integration integration_chat_outbox = {.provider_id = {"chat-webhook", 12}, .name = {"Outbox", 6},
+                                                    .identifier = {"outbox-chat", 11}, .channel = CHANNEL_CHAT, .active = true};
+
+bool integration_is_outbox(const struct integration *i)
+{
+    return integration_is_demo(i) || i == &integration_push_outbox || i == &integration_chat_outbox;
+}
+
+const struct integration *integration_by_id(const struct machine_facts *f, struct id id)
+{
+    for (size_t i = 0; i < f->integrations_n; i++)
+        if (id_eq(f->integrations[i].id, id))
+            return &f->integrations[i];
+    return NULL;
+}
+
+struct delivery_policy integration_policy(const struct machine *m, const struct integration *i)
+{
+    struct delivery_policy outer = m->facts->policy;
+    if (!outer.attempts)
+        outer.attempts = m->facts->attempts_max;
+    outer = delivery_policy_resolve(outer, NULL);
+    return i ? delivery_policy_resolve(i->policy, &outer) : outer;
+}
+
+int64_t integration_open_until(const struct machine *m, const struct integration *i)
+{
+    const struct machine_facts *f = m->facts;
+    if (!f->circuits || i < f->integrations || i >= f->integrations + f->integrations_n)
+        return 0;
+    int64_t until = f->circuits[i - f->integrations];
+    return until > f->now ? until : 0;
+}
+
+/* --- conditions ------------------------------------------------------------------------------------------------ */
+
+static const char *const subscriber_names[SUBSCRIBER_DATA] = {"firstName", "lastName", "email", "phone", "avatar", "locale",
+                                                              "timezone"};
+
+/* What conditions see: {subscriber, context, tenant, payload}. */
+static yyjson_val *rule_data(const struct machine *m)
+{
+    struct arena *a = m->run->arena;
+    yyjson_mut_doc *d = json_doc(a);
+    yyjson_mut_val *o = yyjson_mut_obj(d), *s = json_add_obj(d, o, "subscriber");
+    yyjson_val *v = NULL;
+    json_add_str(d, s, "subscriberId", m->facts->subscriber->subscriber_id);
+    for (int i = 0; i < SUBSCRIBER_DATA; i++)
+        json_add_str(d, s, subscriber_names[i], m->facts->subscriber->field[i]);
+    json_add_text(d, s, "data", m->facts->subscriber->field[SUBSCRIBER_DATA]);
+    json_add_val(d, o, "context", m->facts->context);
+    json_add_val(d, o, "tenant", m->facts->tenant);
+    json_add_val(d, o, "payload", m->facts->payload);
+    json_parse(a, json_write_mut(a, o), &v, NULL);
+    return v;
+}
+
+static bool rule_holds(const struct machine *m, yyjson_val *rule)
+{
+    struct jsonlogic_context c = {.data = rule_data(m), .now_ms = m->facts->now};
+    yyjson_mut_val *result;
+    return jsonlogic_is_empty(rule)
+        || (c.data && jsonlogic_apply(rule, &c, m->run->arena, json_doc(m->run->arena), &result, NULL) && jsonlogic_truthy(result));
+}
+
+/* A list of legacy filter groups, any of which suffices, or one JSON-logic rule. What cannot be evaluated does not hold. */
+static bool conditions_hold(const struct machine *m, struct str conditions)
+{
+    static const char *const names[] = {"subscriber", "context", "tenant", "payload"};
+    enum { N = sizeof names / sizeof *names };
+    struct liquid_variable variables[N];
+    yyjson_val *v, *data;
+    size_t n = 0;
+    if (!conditions.n)
+        return true;
+    if (!json_parse(m->run->arena, conditions, &v, NULL))
+        return false;
+    if (yyjson_is_obj(v))
+        return rule_holds(m, v);
+    data = rule_data(m);
+    for (size_t i = 0; i < N; i++)
+        if (json_get(data, names[i]))
+            variables[n++] = (struct liquid_variable){str_of(names[i]), json_get(data, names[i])};
+    struct filter_context c = {.variables = variables, .variables_n = n, .now = m->facts->now, .arena = m->run->arena};
+    return filters_pass(&c, v);
+}
+
+bool integration_fits(const struct machine *m, const struct integration *i, enum channel c)
+{
+    return i->channel == c && i->active && (m->facts->outbox || !integration_is_demo(i)) && conditions_hold(m, i->conditions);
+}
+
+/* --- selection -------------------------------------------------------------------------------------------------- */
+
+static struct str override_identifier(const struct machine *m, enum channel c)
+{
+    return json_get_str(json_getn(m->facts->overrides, channel_name(c)), "integrationIdentifier");
+}
+
+/* Higher priority first, then the newer one (engine.md §7.1 step 4). */
+static bool goes_before(const struct integration *a, const struct integration *b)
+{
+    if (!b || a->priority != b->priority)
+        return !b || a->priority > b->priority;
+    return a->created_at > b->created_at;
+}
+
+/* Conditions that hold win over the primary (engine.md §7.1 step 4). */
+static const struct integration *conditional(const struct machine *m, enum channel c)
+{
+    const struct machine_facts *f = m->facts;
+    const struct integration *best = NULL;
+    for (size_t i = 0; i < f->integrations_n; i++) {
+        const struct integration *x = &f->integrations[i];
+        if (x->conditions.n > 2 && goes_before(x, best) && integration_fits(m, x, c))
+            best = x;
+    }
+    return best;
+}
+
+static const struct integration *select_of(const struct machine *m, enum channel c)
+{
+    const struct machine_facts *f = m->facts;
+    struct str identifier = override_identifier(m, c);
+    const struct integration *i = identifier.n ? NULL : conditional(m, c);
+    if (!i)
+        i = integration_select(f->integrations, f->integrations_n, c, identifier);
+    if (i && !integration_fits(m, i, c))
+        i = NULL;
+    if (!i && !identifier.n && f->outbox && (c == CHANNEL_PUSH || c == CHANNEL_CHAT))
+        i = c == CHANNEL_PUSH ? &integration_push_outbox : &integration_chat_outbox;
+    return i;
+}
+
+struct str integration_raw(const struct machine *m, const struct integration *i)
+{
+    struct buf raw = {.arena = m->run->arena};
+    char hex[ID_HEX + 1];
+    id_hex(i->id, hex);
+    buf_z(&raw, "{\"providerId\":");
+    json_quote(&raw, i->provider_id);
+    buf_z(&raw, ",\"identifier\":");
+    json_quote(&raw, i->identifier);
+    buf_z(&raw, ",\"name\":");
+    json_quote(&raw, i->name);
+    buf_fmt(&raw, ",\"_id\":\"%s\"}", hex);
+    return buf_finish(&raw);
+}
+
+const struct integration *machine_select_integration(struct machine *m, int job, enum channel c)
+{
+    const struct integration *i = select_of(m, c);
+    if (!i) {
+        machine_fail(m, job, DETAIL_NO_INTEGRATION, STR_NULL, STR_NULL);
+        return NULL;
+    }
+    m->run->jobs[job].provider_id = i->provider_id;
+    if (c != CHANNEL_IN_APP)            /* engine.md §12.A: not logged for the Inbox */
+        machine_log(m, job, DETAIL_PROVIDER_SELECTED, DETAIL_PENDING, integration_raw(m, i));
+    return i;
+}
+
+static bool was_tried(const struct run_target *t, const struct integration *i)
+{
+    char hex[ID_HEX + 1];
+    id_hex(i->id, hex);
+    return id_eq(t->integration, i->id) || str_find(t->tried, str_of(hex)) >= 0;
+}
+
+const struct integration *integration_next(const struct machine *m, const struct run_target *t, const struct integration *from)
+{
+    const struct machine_facts *f = m->facts;
+    enum channel c = (enum channel)m->run->jobs[t->job].type;
+    const struct integration *best = NULL;
+    /* A device or an endpoint belongs to its provider: another one cannot reach it. */
+    if (integration_policy(m, from).failover < 0 || override_identifier(m, c).n || t->address.n)
+        return NULL;
+    for (size_t i = 0; i < f->integrations_n; i++) {
+        const struct integration *x = &f->integrations[i];
+        if (!integration_is_demo(x) && goes_before(x, best) && !was_tried(t, x) && !integration_open_until(m, x)
+            && integration_fits(m, x, c))
+            best = x;
+    }
+    return best;
+}

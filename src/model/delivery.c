@@ -1,0 +1,347 @@
+/* Deliveries and leases in the store. */
+#include "model/delivery.h"
+
+#include <stdlib.h>
+
+#include "model/row.h"
+
+#define DELIVERY_COLUMNS                                                                                                \
+    "id, environment_id, run_id, message_id, integration_id, job, target, channel, provider_id, state, attempt, due_at, " \
+    "started_at, owner, slot, address, error, created_at, updated_at"
+
+static void record_read(struct db_stmt *s, struct arena *a, struct delivery_record *r)
+{
+    *r = (struct delivery_record){
+        .id = db_id(s, 0),
+        .environment = db_id(s, 1),
+        .run = db_id(s, 2),
+        .message = db_id(s, 3),
+        .integration = db_id(s, 4),
+        .job = (int)db_int(s, 5),
+        .target = (int)db_int(s, 6),
+        .channel = (enum channel)db_int(s, 7),
+        .provider_id = row_text(s, 8, a),
+        .state = (enum delivery_state)db_int(s, 9),
+        .attempt = (int)db_int(s, 10),
+        .due_at = db_int(s, 11),
+        .started_at = db_int(s, 12),
+        .owner = db_id(s, 13),
+        .slot = db_id(s, 14),
+        .address = row_text(s, 15, a),
+        .error = row_text(s, 16, a),
+        .created_at = db_int(s, 17),
+        .updated_at = db_int(s, 18),
+    };
+}
+
+static bool records_read(struct db_stmt *s, struct arena *a, struct delivery_record **out, size_t *n, struct error *err)
+{
+    enum db_step step;
+    size_t cap = 0;
+    *out = NULL;
+    *n = 0;
+    while ((step = db_step(s, err)) == DB_ROW)
+        record_read(s, a, ARENA_SLOT(a, *out, *n, cap));
+    db_reset(s);
+    return step == DB_DONE;
+}
+
+static void bind_id_or_null(struct db_stmt *s, int i, struct id id)
+{
+    if (id_is_zero(id))
+        db_bind_blob(s, i, STR_NULL);
+    else
+        db_bind_id(s, i, id);
+}
+
+static void bind_time_or_null(struct db_stmt *s, int i, int64_t ms)
+{
+    if (ms)
+        db_bind_int(s, i, ms);
+    else
+        db_bind_null(s, i);
+}
+
+bool deliveries_put(struct db *db, const struct delivery_record *r, struct error *err)
+{
+    struct db_stmt *s = db_prepare(
+        db, "INSERT INTO deliveries (" DELIVERY_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
+            "?15, ?16, ?17, ?18, ?19) ON CONFLICT (environment_id, id) DO UPDATE SET integration_id = excluded.integration_id, "
+            "provider_id = excluded.provider_id, state = excluded.state, attempt = excluded.attempt, due_at = excluded.due_at, "
+            "started_at = excluded.started_at, owner = excluded.owner, slot = excluded.slot, error = excluded.error, "
+            "updated_at = excluded.updated_at", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, r->id);
+    db_bind_id(s, 2, r->environment);
+    db_bind_id(s, 3, r->run);
+    db_bind_id(s, 4, r->message);
+    db_bind_id(s, 5, r->integration);
+    db_bind_int(s, 6, r->job);
+    db_bind_int(s, 7, r->target);
+    db_bind_int(s, 8, r->channel);
+    db_bind_text(s, 9, r->provider_id.p ? r->provider_id : STR(""));
+    db_bind_int(s, 10, r->state);
+    db_bind_int(s, 11, r->attempt);
+    db_bind_int(s, 12, r->due_at);
+    bind_time_or_null(s, 13, r->started_at);
+    bind_id_or_null(s, 14, r->owner);
+    bind_id_or_null(s, 15, r->slot);
+    db_bind_text(s, 16, r->address);
+    db_bind_text(s, 17, r->error);
+    db_bind_int(s, 18, r->created_at);
+    db_bind_int(s, 19, r->updated_at);
+    return db_run(s, err);
+}
+
+bool deliveries_hold(struct db *db, struct id environment, struct id id, int attempt, bool *held, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT 1 FROM deliveries WHERE environment_id = ?1 AND id = ?2 AND attempt = ?3 "
+                                       "AND state <> 1 FOR UPDATE", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_id(s, 2, id);
+    db_bind_int(s, 3, attempt);
+    enum db_step step = db_step(s, err);
+    db_reset(s);
+    *held = step == DB_ROW;
+    return step != DB_FAILED;
+}
+
+bool deliveries_remove(struct db *db, struct id environment, struct id id, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "DELETE FROM deliveries WHERE environment_id = ?1 AND id = ?2", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_id(s, 2, id);
+    return db_run(s, err);
+}
+
+bool deliveries_bury(struct db *db, struct id environment, struct id id, struct str error, int64_t now, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "UPDATE deliveries SET state = 1, started_at = NULL, owner = NULL, slot = NULL, error = ?3, "
+                                       "updated_at = ?4 WHERE environment_id = ?1 AND id = ?2", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_id(s, 2, id);
+    db_bind_text(s, 3, error);
+    db_bind_int(s, 4, now);
+    return db_run(s, err);
+}
+
+static int record_compare(const void *a, const void *b)
+{
+    const struct delivery_record *x = a, *y = b;
+    if (x->due_at != y->due_at)
+        return x->due_at < y->due_at ? -1 : 1;
+    return id_cmp(x->id, y->id);
+}
+
+bool deliveries_claim(struct db *db, struct arena *a, int64_t now, struct id owner, int max, struct delivery_record **out,
+                      size_t *n, struct error *err)
+{
+    struct db_stmt *s = db_prepare(
+        db, "UPDATE deliveries SET started_at = ?1, owner = ?2 WHERE (environment_id, id) IN (SELECT d.environment_id, d.id "
+            "FROM deliveries AS d WHERE d.started_at IS NULL AND d.state <> 1 AND d.due_at <= ?1 ORDER BY d.due_at, d.id "
+            "LIMIT ?3 FOR UPDATE SKIP LOCKED) RETURNING " DELIVERY_COLUMNS, err);
+    if (!s)
+        return false;
+    db_bind_int(s, 1, now);
+    db_bind_id(s, 2, owner);
+    db_bind_int(s, 3, max);
+    if (!records_read(s, a, out, n, err))
+        return false;
+    if (*n > 1)
+        qsort(*out, *n, sizeof **out, record_compare);      /* RETURNING has no order */
+    return true;
+}
+
+bool deliveries_adopt(struct db *db, struct arena *a, struct id owner, int64_t real_now, int max, struct delivery_record **out,
+                      size_t *n, struct error *err)
+{
+    struct db_stmt *s = db_prepare(
+        db, "UPDATE deliveries SET owner = ?1 WHERE (environment_id, id) IN (SELECT d.environment_id, d.id FROM deliveries AS d "
+            "WHERE d.started_at IS NOT NULL AND d.owner <> ?1 AND d.owner NOT IN (SELECT nodes.id FROM nodes WHERE lease_until > ?2) "
+            "LIMIT ?3 FOR UPDATE SKIP LOCKED) RETURNING " DELIVERY_COLUMNS, err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, owner);
+    db_bind_int(s, 2, real_now);
+    db_bind_int(s, 3, max);
+    return records_read(s, a, out, n, err);
+}
+
+bool deliveries_defer(struct db *db, struct id environment, struct id id, int attempt, struct id owner, int64_t due_at,
+                      struct id slot, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "UPDATE deliveries SET started_at = NULL, owner = NULL, due_at = ?4, slot = ?5 "
+                                       "WHERE environment_id = ?1 AND id = ?2 AND attempt = ?3 AND owner = ?6 AND state <> 1", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_id(s, 2, id);
+    db_bind_int(s, 3, attempt);
+    db_bind_int(s, 4, due_at);
+    bind_id_or_null(s, 5, slot);
+    db_bind_id(s, 6, owner);
+    return db_run(s, err);
+}
+
+bool deliveries_next_due(struct db *db, int64_t *due, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT due_at FROM deliveries WHERE started_at IS NULL AND state <> 1 ORDER BY due_at "
+                                       "LIMIT 1", err);
+    if (!s)
+        return false;
+    enum db_step step = db_step(s, err);
+    *due = step == DB_ROW ? db_int(s, 0) : INT64_MAX;
+    db_reset(s);
+    return step != DB_FAILED;
+}
+
+/* --- reading and driving again ------------------------------------------------------------------------------- */
+
+#define DELIVERY_MATCHES                                                                                                   \
+    "environment_id = ?1 AND (?2 = -1 OR state = ?2) AND (?3 = -1 OR (state <> 1 AND (started_at IS NOT NULL) = (?3 = 1))) "  \
+    "AND (?4 = -1 OR channel = ?4) AND (?5 = ?6 OR integration_id = ?5) AND (?7 = '' OR provider_id = ?7) "               \
+    "AND updated_at >= ?8 AND updated_at <= ?9 AND id < ?10"
+
+static void bind_query(struct db_stmt *s, struct id environment, const struct delivery_query *q)
+{
+    struct id last;
+    memset(last.b, 0xff, sizeof last.b);
+    db_bind_id(s, 1, environment);
+    db_bind_int(s, 2, q->state);
+    db_bind_int(s, 3, q->under_way);
+    db_bind_int(s, 4, q->channel);
+    db_bind_id(s, 5, q->integration);
+    db_bind_id(s, 6, (struct id){{0}});
+    db_bind_text(s, 7, q->provider_id.n ? q->provider_id : STR(""));
+    db_bind_int(s, 8, q->from);
+    db_bind_int(s, 9, q->to ? q->to : INT64_MAX);
+    db_bind_id(s, 10, id_is_zero(q->after) ? last : q->after);
+    db_bind_int(s, 11, q->limit);
+}
+
+bool deliveries_list(struct db *db, struct arena *a, struct id environment, const struct delivery_query *q,
+                     struct delivery_record **out, size_t *n, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT " DELIVERY_COLUMNS " FROM deliveries WHERE " DELIVERY_MATCHES
+                                       " ORDER BY id DESC LIMIT ?11", err);
+    if (!s)
+        return false;
+    bind_query(s, environment, q);
+    return records_read(s, a, out, n, err);
+}
+
+bool deliveries_find(struct db *db, struct arena *a, struct id environment, struct id id, struct delivery_record *out,
+                     struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT " DELIVERY_COLUMNS " FROM deliveries WHERE environment_id = ?1 AND id = ?2", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_id(s, 2, id);
+    if (!row_one(s, "Delivery not found", err))
+        return false;
+    record_read(s, a, out);
+    db_reset(s);
+    return true;
+}
+
+bool deliveries_redrive(struct db *db, struct id environment, const struct delivery_query *q, int64_t now, int64_t *n,
+                        struct error *err)
+{
+    struct delivery_query dead = *q;
+    struct db_stmt *s = db_prepare(db, "UPDATE deliveries SET state = 2, due_at = ?12, updated_at = ?12 WHERE environment_id = ?1 "
+                                       "AND state = 1 AND id IN (SELECT id FROM deliveries WHERE " DELIVERY_MATCHES
+                                       " ORDER BY id DESC LIMIT ?11 FOR UPDATE SKIP LOCKED)", err);
+    if (!s)
+        return false;
+    dead.state = DELIVERY_DEAD;
+    dead.under_way = -1;
+    bind_query(s, environment, &dead);
+    db_bind_int(s, 12, now);
+    if (!db_run(s, err))
+        return false;
+    *n = db_changes(s);
+    return true;
+}
+
+bool deliveries_redrive_one(struct db *db, struct id environment, struct id id, int64_t now, bool *marked, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "UPDATE deliveries SET state = 2, due_at = ?3, updated_at = ?3 WHERE environment_id = ?1 "
+                                       "AND id = ?2 AND state = 1", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_id(s, 2, id);
+    db_bind_int(s, 3, now);
+    if (!db_run(s, err))
+        return false;
+    *marked = db_changes(s) > 0;
+    return true;
+}
+
+yyjson_mut_val *deliveries_json(yyjson_mut_doc *d, const struct delivery_record *r)
+{
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    const char *status = r->state == DELIVERY_DEAD ? "dead" : r->state == DELIVERY_OPEN && r->started_at ? "sending" : "waiting";
+    json_add_id(d, o, "_id", r->id);
+    json_add_id(d, o, "_environmentId", r->environment);
+    json_add_id(d, o, "_notificationId", r->run);
+    json_add_id(d, o, "_messageId", r->message);
+    json_add_id(d, o, "_integrationId", r->integration);
+    json_add_str(d, o, "status", str_of(status));
+    json_add_str(d, o, "channel", channel_name(r->channel));
+    json_add_str(d, o, "providerId", r->provider_id);
+    json_add_int(d, o, "attempt", r->attempt);
+    if (r->state != DELIVERY_DEAD && !r->started_at)
+        json_add_time(d, o, "nextAttemptAt", r->due_at);
+    if (r->error.n)
+        json_add_str(d, o, "error", r->error);
+    json_add_time(d, o, "createdAt", r->created_at);
+    json_add_time(d, o, "updatedAt", r->updated_at);
+    return o;
+}
+
+/* --- leases -------------------------------------------------------------------------------------------------- */
+
+bool node_renew(struct db *db, struct id node, int64_t lease_until, int64_t forget, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "INSERT INTO nodes (id, lease_until) VALUES (?1, ?2) "
+                                       "ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, node);
+    db_bind_int(s, 2, lease_until);
+    if (!db_run(s, err) || !(s = db_prepare(db, "DELETE FROM nodes WHERE lease_until < ?1", err)))
+        return false;
+    db_bind_int(s, 1, forget);
+    return db_run(s, err);
+}
+
+bool node_leave(struct db *db, struct id node, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "DELETE FROM nodes WHERE id = ?1", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, node);
+    return db_run(s, err);
+}
+
+bool node_count(struct db *db, int64_t real_now, int64_t *n, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM nodes WHERE lease_until > ?1", err);
+    if (!s)
+        return false;
+    db_bind_int(s, 1, real_now);
+    if (!row_one(s, "no count", err))
+        return false;
+    *n = db_int(s, 0);
+    db_reset(s);
+    return true;
+}
