@@ -219,7 +219,8 @@ static void attribute_add(struct arena *a, struct buf *out, struct str tag, cons
         return;
     if (str_eqz(tag, "img") && !html_name_in(name, img_attributes))
         return;
-    if (html_name_in(name, url_attributes) && url_is_bad(a, value))
+    bool inline_image = str_eqz(tag, "img") && str_eqz(name, "src") && str_eq_nocase(str_sub(value, 0, 4), STR("cid:"));
+    if (html_name_in(name, url_attributes) && !inline_image && url_is_bad(a, value))
         return;
     if (str_eqz(name, "srcset") || str_eqz(name, "imagesrcset")) {
         value = srcset_filter(a, value);

@@ -3,8 +3,8 @@
  *
  * Never fails and never recurses: broken markup is repaired or dropped, time is linear in the input, and the result
  * holds only allow-listed elements, no event handlers and no URL with a scheme other than http, https, ftp, mailto, tel.
- * Where ours is stricter than the recordings: the text of <style> cannot hold `</style`, tags nest at most 256 deep
- * (deeper ones become siblings), a tag keeps its first 128 attributes.
+ * Where ours differs from the recordings: images may have cid: sources (parts of the same e-mail), the text of <style>
+ * cannot hold `</style`, tags nest at most 256 deep (deeper ones become siblings), a tag keeps its first 128 attributes.
  */
 #ifndef CONTENT_SANITIZE_H
 #define CONTENT_SANITIZE_H

@@ -26,6 +26,8 @@ struct world {
     int64_t now;
     struct integration integrations[4];
     size_t integrations_n;
+    const struct email_layout *layouts;
+    size_t layouts_n;
     bool outbox;
     int attempts_max;
     struct delivery_policy policy;
@@ -107,7 +109,7 @@ static inline struct machine_facts world_facts(struct world *w, const struct def
         .integrations_n = w->integrations_n, .outbox = w->outbox, .environment_name = STR("Development"),
         .environment_type = STR("dev"), .transaction_id = STR("T"), .payload = payload, .attempts_max = w->attempts_max,
         .preferences = &w->preferences, .workflow_off_is_final = w->workflow_off_is_final, .bridge_url = w->bridge_url,
-        .policy = w->policy, .circuits = w->circuits, .overrides = w->overrides};
+        .layouts = w->layouts, .layouts_n = w->layouts_n, .policy = w->policy, .circuits = w->circuits, .overrides = w->overrides};
 }
 
 static inline struct str world_doc_patch(struct arena *a, struct str doc, struct str patch)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "attacks.h"
 #include "content/email.h"
 
 #define DOC(content) "{\"type\":\"doc\",\"content\":[" content "]}"
@@ -226,6 +227,37 @@ static void translations_come_before_liquid(void **state)
     WITH(html(m), "{{t.x}}<p>plain</p>");
 }
 
+/* Through every door: as body, as HTML block, as payload in texts and addresses, as content of a layout, as preheader. */
+static void attacks_are_inert(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(1 << 16);
+    static const char doc[] = DOC(
+        VARIABLE("payload.x") ",{\"type\":\"htmlCodeBlock\",\"content\":[{\"type\":\"text\",\"text\":\"<p>\"},"
+        "{\"type\":\"variable\",\"attrs\":{\"id\":\"payload.x\"}}]},"
+        "{\"type\":\"button\",\"attrs\":{\"url\":\"payload.x\",\"isUrlVariable\":true,\"text\":\"{{payload.x}}\",\"buttonColor\":\"{{payload.x}}\"}},"
+        "{\"type\":\"image\",\"attrs\":{\"src\":\"payload.x\",\"isSrcVariable\":true,\"externalLink\":\"{{payload.x}}\",\"alt\":\"{{payload.x}}\"}},"
+        "{\"type\":\"paragraph\",\"attrs\":{\"textAlign\":\"{{payload.x}}\"},\"content\":[{\"type\":\"text\",\"text\":\"l\",\"marks\":[{\"type\":\"link\","
+        "\"attrs\":{\"href\":\"{{payload.x}}\"}}]}]},{\"type\":\"linkCard\",\"attrs\":{\"link\":\"{{payload.x}}\",\"image\":\"{{payload.x}}\"}}");
+    struct email_layout layout = {.body = email_body_compile(a, STR("<div title='{{payload.x}}'>{{content}}</div>"))};
+    for (size_t i = 0; i < sizeof attacks / sizeof *attacks; i++)
+        for (int way = 0; way < 3; way++) {
+            struct mail *m = mail(a, way == 1 ? "<p>{{payload.x}}</p><a href=\"{{payload.x}}\">x</a>" : doc);
+            yyjson_mut_doc *d = json_doc(a);
+            yyjson_mut_val *o = yyjson_mut_obj(d);
+            if (!str_is_utf8(str_of(attacks[i])))
+                continue;       /* no JSON can hold it */
+            json_add_str(d, o, "x", str_of(attacks[i]));
+            assert_true(json_parse(a, json_write_mut(a, o), &m->variable.value, NULL));
+            m->in.preheader = str_of(attacks[i]);
+            m->in.layout = way == 2 ? &layout : NULL;
+            html(m);
+            const char *danger = html_danger(a, m->out.html);
+            if (danger)
+                fail_msg("'%s' (%d) became '%.*s', which holds %s", attacks[i], way, STR_ARG(m->out.html), danger);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +267,7 @@ int main(void)
         cmocka_unit_test(layouts_hold_the_content),
         cmocka_unit_test(preheaders_stand_first_and_unseen),
         cmocka_unit_test(large_emails_are_said_to_be),
+        cmocka_unit_test(attacks_are_inert),
         cmocka_unit_test(translations_come_before_liquid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -133,6 +133,63 @@ static void timeline_b_read(void **state)
     timeline_b(true);
 }
 
+/* engine.md §1.9: step override > channel override > the deprecated one > control value; null means none. */
+static void layouts_are_chosen_by_precedence(void **state)
+{
+    (void)state;
+    static const struct { const char *overrides, *control, *content; } rows[] = {
+        {"{}", "", "step"},
+        {"{}", "\"layoutId\":\"a\",", "A step"},
+        {"{}", "\"layoutId\":null,", "step"},
+        {"{\"layoutIdentifier\":\"b\"}", "\"layoutId\":\"a\",", "B step"},
+        {"{\"layoutIdentifier\":\"a\",\"channels\":{\"email\":{\"layoutId\":\"bbbbbbbbbbbbbbbbbbbbbbbb\"}}}", "", "B step"},
+        {"{\"channels\":{\"email\":{\"layoutId\":\"b\"}},\"steps\":{\"mail\":{\"layoutId\":\"a\"}}}", "", "A step"},
+        {"{\"channels\":{\"email\":{\"layoutId\":\"b\"}},\"steps\":{\"mail\":{\"layoutId\":null}}}", "\"layoutId\":\"a\",", "step"},
+        {"{\"steps\":{\"other\":{\"layoutId\":\"b\"}}}", "\"layoutId\":\"a\",", "A step"},
+        {"{}", "\"layoutId\":\"nope\",", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct world *w = world_new(10 + i);
+        struct email_layout layouts[] = {
+            {STR("Lay A"), STR("a"), STR("aaaaaaaaaaaaaaaaaaaaaaaa"), email_body_compile(w->arena, STR("A {{content}}"))},
+            {STR("Lay B"), STR("b"), STR("bbbbbbbbbbbbbbbbbbbbbbbb"), email_body_compile(w->arena, STR("B {{content}}"))}};
+        world_integration(w, CHANNEL_EMAIL, "nodemailer");
+        w->layouts = layouts;
+        w->layouts_n = 2;
+        assert_true(json_parse(w->arena, str_of(rows[i].overrides), &w->overrides, NULL));
+        struct definition *d = world_definition(w, str_fmt(w->arena, "[{\"stepId\":\"mail\",\"type\":\"email\",\"controlValues\":"
+                                                "{%s\"subject\":\"s\",\"body\":\"step\"}}]", rows[i].control).p);
+        size_t run = start(w, d, NULL);
+        struct str lines = timeline(w, &w->runs[run]);
+        if (rows[i].content) {
+            assert_true(str_find(w->messages[0].doc, str_fmt(w->arena, "\"content\":\"%s\"", rows[i].content)) >= 0);
+            assert_int_equal(str_find(lines, STR("J1: Layout selected/Pending\n")) >= 0, rows[i].content[0] != 's');
+        } else {
+            assert_int_equal(w->messages_n, 0);
+            assert_true(str_find(lines, STR("J1: Layout not found /Failed\nJ1: Message content could not be generated/Failed")) >= 0);
+        }
+        done(w, d);
+    }
+}
+
+static void block_bodies_are_rendered_and_large_ones_noted(void **state)
+{
+    (void)state;
+    struct world *w = world_new(30);
+    world_integration(w, CHANNEL_EMAIL, "nodemailer");
+    struct definition *d = world_definition(
+        w, "[{\"stepId\":\"a\",\"type\":\"email\",\"controlValues\":{\"subject\":\"s {{subscriber.firstName}}\",\"body\":"
+           "\"{\\\"type\\\":\\\"doc\\\",\\\"content\\\":[{\\\"type\\\":\\\"paragraph\\\",\\\"content\\\":[{\\\"type\\\":"
+           "\\\"variable\\\",\\\"attrs\\\":{\\\"id\\\":\\\"subscriber.firstName\\\"}}]}]}\"}},"
+           "{\"stepId\":\"b\",\"type\":\"email\",\"controlValues\":{\"subject\":\"s\",\"body\":\"{% for i in (1..50001) %}ab{% endfor %}\"}}]");
+    size_t run = start(w, d, NULL);
+    deliver(w, run, 1, 1, VERDICT_SENT);
+    assert_true(str_find(w->messages[0].doc, STR(">Ada</p>")) >= 0);
+    assert_true(str_find(w->messages[0].doc, STR("\"subject\":\"s Ada\"")) >= 0);
+    assert_true(str_find(timeline(w, &w->runs[run]), STR("J2: E-mail is larger than 100 kB; some mail clients cut it off/Warning\n")) >= 0);
+    done(w, d);
+}
+
 static const char mail_then_inbox[] =
     "[{\"stepId\":\"mail\",\"type\":\"email\",\"controlValues\":{\"subject\":\"s\",\"body\":\"b\"}},"
     "{\"stepId\":\"inapp\",\"type\":\"in_app\",\"controlValues\":{\"body\":\"b\"}}]";
@@ -453,6 +510,8 @@ int main(void)
         cmocka_unit_test(timeline_a_single_in_app),
         cmocka_unit_test(timeline_b_unread),
         cmocka_unit_test(timeline_b_read),
+        cmocka_unit_test(layouts_are_chosen_by_precedence),
+        cmocka_unit_test(block_bodies_are_rendered_and_large_ones_noted),
         cmocka_unit_test(timeline_f_provider_fails_once),
         cmocka_unit_test(timeline_g_three_attempts_then_failover),
         cmocka_unit_test(no_failover_where_it_is_not_wanted),
