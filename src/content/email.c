@@ -36,13 +36,22 @@ bool email_body_is_block(const struct email_body *b)
 
 /* ---- clean-up ---- */
 
+/* The next < with c behind it; NULL: none. (memmem is slow for two bytes.) */
+static const char *tag_find(struct str s, size_t from, char c)
+{
+    for (const char *p; from + 1 < s.n && (p = memchr(s.p + from, '<', s.n - from - 1)); from = (size_t)(p - s.p) + 1)
+        if (p[1] == c)
+            return p;
+    return NULL;
+}
+
 /* `<!DOCTYPE…>` on one line and comments, wherever they are. */
 static struct str without_comments(struct arena *a, struct str s)
 {
     struct buf b = {.arena = a};
     size_t from = 0;
     for (size_t i = 0; i < s.n;) {
-        const char *hit = memmem(s.p + i, s.n - i, "<!", 2);
+        const char *hit = tag_find(s, i, '!');
         if (!hit)
             break;
         size_t at = (size_t)(hit - s.p), end = 0;
@@ -72,7 +81,7 @@ static struct str blank_paragraphs_emptied(struct arena *a, struct str s)
     struct buf b = {.arena = a};
     size_t from = 0;
     for (size_t i = 0; i < s.n;) {
-        const char *hit = memmem(s.p + i, s.n - i, "<p", 2);
+        const char *hit = tag_find(s, i, 'p');
         const char *close = hit ? memchr(hit, '>', s.n - (size_t)(hit - s.p)) : NULL;
         if (!close)
             break;

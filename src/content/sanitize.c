@@ -33,11 +33,11 @@ static const char *const allowed_schemes[] = {"http", "https", "ftp", "mailto", 
 
 static void escape_add(struct buf *out, struct str s, bool in_attribute)
 {
+    static const char *const escapes[256] = {['&'] = "&amp;", ['<'] = "&lt;", ['>'] = "&gt;", ['"'] = "&quot;"};
     size_t from = 0;
     for (size_t i = 0; i < s.n; i++) {
-        const char *as = s.p[i] == '&' ? "&amp;" : s.p[i] == '<' ? "&lt;" : s.p[i] == '>' ? "&gt;" :
-                         s.p[i] == '"' && in_attribute ? "&quot;" : NULL;
-        if (!as)
+        const char *as = escapes[(unsigned char)s.p[i]];
+        if (!as || (s.p[i] == '"' && !in_attribute))
             continue;
         buf_add(out, s.p + from, i - from);
         buf_z(out, as);
@@ -206,9 +206,11 @@ static struct str srcset_filter(struct arena *a, struct str s)
 
 static bool name_is_valid(struct str name)
 {
-    for (size_t i = 0; i < name.n; i++)
-        if (!name.p[i] || is_space(name.p[i]) || memchr("/<=>", name.p[i], 4))
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        if (!c || is_space(c) || c == '/' || c == '<' || c == '=' || c == '>')
             return false;
+    }
     return name.n > 0;
 }
 
@@ -263,9 +265,13 @@ static struct str end_tags_repair(struct arena *a, struct str html)
     struct buf out = {.arena = a};
     size_t from = 0;
     for (size_t i = 0; i + 2 < html.n;) {
-        const char *hit = memmem(html.p + i, html.n - i, "</", 2);
+        const char *hit = memchr(html.p + i, '<', html.n - i - 2);
         if (!hit)
             break;
+        if (hit[1] != '/') {
+            i = (size_t)(hit - html.p) + 1;
+            continue;
+        }
         size_t name = (size_t)(hit - html.p) + 2, end = name;
         while (end < html.n && (is_alpha(html.p[end]) || (end > name && is_digit(html.p[end]))))
             end++;

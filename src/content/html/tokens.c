@@ -72,9 +72,14 @@ static const struct {
 
 bool html_name_in(struct str s, const char *const *list)
 {
-    for (; *list; list++)
-        if (str_eqz(s, *list))
+    for (; *list; list++) {
+        const char *name = *list;
+        size_t i = 0;
+        while (i < s.n && name[i] && name[i] == s.p[i])
+            i++;
+        if (i == s.n && !name[i])
             return true;
+    }
     return false;
 }
 
