@@ -217,7 +217,7 @@ static bool update_apply(struct api_write *w, struct db *db, struct error *err)
 
 static bool delete_apply(struct api_write *w, struct db *db, struct error *err)
 {
-    return environment_delete(db, ((struct environment_write *)w)->row.id, err);
+    return environment_delete(db, ((struct environment_write *)w)->row.id, app_now(w->rq), err);
 }
 
 static void write_reply(struct api_write *w)
@@ -308,6 +308,7 @@ static void handle_delete(struct request *rq)
 {
     struct environment_write *x = write_new(rq, delete_apply);
     x->w.reply = delete_reply;
+    x->w.flags |= WRITE_REMOVAL;
     if (!load_own(rq, &x->row))
         return;
     if (is_protected(x->row.name))

@@ -2,6 +2,7 @@
 #include "model/environment.h"
 
 #include "base/json.h"
+#include "model/removal.h"
 #include "model/row.h"
 
 #define ENVIRONMENT_COLUMNS \
@@ -55,7 +56,7 @@ bool environment_update(struct db *db, const struct environment *e, struct error
     return db_run(s, err);
 }
 
-bool environment_delete(struct db *db, struct id id, struct error *err)
+bool environment_delete(struct db *db, struct id id, int64_t now, struct error *err)
 {
     static const char *const sql[] = {"DELETE FROM api_keys WHERE environment_id = ?1",
                                       "DELETE FROM integrations WHERE environment_id = ?1",
@@ -68,7 +69,7 @@ bool environment_delete(struct db *db, struct id id, struct error *err)
         if (!db_run(s, err))
             return false;
     }
-    return true;
+    return removal_begin(db, id, REMOVAL_ENVIRONMENT, id, now, err);
 }
 
 bool environment_find(struct db *db, struct arena *a, struct id id, struct environment *out, struct error *err)

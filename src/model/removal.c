@@ -14,6 +14,9 @@ struct part {
     const char *sql;
 };
 
+/* The next things of an environment, as they lie in its table. */
+#define FIRST_OF(table) "(SELECT id FROM " table " WHERE environment_id = ?1 ORDER BY id LIMIT ?2)"
+
 /* In order: a run's messages and work go before the run by which they are found. */
 static const struct part parts[] = {
     {REMOVAL_TOPIC, ALONG, "DELETE FROM preferences WHERE subscription_id IN "
@@ -29,6 +32,33 @@ static const struct part parts[] = {
     {REMOVAL_SUBSCRIBER, CHUNK, "DELETE FROM topic_subscriptions WHERE subscriber_id = ?1 AND id IN "
                                 "(SELECT id FROM topic_subscriptions WHERE subscriber_id = ?1 ORDER BY id LIMIT ?2)"},
     {REMOVAL_SUBSCRIBER, WHOLE, "DELETE FROM preferences WHERE subscriber_id = ?1"},
+    /* An environment: what is found by its runs, events and subscribers goes along with these. */
+    {REMOVAL_ENVIRONMENT, ALONG, "DELETE FROM queue WHERE ref IN " FIRST_OF("runs")},
+    {REMOVAL_ENVIRONMENT, ALONG, "DELETE FROM digest_events WHERE run_id IN " FIRST_OF("runs")},
+    {REMOVAL_ENVIRONMENT, CHUNK, "DELETE FROM runs WHERE environment_id = ?1 AND id IN " FIRST_OF("runs")},
+    {REMOVAL_ENVIRONMENT, CHUNK, "DELETE FROM messages WHERE environment_id = ?1 AND id IN " FIRST_OF("messages")},
+    {REMOVAL_ENVIRONMENT, ALONG, "DELETE FROM queue WHERE ref IN " FIRST_OF("events")},
+    {REMOVAL_ENVIRONMENT, ALONG, "DELETE FROM fanouts WHERE event_id IN " FIRST_OF("events")},
+    {REMOVAL_ENVIRONMENT, ALONG, "DELETE FROM fanout_chunks WHERE event_id IN " FIRST_OF("events")},
+    {REMOVAL_ENVIRONMENT, ALONG, "DELETE FROM fanout_refusals WHERE event_id IN " FIRST_OF("events")},
+    {REMOVAL_ENVIRONMENT, CHUNK, "DELETE FROM events WHERE environment_id = ?1 AND id IN " FIRST_OF("events")},
+    {REMOVAL_ENVIRONMENT, CHUNK, "DELETE FROM outbox WHERE environment_id = ?1 AND id IN " FIRST_OF("outbox")},
+    {REMOVAL_ENVIRONMENT, CHUNK, "DELETE FROM topic_subscriptions WHERE environment_id = ?1 AND id IN " FIRST_OF("topic_subscriptions")},
+    {REMOVAL_ENVIRONMENT, CHUNK, "DELETE FROM topics WHERE environment_id = ?1 AND id IN " FIRST_OF("topics")},
+    {REMOVAL_ENVIRONMENT, ALONG, "DELETE FROM preferences WHERE subscriber_id IN " FIRST_OF("subscribers")},
+    {REMOVAL_ENVIRONMENT, ALONG, "DELETE FROM digest_groups WHERE subscriber_id IN " FIRST_OF("subscribers")},
+    {REMOVAL_ENVIRONMENT, ALONG, "DELETE FROM throttle_windows WHERE subscriber_id IN " FIRST_OF("subscribers")},
+    {REMOVAL_ENVIRONMENT, CHUNK, "DELETE FROM subscribers WHERE environment_id = ?1 AND id IN " FIRST_OF("subscribers")},
+    {REMOVAL_ENVIRONMENT, CHUNK, "DELETE FROM contexts WHERE environment_id = ?1 AND id IN " FIRST_OF("contexts")},
+    {REMOVAL_ENVIRONMENT, CHUNK, "DELETE FROM channel_connections WHERE environment_id = ?1 AND id IN " FIRST_OF("channel_connections")},
+    {REMOVAL_ENVIRONMENT, CHUNK, "DELETE FROM channel_endpoints WHERE environment_id = ?1 AND id IN " FIRST_OF("channel_endpoints")},
+    {REMOVAL_ENVIRONMENT, CHUNK, "DELETE FROM tenants WHERE environment_id = ?1 AND id IN " FIRST_OF("tenants")},
+    {REMOVAL_ENVIRONMENT, CHUNK, "DELETE FROM workflow_overrides WHERE environment_id = ?1 AND id IN " FIRST_OF("workflow_overrides")},
+    {REMOVAL_ENVIRONMENT, ALONG, "DELETE FROM workflow_versions WHERE workflow_id IN " FIRST_OF("workflows")},
+    {REMOVAL_ENVIRONMENT, CHUNK, "DELETE FROM workflows WHERE environment_id = ?1 AND id IN " FIRST_OF("workflows")},
+    {REMOVAL_ENVIRONMENT, WHOLE, "DELETE FROM layouts WHERE environment_id = ?1"},
+    {REMOVAL_ENVIRONMENT, WHOLE, "DELETE FROM translations WHERE environment_id = ?1"},
+    {REMOVAL_ENVIRONMENT, WHOLE, "DELETE FROM environment_variable_values WHERE environment_id = ?1"},
 };
 
 static bool chunk_remove(struct db *db, enum removal_kind kind, struct id ref, bool *more, struct error *err)
