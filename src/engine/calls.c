@@ -26,7 +26,7 @@ void call_result(struct machine *m, const struct machine_input *in)
     enum outcome o = x->answered(m, in->job, machine_step(m, in->job), &in->call);
     if (o != OUTCOME_WAITING)
         j->call = STR_NULL;
-    if (machine_settle(m, in->job, o))
+    if (machine_settle(m, in->job, o) && !m->run->chain_ended)      /* canceled meanwhile: nothing follows */
         machine_continue(m, in->job);
 }
 

@@ -229,7 +229,7 @@ static void on_timer(struct machine *m, const struct machine_input *in)
     if (in->job <= 0 || in->job >= m->run->jobs_n)
         return;
     struct run_job *j = &m->run->jobs[in->job];
-    if ((j->type != STEP_DELAY && j->type != STEP_DIGEST) || j->status != JOB_DELAYED)
+    if ((j->type != STEP_DELAY && j->type != STEP_DIGEST) || j->status != JOB_DELAYED || in->attempt != j->extensions)
         return;
     if (gates_extend(m, in->job)) {
         machine_job_set(m, in->job, JOB_DELAYED);

@@ -64,7 +64,7 @@ struct machine_facts {
 
 enum machine_input_kind {
     INPUT_START,                                /* a new run */
-    INPUT_TIMER,                                /* job: its delay is over */
+    INPUT_TIMER,                                /* job, attempt (times that it was put off): its delay is over */
     INPUT_DELIVERY,                             /* job, target, attempt: what became of it */
     INPUT_CALL,                                 /* job, attempt, call: what was answered */
     INPUT_CANCEL,                               /* whatever is not in flight (engine.md §2.9) */

@@ -547,7 +547,7 @@ static void plan_advance(struct worker *w, struct work *work, const struct machi
 void plan_due(struct worker *w, struct work *work)
 {
     if (work->item.kind == QUEUE_TIMER) {
-        struct machine_input in = {.kind = INPUT_TIMER, .job = work->item.job};
+        struct machine_input in = {.kind = INPUT_TIMER, .job = work->item.job, .attempt = work->item.attempt};
         plan_advance(w, work, &in);
     } else if (work->item.kind == QUEUE_DELIVERY) {
         attempt_delivery(w, work);

@@ -35,13 +35,18 @@ static struct definition *random_definition(struct world *w, struct chance *c)
         const char *body = bodies[roll(c, percent(c, 10) ? 5 : 3)];
         if (i)
             buf_char(&b, ',');
-        switch (roll(c, 4)) {
+        switch (roll(c, 5)) {
+        case 4:
+            buf_fmt(&b, "{\"stepId\":\"s%d\",\"type\":\"%s\",\"controlValues\":{\"url\":\"https://x.test/{{payload.n}}\","
+                        "\"continueOnFailure\":%s}}", i, percent(c, 50) ? "custom" : "http_request", percent(c, 50) ? "true" : "false");
+            break;
         case 0:
             buf_fmt(&b, "{\"stepId\":\"s%d\",\"type\":\"in_app\",\"controlValues\":{\"body\":\"%s\"}}", i, body);
             break;
         case 1:
-            buf_fmt(&b, "{\"stepId\":\"s%d\",\"type\":\"delay\",\"controlValues\":{\"amount\":%d,\"unit\":\"%s\"}}", i,
-                    (int)roll(c, 4) ? 1 + (int)roll(c, 90) : 0, roll(c, 2) ? "minutes" : "days");
+            buf_fmt(&b, "{\"stepId\":\"s%d\",\"type\":\"delay\",\"controlValues\":{\"amount\":%d,\"unit\":\"%s\","
+                        "\"extendToSchedule\":%s}}", i,
+                    (int)roll(c, 4) ? 1 + (int)roll(c, 90) : 0, roll(c, 2) ? "minutes" : "days", roll(c, 2) ? "true" : "false");
             break;
         default:
             buf_fmt(&b, "{\"stepId\":\"s%d\",\"type\":\"email\",\"shouldStopOnFail\":%s,\"controlValues\":{\"subject\":\"s\","
@@ -51,6 +56,21 @@ static struct definition *random_definition(struct world *w, struct chance *c)
     }
     buf_char(&b, ']');
     return world_definition(w, buf_finish(&b).p);
+}
+
+/* A person in some zone, who may be reached at some hours only, and may have switched e-mail off. */
+static void random_preferences(struct world *w, struct chance *c)
+{
+    static const char *const zones[] = {"", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Nowhere"};
+    const char *day = roll(c, 2) ? "{\"isEnabled\":true,\"hours\":[{\"start\":\"09:00 AM\",\"end\":\"05:00 PM\"}]}"
+                                 : "{\"isEnabled\":true,\"hours\":[{\"start\":\"10:00 PM\",\"end\":\"02:30 AM\"}]}";
+    w->preferences.global = preference_blank();
+    w->preferences.workflow = preference_blank();
+    w->preferences.found = PREFERENCE_GLOBAL | PREFERENCE_WORKFLOW;
+    w->subscriber.field[SUBSCRIBER_TIMEZONE] = str_of(zones[roll(c, 5)]);
+    if (percent(c, 50))
+        w->preferences.global.schedule = str_fmt(w->arena, "{\"isEnabled\":true,\"weeklySchedule\":{\"monday\":%s,\"thursday\":%s}}", day, day);
+    w->preferences.workflow.channel[CHANNEL_EMAIL] = (enum choice)((int)roll(c, 3) - 1);
 }
 
 static void violated(struct world *w, const char *what)
@@ -76,7 +96,8 @@ static void trigger(struct world *w, struct chance *c, struct definition **defin
 
 static struct machine_input result_of(struct chance *c, const struct queue_item *q)
 {
-    struct machine_input in = {.kind = q->kind == QUEUE_TIMER ? INPUT_TIMER : INPUT_DELIVERY, .job = q->job, .target = q->target, .attempt = q->attempt};
+    enum machine_input_kind kind = q->kind == QUEUE_TIMER ? INPUT_TIMER : q->kind == QUEUE_CALL ? INPUT_CALL : INPUT_DELIVERY;
+    struct machine_input in = {.kind = kind, .job = q->job, .target = q->target, .attempt = q->attempt};
     unsigned x = (unsigned)roll(c, 100);
     in.verdict = x < 60 ? VERDICT_SENT : x < 90 ? VERDICT_RETRY : VERDICT_FAILED;
     if (in.verdict == VERDICT_SENT)
@@ -84,6 +105,9 @@ static struct machine_input result_of(struct chance *c, const struct queue_item 
     else
         in.error = STR("fault");
     in.retry_after_ms = percent(c, 10) ? 1000000 : 0;
+    in.call = (struct call_answer){.end = x < 80 ? CALL_ANSWERED : x < 90 ? CALL_TIMED_OUT : CALL_REFUSED,
+                                   .status = x < 60 ? 200 : x < 80 ? 503 : 0, .body = x < 50 ? STR("{\"outputs\":{\"a\":1}}") : STR("x"),
+                                   .error = x < 60 ? STR_NULL : STR("fault")};
     return in;
 }
 
@@ -183,6 +207,8 @@ static const char *simulate(uint64_t seed)
     struct definition *definitions[4];
     w->attempts_max = 1 + (int)roll(&c, 4);
     w->outbox = percent(&c, 20);
+    w->bridge_url = percent(&c, 70) ? STR("https://app.test/api/novu") : STR_NULL;
+    random_preferences(w, &c);
     world_integration(w, CHANNEL_IN_APP, "novu");
     if (percent(&c, 90))
         world_integration(w, CHANNEL_EMAIL, percent(&c, 20) ? "novu-email" : "nodemailer");

@@ -167,7 +167,7 @@ enum outcome custom_answered(struct machine *m, int job, const struct step_defin
     struct run_job *j = &m->run->jobs[job];
     yyjson_val *body = NULL, *outputs;
     (void)s;
-    if (worth_again(answer) && j->attempts < BRIDGE_ATTEMPTS)
+    if (worth_again(answer) && j->attempts < BRIDGE_ATTEMPTS && !m->run->chain_ended)
         return call_again(m, job, 500ll << j->attempts);        /* 1, 2, 4 s */
     bool good = answer->end == CALL_ANSWERED && answer->status >= 200 && answer->status <= 299;
     if (!str_is_utf8(answer->body) || !json_parse(a, answer->body, &body, NULL))

@@ -444,6 +444,22 @@ static void a_bridge_is_tried_four_times(void **state)
     end(w);
 }
 
+static void after_a_cancel_a_call_ends_and_nothing_follows(void **state)
+{
+    (void)state;
+    static const int statuses[] = {200, 503};
+    for (int i = 0; i < 2; i++) {
+        struct world *w = world_sms();
+        w->bridge_url = STR("https://app.test/api/novu");
+        size_t run = start(w, CUSTOM, "{}");
+        input(w, run, &(struct machine_input){.kind = INPUT_CANCEL});
+        answer(w, run, 1, CALL_ANSWERED, statuses[i], "{\"outputs\":{}}");
+        assert_has(w, run, i ? "completed failed canceled | completed" : "completed completed canceled | completed");
+        assert_int_equal(w->outbox_n, 0);
+        end(w);
+    }
+}
+
 static void bridge_answers(void **state)
 {
     (void)state;
@@ -486,6 +502,7 @@ int main(void)
         cmocka_unit_test(a_long_answer_is_cut_in_the_log),
         cmocka_unit_test(what_cannot_be_sent_fails_the_step),
         cmocka_unit_test(a_bridge_is_tried_four_times),
+        cmocka_unit_test(after_a_cancel_a_call_ends_and_nothing_follows),
         cmocka_unit_test(bridge_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
