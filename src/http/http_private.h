@@ -73,7 +73,7 @@ struct mailbox {
     int wake;                           /* eventfd */
     bool closed;                        /* the loop is gone */
     int held;                           /* once closed: requests that are still with handlers */
-    void (*answered)(void *app, struct request *rq, int status, struct str body);
+    bool (*answering)(void *app, struct request *rq, int status, struct str body);
     pthread_t thread;
 };
 
@@ -87,6 +87,8 @@ struct exchange {
     enum stage stage;                   /* these five: loop thread only */
     enum holder holder;
     bool in_handler, ready, suspended;
+    bool hold, held;                    /* an answer is to be kept; is kept */
+    struct answer_header **before_hold; /* where the headers of a kept answer begin */
     bool no_store, head, close, has_length, chunked, expects_continue, drop, asks_upgrade;
     int slot;                           /* of the router; -1: a method without routes */
     int loop_index;

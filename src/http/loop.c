@@ -271,7 +271,7 @@ static struct mailbox *mailbox_new(struct server *s)
     struct mailbox *m = calloc(1, sizeof *m);
     if (!m)
         abort();
-    m->answered = s->c.answered;
+    m->answering = s->c.answering;
     pthread_mutex_init(&m->lock, NULL);
     m->last = &m->first;
     m->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -17,14 +17,61 @@ static struct exchange *claim(struct request *rq)
 }
 
 /* Hands the answer over. In the handler itself the loop picks it up when the handler returns. */
-static void finish(struct exchange *x)
+static void hand_over(struct exchange *x)
 {
-    if (x->mailbox->answered)
-        x->mailbox->answered(x->rq.app, &x->rq, x->status, x->answer);
     if (pthread_equal(x->mailbox->thread, pthread_self()) && x->in_handler)
         x->ready = true;
     else
         mailbox_put(x);
+}
+
+static void finish(struct exchange *x)
+{
+    if (x->hold)
+        x->held = true;
+    else if (!x->mailbox->answering || x->mailbox->answering(x->rq.app, &x->rq, x->status, x->answer))
+        hand_over(x);
+}
+
+void reply_drop(struct request *rq)
+{
+    struct exchange *x = exchange_of(rq);
+    if (!x->hold)
+        return;
+    x->hold = x->held = false;
+    x->last_header = x->before_hold;
+    *x->last_header = NULL;
+    x->status = 0;
+    x->answer = STR_NULL;
+    x->content_type = NULL;
+    x->error_id[0] = x->why[0] = 0;
+    atomic_flag_clear(&x->answered);
+}
+
+void reply_hold(struct request *rq)
+{
+    struct exchange *x = exchange_of(rq);
+    reply_drop(rq);
+    x->hold = true;
+    x->before_hold = x->last_header;
+}
+
+bool reply_held(const struct request *rq, int *status, const char **content_type, struct str *body)
+{
+    const struct exchange *x = (const struct exchange *)rq;
+    if (!x->held)
+        return false;
+    *status = x->status;
+    *content_type = x->content_type;
+    *body = x->answer;
+    return true;
+}
+
+void reply_send(struct request *rq)
+{
+    struct exchange *x = exchange_of(rq);
+    x->hold = x->held = false;
+    hand_over(x);
 }
 
 void answer_header(struct exchange *x, const char *name, struct str value)

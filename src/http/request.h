@@ -4,6 +4,9 @@
  * thread (the connection is suspended meanwhile and costs no thread). Everything the request owns lives in
  * rq->arena and dies after the answer was sent; after a reply_ call made from another thread rq must not be
  * touched. Until then the arena belongs to whoever holds the request.
+ *
+ * An answer may be held: between reply_hold and reply_send the reply_ functions only put it together, so that it can
+ * be stored in the commit of the work that it is about (rest-api.md §5).
  */
 #ifndef HTTP_REQUEST_H
 #define HTTP_REQUEST_H
@@ -33,7 +36,7 @@ struct request {
     struct str body;                         /* complete, within the limit */
     yyjson_val *json;                        /* parsed body, NULL when empty; an object or array */
     char id[32];                             /* "req_<24 hex>" */
-    void *note;                              /* from the before hook to the answered hook */
+    void *note;                              /* from the before hook to the answering hook */
 };
 
 struct str request_param(struct request *rq, const char *name);        /* path parameter, percent-decoded */
@@ -57,6 +60,16 @@ void reply_empty(struct request *rq, int status);
 void reply_error(struct request *rq, const struct error *err);
 /* 422 with the messages of failed field checks ("name must be a string"). */
 void reply_validation(struct request *rq, const struct str *messages, size_t n);
+/* From here on an answer is kept. One that was kept before is forgotten with its headers, so that work which runs again
+ * can answer again. */
+void reply_hold(struct request *rq);
+/* The answer that is kept; false: there is none. *content_type is NULL without a body. */
+bool reply_held(const struct request *rq, int *status, const char **content_type, struct str *body);
+/* Forgets what is kept; the next answer is sent. */
+void reply_drop(struct request *rq);
+/* Sends what is kept, or what the answering hook has taken. The hook is not called (again). */
+void reply_send(struct request *rq);
+
 /* Completes the WebSocket handshake; then calls taken on the server's loop thread with a socket of its own
  * (non-blocking, the callee closes it) and the bytes that had already been read, or with fd -1 when the client
  * was gone first, so that arg can be released. Never for non-upgrades. */

@@ -37,8 +37,9 @@ struct server_config {
     /* false: refuse with 503 and Retry-After (overload); asked before the body is read. May be NULL. */
     bool (*accepting)(void *app);
     /* Called with every answer of a request that passed authentication, before it is sent, on the thread that
-     * answers (request log, idempotency). body lives as long as rq->arena. May be NULL. */
-    void (*answered)(void *app, struct request *rq, int status, struct str body);
+     * answers (request log, idempotency). body lives as long as rq->arena. false: the application has taken the
+     * answer and sends it later, from any thread, with reply_send. May be NULL. */
+    bool (*answering)(void *app, struct request *rq, int status, struct str body);
 };
 
 struct server *server_start(const struct server_config *c, struct error *err);

@@ -190,7 +190,34 @@ static void handle_socket(struct request *rq)
     reply_error(rq, &err);
 }
 
+/* Answers twice into memory, as work does that runs again, and sends the second. */
+static void handle_held(struct request *rq)
+{
+    const char *type;
+    struct str body;
+    struct error err;
+    int status;
+    error_set(&err, ERROR_INTERNAL, "the first try failed");
+    reply_hold(rq);
+    if (reply_held(rq, &status, &type, &body))
+        abort();
+    reply_header(rq, "X-Try", STR("1"));
+    reply_error(rq, &err);
+    reply_hold(rq);
+    reply_header(rq, "X-Try", STR("2"));
+    reply_json_text(rq, 202, STR("{\"try\":2}"));
+    if (!reply_held(rq, &status, &type, &body) || status != 202 || !str_eqz(body, "{\"data\":{\"try\":2}}"))
+        abort();
+    if (str_eqz(request_query(rq, "drop"), "1")) {
+        reply_drop(rq);
+        reply_empty(rq, 204);
+    } else {
+        reply_send(rq);
+    }
+}
+
 static const struct route routes[] = {
+    {HTTP_POST, "/held", .operation = "held", .status = 201, .handle = handle_held},
     {HTTP_GET, "/hello/{name}", .operation = "hello", .auth = AUTH_PUBLIC, .status = 200, .handle = handle_hello},
     {HTTP_POST, "/echo", .operation = "echo", .status = 201, .body_max = 100000, .envelope = ENVELOPE_NONE, .handle = handle_echo},
     {HTTP_POST, "/raw", .operation = "raw", .status = 200, .flags = ROUTE_RAW_BODY, .handle = handle_raw},
@@ -233,13 +260,25 @@ static bool accepting(void *app)
     return !f.refuse;
 }
 
-static void answered(void *app, struct request *rq, int status, struct str body)
+static void *send_run(void *rq)
+{
+    reply_send(rq);
+    return NULL;
+}
+
+/* Answers that the application takes are sent by another thread, as after a commit. */
+static bool answering(void *app, struct request *rq, int status, struct str body)
 {
     (void)app;
-    (void)rq;
     (void)status;
     (void)body;
     f.answered++;
+    if (!request_header(rq, "x-take").p)
+        return true;
+    pthread_t thread;
+    pthread_create(&thread, NULL, send_run, rq);
+    pthread_detach(thread);
+    return false;
 }
 
 static struct server *server_with(struct server_config c)
@@ -257,7 +296,7 @@ static struct server *server_with(struct server_config c)
     c.authenticate = authenticate;
     c.before = before;
     c.accepting = accepting;
-    c.answered = answered;
+    c.answering = answering;
     struct server *s = server_start(&c, &err);
     if (!s)
         fail_msg("%s", err.message);

@@ -226,6 +226,30 @@ static void before_may_answer(void **state)
     client_close(c);
 }
 
+static void answers_can_be_held_and_taken(void **state)
+{
+    struct client *c = client_to(f.server);
+    struct reply r;
+    char v[512];
+    (void)state;
+    int hooks = f.answered;
+    post(c, "/held", NULL, "", &r);
+    assert_int_equal(r.status, 202);
+    assert_body(&r, "{\"data\":{\"try\":2}}");
+    assert_string_equal(header(&r, "X-Try", v), "2");
+    assert_null(strstr(r.head, "X-Try: 1"));
+    assert_int_equal(f.answered, hooks);            /* who holds an answer knows of it */
+    post(c, "/held?drop=1", NULL, "", &r);
+    assert_int_equal(r.status, 204);
+    assert_null(header(&r, "X-Try", v));
+    assert_int_equal(f.answered, hooks + 1);
+    for (int i = 0; i < 50; i++) {
+        ask(c, "GET /hello/you HTTP/1.1\r\nHost: x\r\nX-Take: 1\r\n\r\n", &r);
+        assert_body(&r, "{\"data\":{\"hello\":\"you\"}}");
+    }
+    client_close(c);
+}
+
 static void large_bodies_are_refused_early(void **state)
 {
     struct client *c = client_to(f.server);
@@ -370,6 +394,7 @@ int main(void)
         cmocka_unit_test(cross_origin_rules),
         cmocka_unit_test(authentication_comes_before_the_body),
         cmocka_unit_test(before_may_answer),
+        cmocka_unit_test(answers_can_be_held_and_taken),
         cmocka_unit_test(large_bodies_are_refused_early),
         cmocka_unit_test(chunked_bodies_stop_at_the_limit),
         cmocka_unit_test(large_bodies_within_the_limit_arrive),
