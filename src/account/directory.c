@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "model/environment_variable.h"
 
 enum { SHARED_MAX_AGE_MS = 1000, ENTRIES = 4096 };
@@ -51,6 +52,16 @@ static void key_destroy(struct cached *c)
     free(c);
 }
 
+static void rates_read(struct arena *a, struct str settings, int rate[3])
+{
+    static const char *const names[] = {"trigger", "configuration", "global"};
+    yyjson_val *v;
+    if (str_find(settings, STR("apiRateLimits")) < 0 || !json_parse(a, settings, &v, NULL))
+        return;
+    for (int i = 0; i < 3; i++)
+        rate[i] = (int)json_get_int(json_get(v, "apiRateLimits"), names[i], 0);
+}
+
 struct key_view *directory_key(struct directory *d, struct db *db, struct str secret, struct error *err)
 {
     /* The cache is keyed by the hash: secrets themselves are not kept in memory. */
@@ -73,6 +84,7 @@ struct key_view *directory_key(struct directory *d, struct db *db, struct str se
     v->organization = e.organization;
     v->environment = e.id;
     v->user = found.user;
+    rates_read(a, e.settings, v->rate);
     cache_put(d->keys, key, &v->head, epoch);
     return v;
 }

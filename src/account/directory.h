@@ -30,6 +30,7 @@ struct environment_view {
 struct key_view {
     struct cached head;
     struct id organization, environment, user;
+    int rate[3];                    /* settings.apiRateLimits: requests a second by category; 0: not set */
 };
 
 struct directory *directory_create(bool shared_store);      /* shared_store: other nodes write to it too */

@@ -4,39 +4,73 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "api/gate.h"
+#include "api/idempotency.h"
+
 struct db *app_db(struct request *rq)
 {
     return app_of(rq)->loop_db[server_loop_of(rq)];
 }
 
+static bool is_kept(const struct api_write *w)
+{
+    return gate_idempotent(w->rq) && !(w->flags & WRITE_CHAIN);
+}
+
+/* The answer becomes part of the commit (rest-api.md §5). */
+static bool keyed_apply(struct api_write *w, struct idempotent *k, struct db *db, struct error *err)
+{
+    if (!w->apply(w, db, err))
+        return false;
+    reply_hold(w->rq);
+    w->reply(w);
+    return idempotency_store(w->rq, k, db, err);
+}
+
 static bool write_apply(struct write_task *t, struct db *db, struct error *err)
 {
     struct api_write *w = (struct api_write *)t;
-    return w->apply(w, db, err);
+    return is_kept(w) ? keyed_apply(w, gate_idempotent(w->rq), db, err) : w->apply(w, db, err);
 }
 
 static void write_failed(struct api_write *w, const struct error *err)
 {
+    struct idempotent *k = gate_idempotent(w->rq);
     if (w->failed)
         w->failed(w);
-    reply_error(w->rq, err);
+    reply_drop(w->rq);
+    if (!k || !idempotency_lost(w->rq, k))
+        reply_error(w->rq, err);
 }
 
-static void write_done(struct write_task *t, const struct error *err)
+static void write_tell(struct api_write *w)
 {
-    struct api_write *w = (struct api_write *)t;
     struct app *app = app_of(w->rq);
-    if (err) {
-        write_failed(w, err);
-        return;
-    }
     if (w->flags & WRITE_DIRECTORY)
         directory_changed(app->directory);
     if (w->flags & WRITE_DEFINITIONS)
         definitions_changed(app->definitions);
     if (w->flags & WRITE_REMOVAL)
         removals_kick(&app->removals);
-    w->reply(w);
+    if (w->committed)
+        w->committed(w);
+}
+
+static void write_done(struct write_task *t, const struct error *err)
+{
+    struct api_write *w = (struct api_write *)t;
+    struct request *rq = w->rq;
+    if (err) {
+        write_failed(w, err);
+        return;
+    }
+    write_tell(w);
+    if (!is_kept(w)) {
+        w->reply(w);
+    } else {
+        gate_end(rq);
+        reply_send(rq);
+    }
 }
 
 void api_write(struct request *rq, struct api_write *w)

@@ -8,6 +8,7 @@
 
 #include "account/directory.h"
 #include "api/removals.h"
+#include "api/sweep.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/metrics.h"
@@ -19,7 +20,10 @@
 #include "realtime/hub.h"
 
 struct demo;
+struct idempotency;
 struct outbox_waits;
+struct rate_limiter;
+struct request_log;
 
 struct app {
     struct clock clock;
@@ -31,6 +35,10 @@ struct app {
     struct metrics *metrics;
     struct writer *writer;
     struct removals removals;
+    struct sweep sweep;
+    struct idempotency *idempotency;
+    struct rate_limiter *rates;
+    struct request_log *request_log;
     struct directory *directory;
     struct definitions *definitions;
     struct dispatcher *dispatcher;
@@ -79,7 +87,9 @@ extern const struct route_table app_tables[];
 enum write_flag {
     WRITE_DIRECTORY = 1,        /* environments, keys or integrations change */
     WRITE_DEFINITIONS = 2,      /* workflows change */
-    WRITE_REMOVAL = 4           /* something large may have been deleted */
+    WRITE_REMOVAL = 4,          /* something large may have been deleted */
+    WRITE_CHAIN = 8             /* reply may go on with another api_write: it always runs after the commit, and the last
+                                   answer is stored for the key by itself */
 };
 
 /* A write on behalf of a request, allocated in rq->arena (usually inside a bigger struct). */
@@ -89,8 +99,12 @@ struct api_write {
     unsigned flags;
     /* As write_task.apply: only SQL, may run more than once. */
     bool (*apply)(struct api_write *w, struct db *db, struct error *err);
-    /* After the commit: answers the request. On the writer's thread: the loop's connection is not to be used. */
+    /* Answers the request. On the writer's thread: the loop's connection is not to be used. When the answer is kept for an
+     * Idempotency-Key this runs inside of the transaction, as apply does and perhaps as often; else after the commit. So
+     * it must only answer, from what apply left. */
     void (*reply)(struct api_write *w);
+    /* After the commit, before the answer leaves: what others are to hear of it. May be NULL. */
+    void (*committed)(struct api_write *w);
     /* If it was not made: gives back what the arena does not own, before the error is answered. May be NULL. */
     void (*failed)(struct api_write *w);
 };

@@ -12,7 +12,8 @@ static bool key_authenticate(struct app *app, int loop, struct request *rq, stru
     if (!k)
         return err->code == ERROR_NOT_FOUND ? error_http(err, 401, "API Key not found") : false;
     rq->principal = (struct principal){.kind = PRINCIPAL_API_KEY, .organization = k->organization,
-                                       .environment = k->environment, .user = k->user};
+                                       .environment = k->environment, .user = k->user,
+                                       .rate = {k->rate[0], k->rate[1], k->rate[2]}};
     cached_unref(&k->head);
     if (rq->route->auth == AUTH_SESSION)
         return error_http(err, 401, "API endpoint not accessible");

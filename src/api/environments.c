@@ -1,10 +1,11 @@
 /* /v1/environments: those of the organisation (rest-api.md §6.12). */
 #include "account/bootstrap.h"
 #include "api/app.h"
+#include "api/rate_limit.h"
 #include "api/tables.h"
 #include "model/workflow.h"
 
-enum { ENVIRONMENTS_MAX = 10, NAME_MAX_BYTES = 100 };
+enum { ENVIRONMENTS_MAX = 10, NAME_MAX_BYTES = 100, RATE_MAX = RATE_LIMIT_MAX / RATE_WINDOW_MAX_S };
 
 /* What a product's operator may switch for one environment; absent: the first value. `outbox` is a column, since the
  * engine asks for it at every step. */
@@ -50,6 +51,7 @@ static bool add_settings(struct request *rq, yyjson_mut_doc *d, yyjson_mut_val *
     json_add_bool(d, all, "outbox", e->outbox);
     for (size_t i = 0; i < sizeof switches / sizeof *switches; i++)
         json_add_bool(d, all, switches[i].name, json_get_bool(settings, switches[i].name, switches[i].otherwise));
+    json_add_val(d, all, "apiRateLimits", json_get(settings, "apiRateLimits"));
     return true;
 }
 
@@ -138,6 +140,29 @@ static bool is_color(struct str s)
     return true;
 }
 
+/* Requests a second by category, which take the place of the service level's (rest-api.md §4.3); null takes all back. */
+static void read_rates(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *settings, yyjson_val *given)
+{
+    static const char *const categories[] = {"trigger", "configuration", "global"};
+    yyjson_val *rates = json_get(given, "apiRateLimits");
+    if (!rates)
+        return;
+    yyjson_mut_obj_remove_key(settings, "apiRateLimits");
+    if (yyjson_is_null(rates))
+        return;
+    yyjson_mut_val *o = json_add_obj(d, settings, "apiRateLimits");
+    if (!yyjson_is_obj(rates))
+        check_fail(c, "settings.apiRateLimits must be an object");
+    for (size_t i = 0; i < sizeof categories / sizeof *categories; i++) {
+        yyjson_val *v = json_get(rates, categories[i]);
+        if (!v)
+            continue;
+        if (!yyjson_is_int(v) || yyjson_get_sint(v) < 1 || yyjson_get_sint(v) > RATE_MAX)
+            check_fail(c, "settings.apiRateLimits.%s must be an integer number from 1 to %d", categories[i], RATE_MAX);
+        json_add_int(d, o, categories[i], yyjson_get_sint(v));
+    }
+}
+
 static struct str read_name(struct checks *c, bool required)
 {
     struct str name = str_trim(check_string(c, c->rq->json, "name", required));
@@ -175,6 +200,7 @@ static struct str read_settings(struct checks *c, struct str before, bool color_
             yyjson_mut_obj_remove_key(o, switches[i].name);
             json_add_bool(d, o, switches[i].name, on);
         }
+    read_rates(c, d, o, given);
     return json_write_mut(rq->arena, o);
 }
 

@@ -1,44 +1,33 @@
 /* POST /v1/events/trigger, /bulk and /broadcast (rest-api.md §6.1). */
+#include "api/gate.h"
+#include "api/idempotency.h"
 #include "api/tables.h"
 #include "api/trigger.h"
 #include "model/event.h"
 
-static struct str key_of(struct request *rq)
-{
-    return request_header(rq, "Idempotency-Key");
-}
-
-/* rest-api.md §5, 3–6. */
+/* rest-api.md §5, 3–6. Of two calls with one key the second is told to wait (api/idempotency.h), but not by another
+ * process on the same store. */
 static void trigger_done(struct trigger_call *c, const struct error *err)
 {
     struct request *rq = c->rq;
-    struct str key = key_of(rq);
     if (err) {
+        idempotency_event_has_it(rq, false);
         reply_error(rq, err);
         return;
     }
-    if (key.n)
-        reply_header(rq, "Idempotency-Key", key);
     if (c->trigger.result == TRIGGER_OTHER_BODY) {
-        reply_header(rq, "Link", STR("https://docs.novu.co/additional-resources/idempotency"));
-        reply_fail(rq, 422, "Request with key \"%.*s\" is being reused for a different body", STR_ARG(key));
+        idempotency_reply_other_body(rq);
         return;
     }
     if (c->trigger.result == TRIGGER_REPLAY) {
-        reply_header(rq, "Idempotency-Replay", STR("true"));
+        idempotency_mark_replay(rq);
         c->transaction_id = c->trigger.transaction_id;
     }
+    if (c->trigger.result == TRIGGER_TAKEN)
+        idempotency_event_has_it(rq, false);
+    else if (c->status == TRIGGER_PROCESSED)
+        gate_event_accepted(rq);
     reply_json(rq, 0, trigger_json(json_doc(rq->arena), c));
-}
-
-static bool key_is_valid(struct request *rq)
-{
-    struct str key = key_of(rq);
-    if (key.n <= 255)
-        return true;
-    reply_fail(rq, 400, "idempotencyKey \"%.*s\" has exceeded the maximum allowed length of 255 characters",
-               (int)(key.n > 300 ? 300 : key.n), key.p);
-    return false;
 }
 
 static void trigger_handle(struct request *rq, bool broadcast)
@@ -46,13 +35,11 @@ static void trigger_handle(struct request *rq, bool broadcast)
     struct checks checks = checks_begin(rq);
     struct trigger_call *c = ARENA_NEW(rq->arena, struct trigger_call);
     struct error err = {0};
-    if (!key_is_valid(rq))
-        return;
     trigger_check(&checks, rq->json, broadcast);
     if (!checks_done(&checks))
         return;
     *c = (struct trigger_call){.rq = rq, .done = trigger_done, .broadcast = broadcast};
-    if (!trigger_begin(c, rq->json, key_of(rq), &err))
+    if (!trigger_begin(c, rq->json, &err))
         reply_error(rq, &err);
 }
 
@@ -75,6 +62,8 @@ struct bulk {
     struct trigger_call *calls;
     struct error *errors;
     size_t n;
+    struct arena *answers;              /* of the engine: only the writer's thread touches it until all are there */
+    bool other_body;
     _Atomic size_t open;
 };
 
@@ -98,11 +87,15 @@ static void bulk_item_done(struct bulk *b)
 {
     if (atomic_fetch_sub(&b->open, 1) != 1)
         return;
+    struct arena *answers ARENA_SCOPED = b->answers;
     yyjson_mut_doc *d = json_doc(b->rq->arena);
     yyjson_mut_val *list = yyjson_mut_arr(d);
     for (size_t i = 0; i < b->n; i++)
         yyjson_mut_arr_append(list, bulk_item(d, b, i));
-    reply_json(b->rq, 0, list);
+    if (b->other_body)
+        idempotency_reply_other_body(b->rq);
+    else
+        reply_json(b->rq, 0, list);
 }
 
 static void bulk_call_done(struct trigger_call *c, const struct error *err)
@@ -110,6 +103,10 @@ static void bulk_call_done(struct trigger_call *c, const struct error *err)
     struct bulk *b = c->owner;
     if (err)
         b->errors[c->index] = *err;
+    else if (c->trigger.result == TRIGGER_REPLAY)       /* an event of a call whose answer was lost with the process */
+        c->transaction_id = c->trigger.transaction_id;
+    else if (c->trigger.result == TRIGGER_OTHER_BODY)
+        b->other_body = true;
     bulk_item_done(b);
 }
 
@@ -128,13 +125,14 @@ static void bulk_begin(struct bulk *b, size_t i, yyjson_val *event)
 {
     struct checks checks = checks_begin(b->rq);
     struct trigger_call *c = &b->calls[i];
-    *c = (struct trigger_call){.rq = b->rq, .done = bulk_call_done, .owner = b, .index = i, .bulk = true};
+    *c = (struct trigger_call){.rq = b->rq, .done = bulk_call_done, .owner = b, .index = i, .bulk = true,
+                               .arena = b->answers};
     trigger_check(&checks, event, false);
     if (checks.n) {
         struct str text = joined(&checks);
         error_http(&b->errors[i], 422, "%.*s", STR_ARG(text));
         bulk_item_done(b);
-    } else if (!trigger_begin(c, event, STR_NULL, &b->errors[i])) {
+    } else if (!trigger_begin(c, event, &b->errors[i])) {
         bulk_item_done(b);
     }
 }
@@ -154,7 +152,7 @@ static void handle_bulk(struct request *rq)
         return;
     struct bulk *b = ARENA_NEW(rq->arena, struct bulk);
     *b = (struct bulk){.rq = rq, .n = n, .calls = ARENA_ARRAY(rq->arena, struct trigger_call, n),
-                       .errors = ARENA_ARRAY(rq->arena, struct error, n)};
+                       .errors = ARENA_ARRAY(rq->arena, struct error, n), .answers = arena_create(0)};
     /* One more than the events: nothing is answered before the last has begun. While they begin, results of the first may
      * arrive on other threads, which therefore must not use the request's arena: they only count. */
     atomic_init(&b->open, n + 1);
@@ -165,10 +163,10 @@ static void handle_bulk(struct request *rq)
 
 const struct route event_routes[] = {
     {HTTP_POST, "/v1/events/trigger", "trigger", "Events", "Trigger a workflow", AUTH_ENVIRONMENT, "EVENT_WRITE", RATE_TRIGGER, 1,
-     201, ENVELOPE_DATA, 32u << 20, ROUTE_NOT_IDEMPOTENT, handle_trigger},
+     201, ENVELOPE_DATA, 32u << 20, 0, handle_trigger},
     {HTTP_POST, "/v1/events/trigger/bulk", "triggerBulk", "Events", "Trigger several workflows", AUTH_ENVIRONMENT, "EVENT_WRITE",
-     RATE_TRIGGER, 100, 201, ENVELOPE_DATA, 32u << 20, ROUTE_NOT_IDEMPOTENT, handle_bulk},
+     RATE_TRIGGER, 100, 201, ENVELOPE_DATA, 32u << 20, 0, handle_bulk},
     {HTTP_POST, "/v1/events/trigger/broadcast", "triggerBroadcast", "Events", "Trigger a workflow for everybody", AUTH_ENVIRONMENT,
-     "EVENT_WRITE", RATE_TRIGGER, 100, 201, ENVELOPE_DATA, 32u << 20, ROUTE_NOT_IDEMPOTENT, handle_broadcast},
+     "EVENT_WRITE", RATE_TRIGGER, 100, 201, ENVELOPE_DATA, 32u << 20, 0, handle_broadcast},
 };
 const size_t event_routes_n = sizeof event_routes / sizeof *event_routes;

@@ -89,11 +89,16 @@ static bool steering_apply(struct api_write *w, struct db *db, struct error *err
     return true;
 }
 
-static void steering_reply(struct api_write *w)
+static void steering_committed(struct api_write *w)
 {
     struct steering *s = (struct steering *)w;
     if (s->resume)
         engine_due(app_of(w->rq)->engine, s->now);
+}
+
+static void steering_reply(struct api_write *w)
+{
+    struct steering *s = (struct steering *)w;
     reply_json(w->rq, 0, progress_json(json_doc(w->rq->arena), request_param(w->rq, "transactionId"), &s->fanout));
 }
 
@@ -102,6 +107,7 @@ static void steer(struct request *rq, bool resume)
     struct steering *s = ARENA_NEW(rq->arena, struct steering);
     s->w.apply = steering_apply;
     s->w.reply = steering_reply;
+    s->w.committed = steering_committed;
     s->resume = resume;
     s->item = app_id(rq);
     s->now = app_now(rq);

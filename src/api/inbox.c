@@ -253,7 +253,7 @@ static void write_many(struct request *rq, enum inbox_action action)
     struct inbox_bulk *x = ARENA_NEW(rq->arena, struct inbox_bulk);
     struct subscriber s;
     struct error err = {0};
-    x->w = (struct api_write){.apply = bulk_apply, .reply = bulk_reply};
+    x->w = (struct api_write){.flags = WRITE_CHAIN, .apply = bulk_apply, .reply = bulk_reply};
     x->owner = owner_of(rq);
     x->action = action;
     x->now = app_now(rq);

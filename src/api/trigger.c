@@ -1,6 +1,8 @@
 /* Checks of a trigger, and its way into the engine. */
 #include "api/trigger.h"
 
+#include "api/gate.h"
+#include "api/idempotency.h"
 #include "model/context.h"
 #include "model/event.h"
 #include "model/tenant.h"
@@ -159,23 +161,6 @@ static bool agent_check(yyjson_val *event, struct error *err)
     return error_http(err, 400, "Agent with identifier \"%.*s\" was not found.", (int)(id.n > 128 ? 128 : id.n), id.p);
 }
 
-/* Hashes of key and body: the event's columns (decisions.md 10; organisation, environment and route are part). */
-static void idempotency_set(struct trigger_call *c, struct str key)
-{
-    struct request *rq = c->rq;
-    uint8_t *key_hash = arena_alloc_raw(rq->arena, 32), *body_hash = arena_alloc_raw(rq->arena, 32);
-    struct buf b = {.arena = rq->arena};
-    buf_add(&b, rq->principal.organization.b, 12);
-    buf_add(&b, rq->principal.environment.b, 12);
-    buf_z(&b, rq->route->operation);
-    buf_char(&b, ' ');
-    buf_str(&b, key);
-    crypto_sha256(buf_get(&b), key_hash);
-    crypto_sha256(rq->body, body_hash);
-    c->trigger.idempotency_hash = (struct str){(char *)key_hash, 32};
-    c->trigger.body_hash = (struct str){(char *)body_hash, 32};
-}
-
 static void engine_done(struct trigger *t, const struct error *err)
 {
     struct trigger_call *c = t->owner;
@@ -206,7 +191,7 @@ static bool payload_check(struct request *rq, const struct definition *d, yyjson
     return json_parse(rq->arena, json_write_mut(rq->arena, result.value), payload, err);
 }
 
-bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct str idempotency_key, struct error *err)
+bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct error *err)
 {
     struct request *rq = c->rq;
     struct app *app = app_of(rq);
@@ -239,31 +224,40 @@ bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct str idempot
         return true;
     }
     c->trigger = (struct trigger){
-        .arena = rq->arena, .environment = rq->principal.environment, .organization = rq->principal.organization,
+        .arena = c->arena ? c->arena : rq->arena, .environment = rq->principal.environment, .organization = rq->principal.organization,
         .definition = d, .request_id = str_of(rq->id), .transaction_id = tx, .to = member(event, "to"),
         .payload = payload, .overrides = member(event, "overrides"), .actor = member(event, "actor"),
         .tenant = member(event, "tenant"), .context = member(event, "context"), .broadcast = c->broadcast,
         .strict = c->trigger.strict, .done = engine_done, .owner = c};
-    if (idempotency_key.n)
-        idempotency_set(c, idempotency_key);
+    idempotency_event(rq, c->bulk ? (long)c->index : -1, &c->trigger.idempotency_hash, &c->trigger.body_hash);
+    if (!c->bulk)
+        idempotency_event_has_it(rq, true);
     if (engine_trigger(app->engine, &c->trigger, err))
         return true;
+    if (!c->bulk)
+        idempotency_event_has_it(rq, false);
     cached_unref(&d->head);
     return false;
 }
 
-yyjson_mut_val *trigger_json(yyjson_mut_doc *d, const struct trigger_call *c)
+yyjson_mut_val *trigger_answer(struct request *rq, yyjson_mut_doc *d, enum trigger_status status, struct str transaction_id,
+                               struct str request_id)
 {
     yyjson_mut_val *o = yyjson_mut_obj(d);
     json_add_bool(d, o, "acknowledged", true);
-    json_add_str(d, o, "status", trigger_status_name(c->status));
-    json_add_str(d, o, "transactionId", c->transaction_id);
-    if (c->status == TRIGGER_PROCESSED) {
+    json_add_str(d, o, "status", trigger_status_name(status));
+    json_add_str(d, o, "transactionId", transaction_id);
+    if (status == TRIGGER_PROCESSED) {
         char hex[ID_HEX + 1];
-        struct str url = app_of(c->rq)->public_url;
-        id_hex(c->rq->principal.environment, hex);
-        struct str link = str_fmt(c->rq->arena, "%.*s/env/%s/activity/requests?selectedLogId=%s", STR_ARG(url), hex, c->rq->id);
-        json_add_str(d, o, "activityFeedLink", link);
+        struct str url = app_of(rq)->public_url;
+        id_hex(rq->principal.environment, hex);
+        json_add_str(d, o, "activityFeedLink", str_fmt(rq->arena, "%.*s/env/%s/activity/requests?selectedLogId=%.*s", STR_ARG(url), hex,
+                                                       STR_ARG(request_id)));
     }
     return o;
+}
+
+yyjson_mut_val *trigger_json(yyjson_mut_doc *d, const struct trigger_call *c)
+{
+    return trigger_answer(c->rq, d, c->status, c->transaction_id, str_of(c->rq->id));
 }

@@ -15,15 +15,19 @@ struct trigger_call {
     void (*done)(struct trigger_call *c, const struct error *err);   /* on any thread, once */
     void *owner;
     size_t index;                       /* in a bulk call */
+    struct arena *arena;                /* for the engine's answer; NULL: the request's */
     bool bulk, broadcast;
 };
 
 /* Adds the messages of class-validator for one event (422). broadcast: without `to`, and with a payload. */
 void trigger_check(struct checks *c, yyjson_val *event, bool broadcast);
 /* Runs the checks behind the form and starts the trigger. On false, err says why (done is not called); otherwise done
- * is called, at once when the status is not TRIGGER_PROCESSED. idempotency_key may be empty. */
-bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct str idempotency_key, struct error *err);
+ * is called, at once when the status is not TRIGGER_PROCESSED. The event carries the request's Idempotency-Key. */
+bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct error *err);
 /* {acknowledged, status, transactionId, activityFeedLink} */
 yyjson_mut_val *trigger_json(yyjson_mut_doc *d, const struct trigger_call *c);
+/* The same of an event that was accepted with request_id. */
+yyjson_mut_val *trigger_answer(struct request *rq, yyjson_mut_doc *d, enum trigger_status status, struct str transaction_id,
+                               struct str request_id);
 
 #endif

@@ -72,6 +72,10 @@ static const struct setting settings[] = {
     {"loops", "CARILLON_LOOPS", NULL, "0", AT(loops), RULE(check_loops, "a number from 0 to 8"), "HTTP threads; 0: one a core, at most 8"},
     {"recipients-max", "CARILLON_RECIPIENTS_MAX", NULL, "0", AT(recipients_max), RULE(check_count, "a number from 0 to 1000000"),
      "entries that `to` of one trigger may have; 0: any number"},
+    {"rate-limit", "CARILLON_RATE_LIMIT", NULL, "off", AT(rate_limit), SWITCH,
+     "on: secret keys that ask too often get 429; the RateLimit headers are always sent (docs/limits.md)"},
+    {"service-level", "CARILLON_SERVICE_LEVEL", NULL, "unlimited", AT(service_level), CHOICE("free|pro|business|enterprise|unlimited"),
+     "how many requests a second an environment may send; API_RATE_LIMIT_MAXIMUM_<LEVEL>_<CATEGORY> changes it"},
     {"demo", "CARILLON_DEMO", NULL, "off", AT(demo), SWITCH, "on: a demo workflow in Development for /demo"},
 };
 enum { SETTINGS = sizeof settings / sizeof *settings };

@@ -15,6 +15,7 @@ struct config {
     const char *secret_key, *application_identifier, *jwt_secret, *encryption_key;
     const char *delivery_sink, *capture_deliveries, *recipients_max, *metrics_token, *origins, *outbound_allow;
     const char *workers, *loops;
+    const char *rate_limit, *service_level;
     const char *demo;
 };
 

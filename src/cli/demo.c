@@ -178,7 +178,7 @@ static void handle_trigger(struct request *rq)
     json_add_val(d, payload, "message", json_get(rq->json, "message"));
     json_add_bool(d, payload, "email", json_get_bool(rq->json, "email", true));
     *c = (struct trigger_call){.rq = rq, .done = trigger_done};
-    if (!json_parse(rq->arena, json_write_mut(rq->arena, o), &event, &err) || !trigger_begin(c, event, STR_NULL, &err))
+    if (!json_parse(rq->arena, json_write_mut(rq->arena, o), &event, &err) || !trigger_begin(c, event, &err))
         reply_error(rq, &err);
 }
 

@@ -11,7 +11,11 @@
 
 #include "account/bootstrap.h"
 #include "api/app.h"
+#include "api/gate.h"
+#include "api/idempotency.h"
 #include "api/outbox_wait.h"
+#include "api/rate_limit.h"
+#include "api/request_log.h"
 #include "base/log.h"
 #include "cli/watchdog.h"
 #include "cli/config.h"
@@ -170,6 +174,25 @@ static bool engine_open(struct serve *s, struct error *err)
     return app->engine != NULL;
 }
 
+static const char *variable(const char *name)
+{
+    return getenv(name);
+}
+
+static bool gate_open(struct serve *s, struct error *err)
+{
+    struct app *app = &s->app;
+    struct rate_settings rates;
+    if (!rate_settings_read(&rates, s->config.service_level, variable, err))
+        return false;
+    rates.enforced = !strcmp(s->config.rate_limit, "on");
+    app->rates = rate_limiter_create(&rates);
+    app->idempotency = idempotency_create();
+    app->request_log = request_log_create(app->writer, &app->clock, app->metrics);
+    sweep_init(&app->sweep, app->writer, &app->clock);
+    return true;
+}
+
 static void tables_collect(struct serve *s)
 {
     int n = 0;
@@ -200,7 +223,8 @@ static bool server_open(struct serve *s, struct error *err)
     origins_collect(s);
     struct server_config sc = {.tables = s->tables, .table_sizes = s->counts, .app = app, .listen = s->config.listen,
                                .loops = app->loops, .origins = s->origins, .context_path = s->config.context_path,
-                               .metrics = app->metrics, .authenticate = app_authenticate, .accepting = app_accepting};
+                               .metrics = app->metrics, .authenticate = app_authenticate, .before = app_before,
+                               .answering = app_answering, .accepting = app_accepting};
     app->server = server_start(&sc, err);
     return app->server != NULL;
 }
@@ -250,6 +274,9 @@ static void close_all(struct serve *s)
     hub_stop(app->hub);
     writer_stop(app->writer);
     outbox_waits_destroy(app->outbox_waits);
+    request_log_destroy(app->request_log);
+    idempotency_destroy(app->idempotency);
+    rate_limiter_destroy(app->rates);
     for (int i = 0; i < app->loops; i++)
         db_close(app->loop_db ? app->loop_db[i] : NULL);
     db_close(app->hub_db);
@@ -274,7 +301,7 @@ static bool open_all(struct serve *s, struct error *err)
     clock_init(&app->clock, !strcmp(s->config.clock, "virtual"));
     id_source_init(&app->ids);
     app->metrics = metrics_create();
-    if (!data_dir_open(s, err) || !store_open(s, err) || !connections_open(s, err) || !engine_open(s, err) || (!strcmp(s->config.demo, "on") && !demo_prepare(app, err)) || !server_open(s, err))
+    if (!data_dir_open(s, err) || !store_open(s, err) || !connections_open(s, err) || !engine_open(s, err) || (!strcmp(s->config.demo, "on") && !demo_prepare(app, err)) || !gate_open(s, err) || !server_open(s, err))
         return false;
     public_url_set(s);
     return true;

@@ -73,7 +73,7 @@ struct mailbox {
     int wake;                           /* eventfd */
     bool closed;                        /* the loop is gone */
     int held;                           /* once closed: requests that are still with handlers */
-    bool (*answering)(void *app, struct request *rq, int status, struct str body);
+    bool (*answering)(void *app, struct request *rq, int status, const char *content_type, struct str body);
     pthread_t thread;
 };
 

@@ -29,7 +29,7 @@ static void finish(struct exchange *x)
 {
     if (x->hold)
         x->held = true;
-    else if (!x->mailbox->answering || x->mailbox->answering(x->rq.app, &x->rq, x->status, x->answer))
+    else if (!x->mailbox->answering || x->mailbox->answering(x->rq.app, &x->rq, x->status, x->content_type, x->answer))
         hand_over(x);
 }
 

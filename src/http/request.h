@@ -25,6 +25,7 @@ struct principal {
     struct id subscriber;                    /* PRINCIPAL_SUBSCRIBER: internal id */
     struct str subscriber_id;                /* … and the external one */
     struct str context;                      /* … sorted context keys joined by ",", "" for none */
+    int rate[3];                             /* requests a second by rate category, from RATE_TRIGGER; 0: the default */
 };
 
 struct request {

@@ -39,7 +39,7 @@ struct server_config {
     /* Called with every answer of a request that passed authentication, before it is sent, on the thread that
      * answers (request log, idempotency). body lives as long as rq->arena. false: the application has taken the
      * answer and sends it later, from any thread, with reply_send. May be NULL. */
-    bool (*answering)(void *app, struct request *rq, int status, struct str body);
+    bool (*answering)(void *app, struct request *rq, int status, const char *content_type, struct str body);
 };
 
 struct server *server_start(const struct server_config *c, struct error *err);

@@ -267,8 +267,9 @@ static void *send_run(void *rq)
 }
 
 /* Answers that the application takes are sent by another thread, as after a commit. */
-static bool answering(void *app, struct request *rq, int status, struct str body)
+static bool answering(void *app, struct request *rq, int status, const char *content_type, struct str body)
 {
+    (void)content_type;
     (void)app;
     (void)status;
     (void)body;

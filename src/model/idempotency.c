@@ -1,0 +1,65 @@
+/* Answers kept for idempotency keys, in the store. */
+#include "model/idempotency.h"
+
+#include "model/row.h"
+
+bool idempotency_find(struct db *db, struct arena *a, struct str hash, struct idempotency_row *out, struct error *err)
+{
+    struct db_stmt *s = db_prepare(
+        db, "SELECT body_hash, status, answer, created_at, NULL, NULL FROM idempotency_keys WHERE hash = ?1 UNION ALL "
+            "SELECT body_hash, NULL, NULL, created_at, transaction_id, request_id FROM events WHERE idempotency_hash = ?1", err);
+    if (!s)
+        return false;
+    db_bind_blob(s, 1, hash);
+    if (!row_one(s, "Idempotency key not found", err))
+        return false;
+    struct str body = db_blob(s, 0);
+    *out = (struct idempotency_row){.body_hash = str_dup(a, body), .status = (int)db_int(s, 1), .answer = row_text(s, 2, a),
+                                    .created_at = db_int(s, 3), .transaction_id = row_text(s, 4, a),
+                                    .request_id = row_text(s, 5, a)};
+    db_reset(s);
+    return true;
+}
+
+bool idempotency_insert(struct db *db, struct str hash, const struct idempotency_row *row, bool *taken, struct error *err)
+{
+    struct db_stmt *s = db_prepare(
+        db, "INSERT INTO idempotency_keys (hash, body_hash, status, answer, created_at) VALUES (?1, ?2, ?3, ?4, ?5) "
+            "ON CONFLICT (hash) DO UPDATE SET body_hash = excluded.body_hash, status = excluded.status, "
+            "answer = excluded.answer, created_at = excluded.created_at WHERE idempotency_keys.created_at <= ?6", err);
+    if (!s)
+        return false;
+    db_bind_blob(s, 1, hash);
+    db_bind_blob(s, 2, row->body_hash);
+    db_bind_int(s, 3, row->status);
+    db_bind_text(s, 4, row->answer);
+    db_bind_int(s, 5, row->created_at);
+    db_bind_int(s, 6, row->created_at - idempotency_age_ms);
+    if (!db_run(s, err))
+        return false;
+    *taken = db_changes(s) == 0;
+    return true;
+}
+
+bool idempotency_release_event(struct db *db, struct str hash, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "UPDATE events SET idempotency_hash = NULL, body_hash = NULL WHERE idempotency_hash = ?1", err);
+    if (!s)
+        return false;
+    db_bind_blob(s, 1, hash);
+    return db_run(s, err);
+}
+
+bool idempotency_purge(struct db *db, int64_t now, int64_t limit, int64_t *n, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "DELETE FROM idempotency_keys WHERE hash IN (SELECT hash FROM idempotency_keys "
+                                       "WHERE created_at <= ?1 ORDER BY created_at LIMIT ?2)", err);
+    if (!s)
+        return false;
+    db_bind_int(s, 1, now - idempotency_age_ms);
+    db_bind_int(s, 2, limit);
+    if (!db_run(s, err))
+        return false;
+    *n = db_changes(s);
+    return true;
+}
