@@ -20,7 +20,7 @@ static bool is_kept(const struct api_write *w)
 /* The answer becomes part of the commit (rest-api.md §5). */
 static bool keyed_apply(struct api_write *w, struct idempotent *k, struct db *db, struct error *err)
 {
-    if (!w->apply(w, db, err))
+    if (!idempotency_claim(w->rq, k, db, err) || !w->apply(w, db, err))
         return false;
     reply_hold(w->rq);
     w->reply(w);

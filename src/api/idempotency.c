@@ -254,21 +254,19 @@ static bool is_kept(int status, const char *content_type, struct str body)
         && status != 401 && status != 403 && status != 408 && status != 409 && status != 429;
 }
 
-static struct idempotency_row row_of(struct request *rq, const struct idempotent *k, int status, struct str body)
+static struct str sealed(struct request *rq, struct str body)
 {
-    return (struct idempotency_row){.body_hash = body_hash_of(k), .status = status, .created_at = app_now(rq),
-                                    .answer = body.n ? crypto_seal(&app_of(rq)->box, rq->arena, body) : STR("")};
+    return body.n ? crypto_seal(&app_of(rq)->box, rq->arena, body) : STR("");
 }
 
-bool idempotency_store(struct request *rq, struct idempotent *k, struct db *db, struct error *err)
+static struct idempotency_row row_of(struct request *rq, const struct idempotent *k)
 {
-    const char *type;
-    struct str body;
-    int status;
-    k->taken = false;
-    if (k->settled || !reply_held(rq, &status, &type, &body) || !is_kept(status, type, body))
-        return true;
-    struct idempotency_row row = row_of(rq, k, status, body);
+    return (struct idempotency_row){.body_hash = body_hash_of(k), .created_at = app_now(rq)};
+}
+
+bool idempotency_claim(struct request *rq, struct idempotent *k, struct db *db, struct error *err)
+{
+    struct idempotency_row row = row_of(rq, k);
     if (!idempotency_insert(db, hash_of(k), &row, &k->taken, err))
         return false;
     if (!k->taken)
@@ -276,6 +274,16 @@ bool idempotency_store(struct request *rq, struct idempotent *k, struct db *db, 
     if (!idempotency_find(db, rq->arena, hash_of(k), &k->first, err))
         return false;
     return error_set(err, ERROR_CONFLICT, "The idempotency key was used meanwhile");
+}
+
+bool idempotency_store(struct request *rq, struct idempotent *k, struct db *db, struct error *err)
+{
+    const char *type;
+    struct str body;
+    int status;
+    if (!reply_held(rq, &status, &type, &body) || !is_kept(status, type, body))
+        return idempotency_delete(db, hash_of(k), err);
+    return idempotency_set_answer(db, hash_of(k), status, sealed(rq, body), err);
 }
 
 bool idempotency_lost(struct request *rq, struct idempotent *k)
@@ -316,7 +324,9 @@ bool idempotency_answering(struct request *rq, struct idempotent *k, int status,
         return true;
     struct answer_store *a = ARENA_NEW(rq->arena, struct answer_store);
     k->settled = true;
-    *a = (struct answer_store){.task = {.apply = answer_apply, .done = answer_done}, .k = k, .row = row_of(rq, k, status, body)};
+    *a = (struct answer_store){.task = {.apply = answer_apply, .done = answer_done}, .k = k, .row = row_of(rq, k)};
+    a->row.status = status;
+    a->row.answer = sealed(rq, body);
     return !writer_submit(app_of(rq)->writer, &a->task, &err);
 }
 

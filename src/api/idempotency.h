@@ -2,7 +2,7 @@
  *
  * A key belongs to an organisation; its body hash covers environment, method, path with query, and body. The first use is
  * part of the commit of its work: an accepted event carries the hashes in its columns, every other answer is a row of
- * idempotency_keys that api_write inserts behind the work, in the same transaction. Answers that no write stands behind
+ * idempotency_keys that api_write writes around the work, in the same transaction. Answers that no write stands behind
  * (422 of a form, 404 of a look-up) are stored by themselves before they are sent. Requests under way are known to this
  * process; between processes on one store the row decides: the loser's work is rolled back and it gets the winner's
  * answer. Answers are sealed at rest: some show secrets once.
@@ -28,8 +28,10 @@ bool idempotency_answering(struct request *rq, struct idempotent *k, int status,
 /* The request is over: the next with this key is no longer told to wait. Before the answer is sent. */
 void idempotency_end(struct request *rq, struct idempotent *k);
 
-/* In the transaction of the work whose answer is held. false: undo the work; idempotency_lost says whether another
- * process had the key, and then answers. */
+/* Around the work, in its transaction. The key comes first: of two processes the second waits there, instead of running
+ * into what the first one's work left behind. false: undo the work; idempotency_lost says whether another process had the
+ * key, and then answers. idempotency_store takes the answer that is held. */
+bool idempotency_claim(struct request *rq, struct idempotent *k, struct db *db, struct error *err);
 bool idempotency_store(struct request *rq, struct idempotent *k, struct db *db, struct error *err);
 bool idempotency_lost(struct request *rq, struct idempotent *k);
 

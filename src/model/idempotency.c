@@ -41,6 +41,26 @@ bool idempotency_insert(struct db *db, struct str hash, const struct idempotency
     return true;
 }
 
+bool idempotency_set_answer(struct db *db, struct str hash, int status, struct str answer, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "UPDATE idempotency_keys SET status = ?2, answer = ?3 WHERE hash = ?1", err);
+    if (!s)
+        return false;
+    db_bind_blob(s, 1, hash);
+    db_bind_int(s, 2, status);
+    db_bind_text(s, 3, answer);
+    return db_run(s, err);
+}
+
+bool idempotency_delete(struct db *db, struct str hash, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "DELETE FROM idempotency_keys WHERE hash = ?1", err);
+    if (!s)
+        return false;
+    db_bind_blob(s, 1, hash);
+    return db_run(s, err);
+}
+
 bool idempotency_release_event(struct db *db, struct str hash, struct error *err)
 {
     struct db_stmt *s = db_prepare(db, "UPDATE events SET idempotency_hash = NULL, body_hash = NULL WHERE idempotency_hash = ?1", err);

@@ -21,8 +21,11 @@ struct idempotency_row {
 
 /* ERROR_NOT_FOUND: the key is new. Rows that are too old are found too. */
 bool idempotency_find(struct db *db, struct arena *a, struct str hash, struct idempotency_row *out, struct error *err);
-/* *taken: there is a row that is not too old, and nothing was written. */
+/* *taken: there is a row that is not too old, and nothing was written. row->status 0: the answer comes later in the same
+ * transaction; meanwhile another one that wants the key waits (PostgreSQL) for what becomes of this. */
 bool idempotency_insert(struct db *db, struct str hash, const struct idempotency_row *row, bool *taken, struct error *err);
+bool idempotency_set_answer(struct db *db, struct str hash, int status, struct str answer, struct error *err);
+bool idempotency_delete(struct db *db, struct str hash, struct error *err);
 /* Takes the key off the event that has it: it is too old. */
 bool idempotency_release_event(struct db *db, struct str hash, struct error *err);
 /* Removes at most `limit` rows that are too old; *n says how many. */

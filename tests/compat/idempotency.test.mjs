@@ -1,6 +1,9 @@
 // Idempotency-Key on the wire (rest-api.md §5): on both databases, over restarts and SIGKILL.
 import { after, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Carillon } from "./carillon.mjs";
 import { startPostgres } from "./postgres.mjs";
 
@@ -202,6 +205,26 @@ for (const store of ["sqlite", "postgres"]) {
           assert.equal(await count(job.name), 1, job.name);
           await server.call("DELETE", `/v2/workflows/${again.body.data._id}`);
         }
+      }
+    });
+
+    test("two servers on one store do the work once", { skip: store === "sqlite" && "one process owns a SQLite file" }, async () => {
+      const dir = mkdtempSync(join(tmpdir(), "carillon-second-"));
+      cpSync(join(server.dir, "encryption.secret"), join(dir, "encryption.secret"));
+      const second = await new Carillon({ ...options, dir }).start();
+      try {
+        for (let round = 0; round < 25; round++) {
+          const key = fresh("nodes"), name = `nodes-${round}`;
+          const replies = await Promise.all([server, second].map((node) =>
+            node.call("POST", "/v2/workflows", workflow(name), { headers: { "Idempotency-Key": key } })));
+          assert.deepEqual(replies.map((r) => r.status), [201, 201], replies.map((r) => r.text).join("\n"));
+          assert.equal(replies[0].text, replies[1].text);
+          assert.equal(replies.filter((r) => r.headers.get("idempotency-replay")).length, 1);
+          assert.equal(await count(name), 1);
+        }
+      } finally {
+        await second.stop();
+        rmSync(dir, { recursive: true, force: true });
       }
     });
 
