@@ -36,8 +36,8 @@ static bool write_apply(struct write_task *t, struct db *db, struct error *err)
 static void write_failed(struct api_write *w, const struct error *err)
 {
     struct idempotent *k = gate_idempotent(w->rq);
-    if (w->failed)
-        w->failed(w);
+    if (w->release)
+        w->release(w);
     reply_drop(w->rq);
     if (!k || !idempotency_lost(w->rq, k))
         reply_error(w->rq, err);
@@ -65,12 +65,19 @@ static void write_done(struct write_task *t, const struct error *err)
         return;
     }
     write_tell(w);
-    if (!is_kept(w)) {
+    if (w->flags & WRITE_CHAIN) {
         w->reply(w);
-    } else {
-        gate_end(rq);
-        reply_send(rq);
+        return;
     }
+    /* Held even if it is not stored: once it is sent, the request and w with it may be gone. */
+    if (!is_kept(w)) {
+        reply_hold(rq);
+        w->reply(w);
+    }
+    if (w->release)
+        w->release(w);
+    gate_end(rq);
+    reply_send(rq);
 }
 
 void api_write(struct request *rq, struct api_write *w)

@@ -105,8 +105,8 @@ struct api_write {
     void (*reply)(struct api_write *w);
     /* After the commit, before the answer leaves: what others are to hear of it. May be NULL. */
     void (*committed)(struct api_write *w);
-    /* If it was not made: gives back what the arena does not own, before the error is answered. May be NULL. */
-    void (*failed)(struct api_write *w);
+    /* At the end, made or not: gives back what the arena does not own. May be NULL; not with WRITE_CHAIN. */
+    void (*release)(struct api_write *w);
 };
 /* Queues it; the request is answered when it is durable, or with the error. */
 void api_write(struct request *rq, struct api_write *w);

@@ -58,6 +58,8 @@ void gate_end(struct request *rq)
     struct note *n = note_of(rq);
     const char *type;
     struct str body;
+    if (!n)
+        return;
     reply_held(rq, &n->status, &type, &body);
     if (n->is_change)
         request_log_add(app_of(rq)->request_log, rq, n->status, (clock_mono_ns() - n->began_ns) / 1000000);

@@ -238,7 +238,6 @@ static void change_reply(struct api_write *w)
     }
     /* The texts of workflows are their definitions': written out before these are given back. */
     struct str text = json_write_mut(rq->arena, o);
-    change_release(w);
     reply_json_text(rq, 0, text);
 }
 
@@ -248,7 +247,7 @@ static bool change_read(struct request *rq, struct preference_change *x)
     struct error err = {0};
     x->w.apply = change_apply;
     x->w.reply = change_reply;
-    x->w.failed = change_release;
+    x->w.release = change_release;
     if (!caller_read(rq, &x->subscriber))
         return false;
     if (preference_view_read(rq, x->subscriber.id, &x->context.keys, &x->view, &err) && workflow_set_read(rq, false, &x->all, &err))

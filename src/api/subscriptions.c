@@ -304,7 +304,6 @@ static void batch_reply(struct api_write *w)
         return;
     }
     struct str text = json_write_mut(rq->arena, batch_json(b, json_doc(rq->arena), &failed));
-    batch_release(w);
     reply_json_text(rq, 0, text);
 }
 
@@ -358,7 +357,7 @@ static struct batch *batch_new(struct request *rq, bool removes, bool v1)
     b->w.rq = rq;
     b->w.apply = batch_apply;
     b->w.reply = batch_reply;
-    b->w.failed = batch_release;
+    b->w.release = batch_release;
     b->removes = removes;
     b->v1 = v1;
     b->key = request_param(rq, "topicKey");
@@ -490,7 +489,6 @@ static void one_reply(struct api_write *w)
     yyjson_mut_doc *d = json_doc(rq->arena);
     yyjson_mut_val *preferences = subscription_preferences_json(rq, d, &x->subscription, x->rows, x->rows_n, &x->workflows);
     struct str text = json_write_mut(rq->arena, subscription_json(d, &x->subscription, &x->topic, &x->subscriber, preferences));
-    one_release(w);
     reply_json_text(rq, 0, text);
 }
 
@@ -503,7 +501,7 @@ static void handle_update(struct request *rq)
     yyjson_val *preferences = check_array(&checks, rq->json, "preferences", false);
     x->w.apply = one_apply;
     x->w.reply = one_reply;
-    x->w.failed = one_release;
+    x->w.release = one_release;
     x->name = check_string(&checks, rq->json, "name", false);
     x->sets_preferences = preferences != NULL;
     if (!workflow_set_read(rq, false, &x->workflows, &err)) {
