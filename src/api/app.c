@@ -203,6 +203,14 @@ bool check_query_bool(struct checks *c, const char *name, bool otherwise)
     return str_eqz(s, "true");
 }
 
+void check_delivery_policy(struct checks *c, yyjson_val *parent)
+{
+    struct delivery_policy p;
+    struct error err = {0};
+    if (!delivery_policy_read(json_get(parent, "delivery"), &p, &err))
+        check_fail(c, "%s", err.message);
+}
+
 bool checks_done(struct checks *c)
 {
     if (!c->n)

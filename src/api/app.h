@@ -129,6 +129,8 @@ bool check_bool(struct checks *c, yyjson_val *obj, const char *key, bool otherwi
 /* Query parameters. */
 int64_t check_query_int(struct checks *c, const char *name, int64_t otherwise, int64_t least, int64_t most);
 bool check_query_bool(struct checks *c, const char *name, bool otherwise);
+/* The member "delivery" of an integration's configurations or an environment's settings (model/delivery_policy.h). */
+void check_delivery_policy(struct checks *c, yyjson_val *parent);
 bool checks_done(struct checks *c);
 
 /* Answers with an error of this status. */

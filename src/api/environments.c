@@ -49,6 +49,7 @@ static bool add_settings(struct request *rq, yyjson_mut_doc *d, yyjson_mut_val *
     json_add_val(d, o, "_parentId", json_get(settings, "parentId"));
     yyjson_mut_val *all = json_add_obj(d, o, "settings");
     json_add_bool(d, all, "outbox", e->outbox);
+    json_add_val(d, all, "delivery", json_get(settings, "delivery"));
     for (size_t i = 0; i < sizeof switches / sizeof *switches; i++)
         json_add_bool(d, all, switches[i].name, json_get_bool(settings, switches[i].name, switches[i].otherwise));
     json_add_val(d, all, "apiRateLimits", json_get(settings, "apiRateLimits"));
@@ -188,7 +189,8 @@ static struct str read_settings(struct checks *c, struct str before, bool color_
         check_fail(c, "parentId must be a mongodb id");
     const struct { const char *name; yyjson_val *v; } members[] = {
         {"color", color.n ? json_get(rq->json, "color") : NULL}, {"parentId", parent.n ? json_get(rq->json, "parentId") : NULL},
-        {"dns", dns}, {"bridge", bridge}};
+        {"dns", dns}, {"bridge", bridge}, {"delivery", json_get(given, "delivery")}};
+    check_delivery_policy(c, given);
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         if (members[i].v) {
             yyjson_mut_obj_remove_key(o, members[i].name);

@@ -139,6 +139,7 @@ static void create_read(struct checks *c, struct integration *i)
     i->active = check_bool(c, rq->json, "active", false);
     i->credentials = sealed(rq, check_object(c, rq->json, "credentials", false));
     yyjson_val *configurations = check_object(c, rq->json, "configurations", false);
+    check_delivery_policy(c, configurations);
     yyjson_val *conditions = check_array(c, rq->json, "conditions", false);
     if (configurations)
         i->configurations = json_write(rq->arena, configurations);
@@ -201,6 +202,7 @@ static bool update_read(struct checks *c, struct integration *i, struct error *e
     struct str name = check_string(c, rq->json, "name", false), identifier = check_string(c, rq->json, "identifier", false);
     yyjson_val *credentials = check_object(c, rq->json, "credentials", false);
     yyjson_val *configurations = check_object(c, rq->json, "configurations", false);
+    check_delivery_policy(c, configurations);
     yyjson_val *conditions = check_array(c, rq->json, "conditions", false);
     bool any = name.n || identifier.n || credentials || configurations || conditions || json_get(rq->json, "active");
     i->active = check_bool(c, rq->json, "active", i->active);

@@ -16,6 +16,7 @@ const struct route_table app_tables[] = {
     TABLE(notification),
     TABLE(message),
     TABLE(integration),
+    TABLE(delivery),
     TABLE(environment_variable),
     TABLE(translation),
     TABLE(fanout),

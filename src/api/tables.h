@@ -19,6 +19,7 @@ ROUTE_TABLE(workflow);
 ROUTE_TABLE(notification);
 ROUTE_TABLE(message);
 ROUTE_TABLE(integration);
+ROUTE_TABLE(delivery);
 ROUTE_TABLE(environment);
 ROUTE_TABLE(environment_variable);
 ROUTE_TABLE(translation);
