@@ -9,7 +9,9 @@ static bool fill(struct error *e, enum error_code code, int status, const char *
     if (!e)
         return false;
     *e = (struct error){.code = code, .status = status};
-    vsnprintf(e->message, sizeof e->message, fmt, ap);
+    int n = vsnprintf(e->message, sizeof e->message, fmt, ap);
+    if (n >= (int)sizeof e->message)        /* cut, but not through a character: messages go into JSON */
+        e->message[str_cut((struct str){e->message, sizeof e->message}, sizeof e->message - 4).n] = 0;
     return false;
 }
 

@@ -76,6 +76,15 @@ bool str_to_i64(struct str s, int64_t *out)
     return true;
 }
 
+struct str str_cut(struct str s, size_t n)
+{
+    if (s.n <= n)
+        return s;
+    while (n && (s.p[n] & 0xc0) == 0x80)
+        n--;
+    return str_sub(s, 0, n);
+}
+
 bool str_is_utf8(struct str s)
 {
     const unsigned char *p = (const unsigned char *)s.p, *end = p + s.n;

@@ -51,7 +51,7 @@ static bool layout_choose(struct machine *m, int job, const struct step_definiti
     else if (!*layout)
         return true;
     log_layout(m, job, *layout, wanted);
-    return *layout || error_set(err, ERROR_NOT_FOUND, "Layout not found: %.*s", STR_ARG(str_sub(wanted, 0, 200)));
+    return *layout || error_set(err, ERROR_NOT_FOUND, "Layout not found: %.*s", STR_ARG(str_cut(wanted, 200)));
 }
 
 static struct str member(yyjson_mut_val *o, const char *key)

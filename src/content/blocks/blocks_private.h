@@ -5,7 +5,7 @@
 #include "content/blocks.h"
 #include "content/liquid/liquid_private.h"
 
-enum { BLOCKS_OUTPUT_MAX = 10 << 20, BLOCKS_ITEMS_MAX = 1000000 };
+enum { BLOCKS_OUTPUT_MAX = 10 << 20, BLOCKS_ITEMS_MAX = 1000000, CSS_WORK_MAX = 10000000 };
 
 /* ---- the program ---- */
 enum op_kind { OP_HTML, OP_PUT, OP_MARGIN, OP_CHOOSE, OP_LIST, OP_CODE, OP_FAIL };
@@ -73,6 +73,7 @@ struct compiler {
     uint32_t ops_n, ops_cap;
     const struct loop *loop;
     bool style_open;
+    int64_t css_work;               /* left */
 };
 
 /* An attribute's value or a text. */
@@ -140,7 +141,8 @@ struct blocks *blocks_compile_literal(struct arena *a, yyjson_val *doc);
 
 /* ---- inline_css.c ---- */
 /* Appends html, balanced, without comments, doctype and <head>, its style sheets' simple rules moved into style
- * attributes; what cannot be moved (@media, pseudo classes…) goes into one <style> in front. */
-void css_inline(struct arena *a, struct str html, struct buf *out);
+ * attributes; what cannot be moved (@media, pseudo classes…) goes into one <style> in front. Comparing and copying takes
+ * from *work; when nothing is left, the elements that follow keep the style they have. */
+void css_inline(struct arena *a, struct str html, int64_t *work, struct buf *out);
 
 #endif

@@ -41,7 +41,7 @@ struct code code_end(struct compiler *c, const struct section *outer)
 
 void put_fail(struct compiler *c, const char *what, struct str type)
 {
-    put_op(c, (struct op){.kind = OP_FAIL, .html = str_fmt(c->a, "%s type \"%.*s\" is not supported.", what, STR_ARG(type))});
+    put_op(c, (struct op){.kind = OP_FAIL, .html = str_fmt(c->a, "%s type \"%.*s\" is not supported.", what, STR_ARG(str_cut(type, 200)))});
 }
 
 void put_margin(struct compiler *c, enum margin m, const char *kept, const char *removed)
@@ -342,7 +342,7 @@ void compile_children(struct compiler *c, yyjson_val *node, struct str type)
 static struct blocks *compile_document(struct arena *a, yyjson_val *doc, bool literal)
 {
     struct blocks *b = ARENA_NEW(a, struct blocks);
-    struct compiler c = {.a = a, .b = b, .literal = literal, .html = {.arena = a}};
+    struct compiler c = {.a = a, .b = b, .literal = literal, .css_work = CSS_WORK_MAX, .html = {.arena = a}};
     b->doc = doc;
     struct section outer = code_begin(&c);
     compile_list(&c, json_get(doc, "content"), STR_NULL);

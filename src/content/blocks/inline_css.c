@@ -10,7 +10,7 @@
 
 enum {
     RULES_MAX = 2000, PARTS_MAX = 16, NAMES_MAX = 8,
-    MATCHES_MAX = 4000000,      /* selectors × elements; beyond, style sheets stay as they are */
+    MATCHES_MAX = CSS_WORK_MAX / 4,     /* selectors × elements; beyond, style sheets stay as they are */
 };
 
 /* One compound of a selector: p.a.b#c */
@@ -32,6 +32,7 @@ struct sheet {
     struct rule *rules;
     size_t rules_n, rules_cap;
     struct buf kept;
+    int64_t *work;              /* left */
 };
 
 /* ---- reading CSS ---- */
@@ -259,26 +260,26 @@ static bool part_matches(const struct part *p, const struct element *e)
     return true;
 }
 
-/* Does the last of n elements, with the others around it, match? The nearest fitting ancestor is taken; where a parent
- * is asked for behind one (a b > c), the next is tried. */
-static bool rule_matches(const struct rule *r, int part, const struct element *path, size_t n)
+/* Does the last of n elements match, with the others around it? Row by row: where on the path can the selector's first
+ * parts end? */
+static bool rule_matches(struct sheet *t, const struct rule *r, const struct element *path, size_t n)
 {
-    if (!n || !part_matches(&r->parts[part], &path[n - 1]))
+    bool ends[2][HTML_DEPTH_MAX + 1];
+    *t->work -= 1 + (int64_t)path[n - 1].classes.n / 16;
+    if (!part_matches(&r->parts[r->parts_n - 1], &path[n - 1]))
         return false;
-    if (part == 0)
+    if (r->parts_n == 1)
         return true;
-    if (r->parts[part].child)
-        return rule_matches(r, part - 1, path, n - 1);
-    bool chained = false;
-    for (int k = part - 1; k > 0; k--)
-        chained |= r->parts[k].child;
-    for (size_t i = n - 1; i; i--) {
-        if (rule_matches(r, part - 1, path, i))
-            return true;
-        if (!chained && part_matches(&r->parts[part - 1], &path[i - 1]))
-            return false;       /* a farther ancestor cannot do better than the nearest */
+    *t->work -= r->parts_n * (int64_t)n;
+    for (int k = 0; k < r->parts_n; k++) {
+        bool *now = ends[k & 1], *before = ends[1 - (k & 1)], seen = false;
+        for (size_t i = 0; i < n; i++) {
+            bool led = !k || (r->parts[k].child ? i && before[i - 1] : seen);
+            now[i] = led && part_matches(&r->parts[k], &path[i]);
+            seen |= k && before[i];
+        }
     }
-    return false;
+    return ends[(r->parts_n - 1) & 1][n - 1];
 }
 
 /* ---- declarations ---- */
@@ -338,8 +339,9 @@ static bool element_style(struct sheet *t, const struct element *path, size_t n,
     bool any = false;
     for (size_t i = 0; i < t->rules_n; i++) {
         const struct rule *r = &t->rules[i];
-        if (!rule_matches(r, r->parts_n - 1, path, n))
+        if (*t->work < 0 || !rule_matches(t, r, path, n))
             continue;
+        *t->work -= (int64_t)(r->declarations.n + attribute.n);
         if (!any)
             declarations_add(&d, attribute, SPECIFICITY_ATTRIBUTE);
         any = true;
@@ -467,9 +469,9 @@ static size_t sheets_read(struct sheet *t, struct str html)
     return elements;
 }
 
-void css_inline(struct arena *a, struct str html, struct buf *out)
+void css_inline(struct arena *a, struct str html, int64_t *work, struct buf *out)
 {
-    struct sheet t = {.a = a, .kept = {.arena = a}};
+    struct sheet t = {.a = a, .kept = {.arena = a}, .work = work};
     struct element path[HTML_DEPTH_MAX + 1];
     size_t depth = 0, hidden = 0;
     struct html_token k;

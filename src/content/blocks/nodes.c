@@ -939,7 +939,7 @@ static void node_html(struct compiler *c, yyjson_val *node, struct place place)
     }
     struct code code = code_end(c, &outer);
     if (code.n == 1 && code.v[0].kind == OP_HTML)
-        css_inline(c->a, code.v[0].html, &c->html);
+        css_inline(c->a, code.v[0].html, &c->css_work, &c->html);
     else if (code.n)
         put_op(c, (struct op){.kind = OP_CODE, .code = code});
     put_z(c, BOX_CLOSE);

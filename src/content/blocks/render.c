@@ -16,6 +16,7 @@ struct run {
     struct arena *a;
     struct buf *out, scratch;
     size_t start, output_max, items;
+    int64_t css_work;
     const struct frame *frame;      /* whose indices are bound now */
     bool margin_removed;            /* of the item being written */
     struct error *err;
@@ -67,7 +68,7 @@ bool show_truthy(struct arena *a, struct str rendered)
 
 static bool each_fail(struct error *err, struct str text, const char *reason)
 {
-    return error_set(err, ERROR_BAD_INPUT, "Failed to parse iterable value for \"%.*s\": %s", STR_ARG(str_sub(text, 0, 200)),
+    return error_set(err, ERROR_BAD_INPUT, "Failed to parse iterable value for \"%.*s\": %s", STR_ARG(str_cut(text, 200)),
                      reason);
 }
 
@@ -78,7 +79,7 @@ static bool each_not_json(struct arena *a, struct error *err, struct str text, s
     if (value.n)
         text_decode(value, 0, &n);
     return each_fail(err, text, str_fmt(a, "Unexpected token '%.*s', \"%.*s\" is not valid JSON", STR_ARG(str_sub(value, 0, n)),
-                                        STR_ARG(str_sub(value, 0, 100))).p);
+                                        STR_ARG(str_cut(value, 100))).p);
 }
 
 /* A value that is no array may still be the text of one. */
@@ -97,7 +98,7 @@ static bool each_text_count(struct render *r, const struct liquid_template *t, s
     if (!json_parse(r->arena, value, &v, NULL))
         return each_not_json(r->arena, err, text, value);
     if (!yyjson_is_arr(v))
-        return each_fail(err, text, str_fmt(r->arena, "Iterable \"%.*s\" is not an array", STR_ARG(str_sub(text, 0, 200))).p);
+        return each_fail(err, text, str_fmt(r->arena, "Iterable \"%.*s\" is not an array", STR_ARG(str_cut(text, 200))).p);
     *n = yyjson_arr_size(v);
     return true;
 }
@@ -218,7 +219,7 @@ static bool html_run(struct run *x, const struct code *code)
     x->out = out;
     x->start = start;
     if (ok)
-        css_inline(x->a, buf_get(&html), out);
+        css_inline(x->a, buf_get(&html), &x->css_work, out);
     return ok;
 }
 
@@ -305,6 +306,7 @@ static bool nodes_run(const struct blocks *b, const struct liquid_context *ctx, 
 {
     struct liquid_context plain = *ctx;
     struct run x = {.b = b, .a = a, .out = out, .scratch = {.arena = a}, .start = out->n, .err = err,
+                    .css_work = CSS_WORK_MAX,
                     .output_max = ctx->output_max ? ctx->output_max : BLOCKS_OUTPUT_MAX};
     plain.mode = LIQUID_PLAIN;
     x.r = liquid_open(&b->names, &plain, a);

@@ -8,6 +8,9 @@
 
 #include "content/translation_keys.h"
 
+/* No more nodes than a template of LIQUID_SOURCE_MAX could hold. */
+enum { NODES_MAX = LIQUID_SOURCE_MAX / 16 };
+
 struct index { struct str path, text; const struct index *outer; };
 
 struct expander {
@@ -141,8 +144,8 @@ static bool repeat_expand(struct expander *x, yyjson_val *node, yyjson_val *each
     for (size_t i = 0; i < n && ok; i++) {
         index.text = str_fmt(x->a, "%zu", i);
         x->index = &index;
-        ok = ++x->items <= BLOCKS_ITEMS_MAX ? children_expand(x, json_get(node, "content"), out)
-                                            : error_set(x->err, ERROR_BAD_INPUT, "template render limit exceeded");
+        ok = ++x->items <= NODES_MAX ? children_expand(x, json_get(node, "content"), out)
+                                            : error_set(x->err, ERROR_BAD_INPUT, "parse length limit exceeded");
     }
     x->index = index.outer;
     return ok;
@@ -195,8 +198,8 @@ static bool children_expand(struct expander *x, yyjson_val *children, yyjson_mut
             return false;
         if (!shown)
             continue;
-        if (++x->items > BLOCKS_ITEMS_MAX)
-            return error_set(x->err, ERROR_BAD_INPUT, "template render limit exceeded");
+        if (++x->items > NODES_MAX)
+            return error_set(x->err, ERROR_BAD_INPUT, "parse length limit exceeded");
         if (is_repeat ? !repeat_expand(x, node, each, out) : !node_expand(x, node, out))
             return false;
     }

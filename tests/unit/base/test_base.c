@@ -196,9 +196,29 @@ static void metrics_are_exposition_text(void **state)
     metrics_destroy(m);
 }
 
+static void texts_are_cut_between_characters(void **state)
+{
+    (void)state;
+    static const char euro[] = "a\xe2\x82\xac";
+    assert_int_equal(str_cut(str_of(euro), 4).n, 4);
+    assert_int_equal(str_cut(str_of(euro), 3).n, 1);
+    assert_int_equal(str_cut(str_of(euro), 2).n, 1);
+    assert_int_equal(str_cut(str_of(euro), 1).n, 1);
+    assert_int_equal(str_cut(STR_NULL, 1).n, 0);
+    struct error err;
+    char text[600] = "";
+    for (size_t i = 0; i + 4 < sizeof text; i += 3)
+        memcpy(text + i, euro + 1, 3);
+    for (const char *pad = "xxx"; *pad; pad++) {
+        error_set(&err, ERROR_BAD_INPUT, "%s%s", pad, text);
+        assert_true(strlen(err.message) > 460 && str_is_utf8(str_of(err.message)));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(texts_are_cut_between_characters),
         cmocka_unit_test(pools_hand_out_empty_arenas),
         cmocka_unit_test(arena_survives_growth),   cmocka_unit_test(utf8_is_checked),
         cmocka_unit_test(numbers_are_whole),       cmocka_unit_test(ids_sort_by_time),

@@ -327,7 +327,8 @@ static void margins_follow_what_is_shown(void **state)
 static const char *inlined(struct arena *a, const char *html)
 {
     struct buf b = {.arena = a};
-    css_inline(a, str_of(html), &b);
+    int64_t work = CSS_WORK_MAX;
+    css_inline(a, str_of(html), &work, &b);
     return buf_finish(&b).p;
 }
 
@@ -344,6 +345,9 @@ static void style_sheets_are_inlined(void **state)
         {"<style>p{color:red!important}</style><p style=\"color:blue\">x</p>", "<p style=\"color: red;\">x</p>"},
         {"<style>div p{a:1}div>p{b:2}table .c p{c:3}</style><div><span><p>x</p></span><p>y</p></div><p>z</p>",
          "<div><span><p style=\"a: 1;\">x</p></span><p style=\"a: 1; b: 2;\">y</p></div><p>z</p>"},
+        {"<style>a > b c > d{e:1}</style><a><b><c><b><c><d>x</d></c></b></c></b></a>",
+         "<a><b><c><b><c><d style=\"e: 1;\">x</d></c></b></c></b></a>"},
+        {"<style>a > c d{e:1}</style><a><b><c><d>x</d></c></b></a>", "<a><b><c><d>x</d></c></b></a>"},
         {"<style>div > i b{a:1}</style><div><i><i><b>x</b></i></i></div>", "<div><i><i><b style=\"a: 1;\">x</b></i></i></div>"},
         {"<style>a:hover{b:1}/* } */p{c:1}@media (max-width:9px){p{d:1}}p[x],i{e:\"}\"}</style><p>x</p><i>y</i>",
          "<style>a:hover{b:1}\n@media (max-width:9px){p{d:1}}\np[x]{e:\"}\"}</style><p style=\"c: 1;\">x</p><i style=\"e: &quot;}&quot;;\">y</i>"},
@@ -364,6 +368,17 @@ static void style_sheets_are_inlined(void **state)
     for (int i = 0; i < 3000; i++)
         buf_z(&b, "<i></i>");
     assert_true(str_starts(str_of(inlined(a, buf_finish(&b).p)), STR("<style>i b u")));
+    /* Selectors with many ways to fail, deep down; and rules that would be copied into every element. */
+    b = (struct buf){.arena = a};
+    buf_z(&b, "<style>u > i i > i i > i i > i i > i i > i b{a:1}i{x:");
+    for (int i = 0; i < 30000; i++)
+        buf_z(&b, "0");
+    buf_z(&b, "}</style>");
+    for (int i = 0; i < 250; i++)
+        buf_z(&b, "<i>");
+    for (int i = 0; i < 2000; i++)
+        buf_z(&b, "<b></b><i></i>");
+    assert_true(strlen(inlined(a, buf_finish(&b).p)) < CSS_WORK_MAX + 200000);
 }
 
 static void limits_hold(void **state)
