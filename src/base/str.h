@@ -39,7 +39,7 @@ static inline struct str str_sub(struct str s, size_t from, size_t to)
 {
     if (to > s.n) to = s.n;
     if (from > to) from = to;
-    return (struct str){s.p + from, to - from};
+    return (struct str){from ? s.p + from : s.p, to - from};     /* no sums with a null pointer */
 }
 
 bool str_eq_nocase(struct str a, struct str b);           /* ASCII letters only */
