@@ -1,8 +1,8 @@
 /* /v1/messages (rest-api.md §6.6). */
-#include "api/app.h"
+#include "api/context_member.h"
+#include "api/message_view.h"
 #include "api/tables.h"
 #include "model/event.h"
-#include "model/message.h"
 #include "model/run.h"
 
 enum { LIMIT_MAX = 1000, TRANSACTIONS_MAX = 100, RUNS_MAX = 10000 };
@@ -39,24 +39,6 @@ static bool runs_read(struct request *rq, struct message_query *q, struct error 
     return true;
 }
 
-static yyjson_mut_val *message_full_json(struct request *rq, yyjson_mut_doc *d, const struct message *m)
-{
-    struct subscriber s;
-    struct error missing = {0};
-    struct run_row run;
-    struct event event;
-    yyjson_val *doc = NULL, *event_doc = NULL;
-    struct db *db = app_db(rq);
-    bool known = subscriber_find_by_id(db, rq->arena, m->environment, m->subscriber, &s, &missing);
-    json_parse(rq->arena, m->doc, &doc, NULL);
-    if (run_find(db, rq->arena, m->environment, m->run, &run, &missing)
-        && event_find(db, rq->arena, m->environment, run.event, &event, &missing))
-        json_parse(rq->arena, event.doc, &event_doc, NULL);
-    yyjson_val *payload = json_get(event_doc, "payload");
-    return message_json(d, m, doc, rq->principal.organization, known ? &s : NULL,
-                        payload ? json_write(rq->arena, payload) : STR_NULL);
-}
-
 static bool subscriber_read(struct request *rq, struct message_query *q)
 {
     struct str name = request_query(rq, "subscriberId");
@@ -77,8 +59,8 @@ static bool subscriber_read(struct request *rq, struct message_query *q)
 static void handle_list(struct request *rq)
 {
     struct checks checks = checks_begin(rq);
-    struct message_query q = {.channel = -1};
-    struct str channel = request_query(rq, "channel");
+    struct message_query q = {.channel = -1, .seen = -1, .read = -1};
+    struct str channel = request_query(rq, "channel"), keys;
     struct message *list;
     struct error err = {0};
     size_t n;
@@ -95,6 +77,8 @@ static void handle_list(struct request *rq)
         reply_fail(rq, 400, "Limit can not be larger then %d", LIMIT_MAX);
         return;
     }
+    if (context_query_read(rq, &keys))
+        q.context = &keys;
     q.limit = (int)limit + 1;
     q.offset = page * limit;
     if (!subscriber_read(rq, &q))
@@ -107,7 +91,7 @@ static void handle_list(struct request *rq)
     yyjson_mut_doc *d = json_doc(rq->arena);
     yyjson_mut_val *o = yyjson_mut_obj(d), *data = json_add_arr(d, o, "data");
     for (size_t i = 0; i < n - more; i++)
-        yyjson_mut_arr_append(data, message_full_json(rq, d, &list[i]));
+        yyjson_mut_arr_append(data, message_view_json(rq, d, &list[i]));
     json_add_int(d, o, "page", page);
     json_add_int(d, o, "pageSize", limit);
     json_add_int(d, o, "totalCount", q.offset + (int64_t)n);

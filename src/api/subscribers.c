@@ -1,11 +1,12 @@
-/* /v2/subscribers (rest-api.md §6.2). */
-#include "api/app.h"
+/* Subscribers: /v2/subscribers, and the v1 routes that write them the same way (rest-api.md §6.2). */
+#include "api/channel_settings.h"
 #include "api/paging.h"
 #include "api/tables.h"
 
 struct subscriber_write {
     struct api_write w;
-    struct subscriber_patch patch;
+    struct subscriber_patch patch;      /* without its channels, which are: */
+    struct channel_settings channels;
     enum { CREATE, PATCH, ERASE } kind;
     bool fail_if_exists;
     struct subscriber row;              /* afterwards */
@@ -30,7 +31,22 @@ static bool create_apply(struct subscriber_write *x, struct db *db, struct error
         && subscriber_find(db, rq->arena, rq->principal.environment, x->patch.subscriber_id, &x->row, &missing))
         return conflict(x, &x->row, err);
     return subscriber_upsert(db, rq->principal.environment, &x->patch, app_id(rq), app_now(rq), &id, err)
-        && subscriber_find_by_id(db, rq->arena, rq->principal.environment, id, &x->row, err);
+        && subscriber_find_by_id(db, rq->arena, rq->principal.environment, id, &x->row, err)
+        && channel_settings_store(rq, db, &x->channels, &x->row, err);
+}
+
+static bool erase_apply(struct subscriber_write *x, struct db *db, struct error *err)
+{
+    struct request *rq = x->w.rq;
+    struct buf details = {.arena = rq->arena};
+    if (subscriber_delete(db, rq->principal.environment, x->patch.subscriber_id, app_now(rq), err))
+        return true;
+    buf_z(&details, "{\"externalSubscriberId\":");
+    json_quote(&details, x->patch.subscriber_id);
+    buf_char(&details, '}');
+    if (err->code == ERROR_NOT_FOUND)
+        err->details = buf_finish(&details);
+    return false;
 }
 
 static bool subscriber_apply(struct api_write *w, struct db *db, struct error *err)
@@ -41,8 +57,9 @@ static bool subscriber_apply(struct api_write *w, struct db *db, struct error *e
     switch (x->kind) {
     case CREATE: return create_apply(x, db, err);
     case PATCH: return subscriber_update(db, environment, &x->patch, app_now(rq), err)
-                    && subscriber_find(db, rq->arena, environment, x->patch.subscriber_id, &x->row, err);
-    case ERASE: return subscriber_delete(db, environment, x->patch.subscriber_id, app_now(rq), err);
+                    && subscriber_find(db, rq->arena, environment, x->patch.subscriber_id, &x->row, err)
+                    && channel_settings_store(rq, db, &x->channels, &x->row, err);
+    case ERASE: return erase_apply(x, db, err);
     }
     return false;
 }
@@ -70,13 +87,26 @@ static struct subscriber_write *write_new(struct request *rq)
     return x;
 }
 
-static bool body_read(struct checks *c, struct subscriber_write *x)
+static void body_read(struct checks *c, struct subscriber_write *x)
 {
     struct str messages[SUBSCRIBER_FIELDS];
     size_t n = subscriber_patch_read(c->rq->arena, c->rq->json, &x->patch, messages);
     for (size_t i = 0; i < n; i++)
         check_fail(c, "%.*s", STR_ARG(messages[i]));
-    return n == 0;
+    channel_settings_read(c, json_get(c->rq->json, "channels"), &x->channels);
+    x->patch.present &= ~(1u << SUBSCRIBER_CHANNELS);
+}
+
+/* Ends the checks and writes. */
+static void body_write(struct checks *c, struct subscriber_write *x)
+{
+    struct error err = {0};
+    if (!checks_done(c))
+        return;
+    if (channel_settings_resolve(c->rq, &x->channels, &err))
+        api_write(c->rq, &x->w);
+    else
+        reply_error(c->rq, &err);
 }
 
 static void handle_create(struct request *rq)
@@ -92,12 +122,10 @@ static void handle_create(struct request *rq)
     else if (!subscriber_id_valid(x->patch.subscriber_id))
         check_fail(&checks, "subscriberId must have 1 to 256 characters and no control characters");
     x->fail_if_exists = check_query_bool(&checks, "failIfExists", false);
-    if (!checks_done(&checks))
-        return;
     /* A body without data resets it (rest-api.md §6.2). */
     x->patch.present |= 1u << SUBSCRIBER_DATA;
     x->kind = CREATE;
-    api_write(rq, &x->w);
+    body_write(&checks, x);
 }
 
 static void handle_patch(struct request *rq)
@@ -105,11 +133,9 @@ static void handle_patch(struct request *rq)
     struct checks checks = checks_begin(rq);
     struct subscriber_write *x = write_new(rq);
     body_read(&checks, x);
-    if (!checks_done(&checks))
-        return;
     x->patch.subscriber_id = request_param(rq, "subscriberId");
     x->kind = PATCH;
-    api_write(rq, &x->w);
+    body_write(&checks, x);
 }
 
 static void handle_delete(struct request *rq)
@@ -161,6 +187,7 @@ enum { BULK_MAX = 500 };
 
 struct bulk_item {
     struct subscriber_patch patch;
+    struct channel_settings channels;
     struct str problem;                 /* empty: it is fine */
     bool created;
 };
@@ -170,6 +197,13 @@ struct bulk {
     struct bulk_item *items;
     size_t n;
 };
+
+static bool bulk_channels(struct request *rq, struct db *db, const struct bulk_item *x, struct id id, struct error *err)
+{
+    struct subscriber row;
+    return subscriber_find_by_id(db, rq->arena, rq->principal.environment, id, &row, err)
+        && channel_settings_store(rq, db, &x->channels, &row, err);
+}
 
 static bool bulk_apply(struct api_write *w, struct db *db, struct error *err)
 {
@@ -182,6 +216,8 @@ static bool bulk_apply(struct api_write *w, struct db *db, struct error *err)
         if (!subscriber_upsert(db, rq->principal.environment, &b->items[i].patch, fresh, app_now(rq), &id, err))
             return false;
         b->items[i].created = id_eq(id, fresh);
+        if (b->items[i].channels.n && !bulk_channels(rq, db, &b->items[i], id, err))
+            return false;
     }
     return true;
 }
@@ -206,12 +242,20 @@ static void bulk_reply(struct api_write *w)
 static void bulk_item_read(struct request *rq, yyjson_val *v, struct bulk_item *x)
 {
     struct str messages[SUBSCRIBER_FIELDS];
+    struct checks checks = checks_begin(rq);
+    struct error err = {0};
+    channel_settings_read(&checks, json_get(v, "channels"), &x->channels);
     if (subscriber_patch_read(rq->arena, v, &x->patch, messages))
         x->problem = messages[0];
+    else if (checks.n)
+        x->problem = checks.messages[0];
     else if (!x->patch.subscriber_id.n)
         x->problem = STR("subscriberId is required");
     else if (!subscriber_id_valid(x->patch.subscriber_id))
         x->problem = STR("subscriberId must have 1 to 256 characters and no control characters");
+    else if (!channel_settings_resolve(rq, &x->channels, &err))
+        x->problem = str_dup(rq->arena, str_of(err.message));
+    x->patch.present &= ~(1u << SUBSCRIBER_CHANNELS);
 }
 
 static void handle_bulk(struct request *rq)
@@ -251,6 +295,12 @@ const struct route subscriber_routes[] = {
     SUBSCRIBER(HTTP_PATCH, "/v2/subscribers/{subscriberId}", "subscribersPatch", "Change a subscriber", "SUBSCRIBER_WRITE", 200,
                ENVELOPE_DATA, handle_patch),
     SUBSCRIBER(HTTP_DELETE, "/v2/subscribers/{subscriberId}", "subscribersDelete", "Delete a subscriber", "SUBSCRIBER_WRITE", 200,
+               ENVELOPE_DATA, handle_delete),
+    SUBSCRIBER(HTTP_POST, "/v1/subscribers", "subscribersCreateV1", "Create or update a subscriber (v1)", "SUBSCRIBER_WRITE", 201,
+               ENVELOPE_DATA, handle_create),
+    SUBSCRIBER(HTTP_PUT, "/v1/subscribers/{subscriberId}", "subscribersUpdateV1", "Change a subscriber (v1)", "SUBSCRIBER_WRITE", 200,
+               ENVELOPE_DATA, handle_patch),
+    SUBSCRIBER(HTTP_DELETE, "/v1/subscribers/{subscriberId}", "subscribersDeleteV1", "Delete a subscriber (v1)", "SUBSCRIBER_WRITE", 200,
                ENVELOPE_DATA, handle_delete),
 };
 const size_t subscriber_routes_n = sizeof subscriber_routes / sizeof *subscriber_routes;

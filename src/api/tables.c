@@ -9,6 +9,8 @@ const struct route_table app_tables[] = {
     TABLE(event),
     TABLE(subscriber),
     TABLE(subscriber_preference),
+    TABLE(subscriber_credential),
+    TABLE(subscriber_v1),
     TABLE(topic),
     TABLE(subscription),
     TABLE(context),

@@ -12,6 +12,8 @@ ROUTE_TABLE(event);
 ROUTE_TABLE(fanout);
 ROUTE_TABLE(subscriber);
 ROUTE_TABLE(subscriber_preference);
+ROUTE_TABLE(subscriber_credential);
+ROUTE_TABLE(subscriber_v1);
 ROUTE_TABLE(topic);
 ROUTE_TABLE(subscription);
 ROUTE_TABLE(context);

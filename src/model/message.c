@@ -5,6 +5,7 @@
 #include "model/message_private.h"
 #include "model/removal.h"
 #include "model/row.h"
+#include "model/run.h"
 
 void message_read(struct db_stmt *s, struct arena *a, struct message *m)
 {
@@ -146,40 +147,130 @@ bool message_list_by_run(struct db *db, struct arena *a, struct id run, struct m
     return message_collect(s, a, out, n, err);
 }
 
+/* From the fitting index: a subscriber's runs are walked newest first, with the few messages of each. */
+static const char *message_source(const struct message_query *q)
+{
+    if (!id_is_zero(q->subscriber))
+        return "runs r JOIN messages m ON m.run_id = r.id WHERE r.subscriber_id = ?3 AND m.environment_id = ?1 AND m.subscriber_id = ?3";
+    /* A range, so that the environment does not give the order: the planner would walk all of it (see run_list). */
+    return q->runs ? "messages m WHERE m.environment_id BETWEEN ?1 AND ?1" : "messages m WHERE m.environment_id = ?1";
+}
+
 bool message_list(struct db *db, struct arena *a, struct id environment, const struct message_query *q,
                   struct message **out, size_t *n, struct error *err)
 {
     struct buf sql = {.arena = a};
-    /* A range, so that the environment does not give the order: the planner would walk all of it (see run_list). */
-    bool narrow = q->runs || !id_is_zero(q->subscriber);
-    buf_z(&sql, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE ");
-    buf_z(&sql, narrow ? "environment_id BETWEEN ?1 AND ?1" : "environment_id = ?1");
+    bool of_subscriber = !id_is_zero(q->subscriber);
+    buf_fmt(&sql, "SELECT " MESSAGE_COLUMNS_OF("m.") " FROM %s", message_source(q));
     if (q->channel >= 0)
-        buf_z(&sql, " AND channel = ?2");
-    if (!id_is_zero(q->subscriber))
-        buf_z(&sql, q->runs ? " AND subscriber_id = ?3"
-                            : " AND subscriber_id = ?3 AND run_id IN (SELECT id FROM runs WHERE subscriber_id = ?3)");
+        buf_z(&sql, " AND m.channel = ?2");
+    if (q->seen >= 0)
+        buf_z(&sql, " AND m.seen = ?6");
+    if (q->read >= 0)
+        buf_z(&sql, " AND m.read = ?7");
+    if (q->context)
+        buf_z(&sql, " AND m.context = ?8");
     if (q->runs) {
-        buf_z(&sql, " AND run_id IN (NULL");
+        buf_z(&sql, " AND m.run_id IN (NULL");
         for (size_t i = 0; i < q->runs_n; i++)
-            buf_fmt(&sql, ", ?%d", 6 + (int)i);
+            buf_fmt(&sql, ", ?%d", 9 + (int)i);
         buf_char(&sql, ')');
     }
-    buf_z(&sql, " AND " REMOVAL_NOT_HIDDEN("subscriber_id") " ORDER BY id DESC LIMIT ?4 OFFSET ?5");
+    buf_z(&sql, " AND " REMOVAL_NOT_HIDDEN("m.subscriber_id"));
+    buf_z(&sql, of_subscriber ? " ORDER BY r.id DESC, m.id DESC LIMIT ?4 OFFSET ?5" : " ORDER BY m.id DESC LIMIT ?4 OFFSET ?5");
     struct db_stmt *s = db_prepare(db, buf_finish(&sql).p, err);
     if (!s)
         return false;
     db_bind_id(s, 1, environment);
     if (q->channel >= 0)
         db_bind_int(s, 2, q->channel);
-    if (!id_is_zero(q->subscriber))
+    if (of_subscriber)
         db_bind_id(s, 3, q->subscriber);
     db_bind_int(s, 4, q->limit);
     db_bind_int(s, 5, q->offset);
+    if (q->seen >= 0)
+        db_bind_int(s, 6, q->seen);
+    if (q->read >= 0)
+        db_bind_int(s, 7, q->read);
+    if (q->context)
+        db_bind_text(s, 8, q->context->p ? *q->context : STR(""));
     for (size_t i = 0; q->runs && i < q->runs_n; i++)
-        db_bind_id(s, 6 + (int)i, q->runs[i]);
+        db_bind_id(s, 9 + (int)i, q->runs[i]);
     return message_collect(s, a, out, n, err);
 }
+
+/* --- marks of v1 --------------------------------------------------------------------------------------------------- */
+
+/* What a mark sets (?1 is now), and which rows it concerns. */
+static const struct { const char *set, *where; } marks[] = {
+    [MARK_READ] = {"seen = 1, read = 1, first_seen_at = coalesce(first_seen_at, ?1), last_seen_at = ?1, last_read_at = ?1", "read = 0"},
+    [MARK_SEEN] = {"seen = 1, first_seen_at = coalesce(first_seen_at, ?1), last_seen_at = ?1", "seen = 0"},
+    [MARK_UNREAD] = {"read = 0", "read = 1"},
+    [MARK_UNSEEN] = {"seen = 0, read = 0", "seen = 1"},
+};
+
+static bool runs_interacted(struct db *db, struct id environment, enum message_mark mark, const struct id *runs, size_t n,
+                            struct error *err)
+{
+    for (size_t i = 0; i < n && (mark == MARK_READ || mark == MARK_SEEN); i++)
+        if (!run_mark_interacted(db, environment, runs[i], err))
+            return false;
+    return true;
+}
+
+bool message_mark(struct db *db, struct message *m, enum message_mark mark, int64_t now, bool *changed, struct error *err)
+{
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct db_stmt *s = db_prepare(db, str_fmt(a, "UPDATE messages SET %s, updated_at = ?1 WHERE environment_id = ?2 AND id = ?3 AND %s",
+                                               marks[mark].set, marks[mark].where).p, err);
+    if (!s)
+        return false;
+    db_bind_int(s, 1, now);
+    db_bind_id(s, 2, m->environment);
+    db_bind_id(s, 3, m->id);
+    if (!db_run(s, err))
+        return false;
+    *changed = db_changes(s) > 0;
+    if (!*changed)
+        return true;
+    m->updated_at = now;
+    m->seen = mark == MARK_READ || mark == MARK_SEEN || (m->seen && mark == MARK_UNREAD);
+    m->read = mark == MARK_READ || (m->read && mark == MARK_SEEN);
+    if (mark == MARK_READ || mark == MARK_SEEN) {
+        m->first_seen_at = m->first_seen_at ? m->first_seen_at : now;
+        m->last_seen_at = now;
+    }
+    if (mark == MARK_READ)
+        m->last_read_at = now;
+    return runs_interacted(db, m->environment, mark, &m->run, 1, err);
+}
+
+bool message_mark_all(struct db *db, struct id environment, struct id subscriber, enum message_mark mark, int64_t now, int max,
+                      int64_t *changed, struct error *err)
+{
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct id *runs = ARENA_ARRAY(a, struct id, max);
+    size_t n = 0;
+    enum db_step step;
+    struct db_stmt *s = db_prepare(
+        db, str_fmt(a, "UPDATE messages SET %s, updated_at = ?1 WHERE environment_id = ?2 AND id IN (SELECT id FROM messages "
+                       "WHERE subscriber_id = ?3 AND channel = 0 AND environment_id = ?2 AND %s LIMIT ?4) RETURNING run_id",
+                    marks[mark].set, marks[mark].where).p, err);
+    if (!s)
+        return false;
+    db_bind_int(s, 1, now);
+    db_bind_id(s, 2, environment);
+    db_bind_id(s, 3, subscriber);
+    db_bind_int(s, 4, max);
+    while ((step = db_step(s, err)) == DB_ROW)
+        if (n < (size_t)max)
+            runs[n++] = db_id(s, 0);
+    db_reset(s);
+    *changed = (int64_t)n;
+    return step == DB_DONE && runs_interacted(db, environment, mark, runs, n, err);
+}
+
+/* --- the wire form --------------------------------------------------------------------------------------------------- */
 
 static void add_time(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, int64_t ms)
 {

@@ -40,10 +40,20 @@ struct message_query {
     struct id subscriber;                       /* zero: any */
     const struct id *runs;                      /* NULL: any */
     size_t runs_n;
+    int seen, read;                             /* 0, 1; -1: any */
+    const struct str *context;                  /* exactly; NULL: any */
     int64_t offset;
     int limit;
 };
-/* Of an environment, newest first. */
+/* What a v1 client does with a message (rest-api.md §6.2). A read one is seen, an unseen one unread. */
+enum message_mark { MARK_READ, MARK_SEEN, MARK_UNREAD, MARK_UNSEEN };
+/* *changed: it was in another state; m is as it is afterwards. */
+bool message_mark(struct db *db, struct message *m, enum message_mark mark, int64_t now, bool *changed, struct error *err);
+/* In-app messages of a subscriber, in every context, that are in another state: at most max a call. */
+bool message_mark_all(struct db *db, struct id environment, struct id subscriber, enum message_mark mark, int64_t now, int max,
+                      int64_t *changed, struct error *err);
+
+/* Of an environment, newest first; of one subscriber, by the age of their runs. */
 bool message_list(struct db *db, struct arena *a, struct id environment, const struct message_query *q,
                   struct message **out, size_t *n, struct error *err);
 

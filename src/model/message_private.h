@@ -6,9 +6,11 @@
 
 #include "base/clock.h"
 
-#define MESSAGE_COLUMNS                                                                                              \
-    "id, environment_id, subscriber_id, run_id, job_id, workflow_id, channel, context, severity, seen, read, archived, " \
-    "snoozed_until, status, first_seen_at, last_seen_at, last_read_at, archived_at, doc, created_at, updated_at"
+#define MESSAGE_COLUMNS_OF(p)                                                                                          \
+    p "id, " p "environment_id, " p "subscriber_id, " p "run_id, " p "job_id, " p "workflow_id, " p "channel, " p "context, " \
+    p "severity, " p "seen, " p "read, " p "archived, " p "snoozed_until, " p "status, " p "first_seen_at, " p "last_seen_at, " \
+    p "last_read_at, " p "archived_at, " p "doc, " p "created_at, " p "updated_at"
+#define MESSAGE_COLUMNS MESSAGE_COLUMNS_OF("")
 
 void message_read(struct db_stmt *s, struct arena *a, struct message *m);
 bool message_collect(struct db_stmt *s, struct arena *a, struct message **out, size_t *n, struct error *err);

@@ -3,6 +3,7 @@
 
 #include "model/removal.h"
 #include "model/row.h"
+#include "model/subscriber_channels.h"
 #include "model/subscriber_private.h"
 
 static const char *const field_names[SUBSCRIBER_FIELDS] = {"firstName", "lastName", "email", "phone", "avatar",
@@ -198,6 +199,18 @@ bool subscriber_set_online(struct db *db, struct id environment, struct id id, b
     return db_run(s, err);
 }
 
+bool subscriber_set_channels(struct db *db, struct id environment, struct id id, struct str channels, int64_t now, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "UPDATE subscribers SET channels = ?1, updated_at = ?2 WHERE environment_id = ?3 AND id = ?4", err);
+    if (!s)
+        return false;
+    db_bind_text(s, 1, channels);
+    db_bind_int(s, 2, now);
+    db_bind_id(s, 3, environment);
+    db_bind_id(s, 4, id);
+    return db_run(s, err);
+}
+
 bool subscriber_clear_online(struct db *db, int64_t now, struct error *err)
 {
     struct db_stmt *s = db_prepare(db, "UPDATE subscribers SET is_online = 0, last_online_at = ?1 WHERE is_online = 1", err);
@@ -277,7 +290,7 @@ yyjson_mut_val *subscriber_json(yyjson_mut_doc *d, const struct subscriber *s, s
         if (s->field[f].p)
             json_add_str(d, o, field_names[f], s->field[f]);
     json_add_text(d, o, "data", s->field[SUBSCRIBER_DATA].p ? s->field[SUBSCRIBER_DATA] : STR("{}"));
-    json_add_text(d, o, "channels", s->field[SUBSCRIBER_CHANNELS].p ? s->field[SUBSCRIBER_CHANNELS] : STR("[]"));
+    channels_add(d, o, s->field[SUBSCRIBER_CHANNELS]);
     if (s->is_online < 0)
         json_add_str(d, o, "isOnline", STR_NULL);
     else

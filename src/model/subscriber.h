@@ -49,6 +49,9 @@ bool subscriber_update(struct db *db, struct id environment, const struct subscr
                        struct error *err);
 bool subscriber_set_online(struct db *db, struct id environment, struct id id, bool online, int64_t now,
                            struct error *err);
+/* channels: JSON text (subscriber_channels.h). */
+bool subscriber_set_channels(struct db *db, struct id environment, struct id id, struct str channels, int64_t now,
+                             struct error *err);
 /* At start: nobody is connected to a process that has just begun (inbox-realtime.md §6.3). */
 bool subscriber_clear_online(struct db *db, int64_t now, struct error *err);
 /* Hides the subscriber at once; what hung on them (runs, messages, subscriptions, preferences) goes in chunks

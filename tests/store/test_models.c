@@ -466,7 +466,7 @@ static void messages_list_and_replace(void **state)
         for (int subscriber = -1; subscriber < 3; subscriber++)
             for (int by_run = 0; by_run < 3; by_run++)
                 for (int offset = 0; offset < 3; offset++) {
-                    struct message_query q = {.channel = channel, .subscriber = subscriber < 0 ? (struct id){{0}} : id_of(1, subscriber),
+                    struct message_query q = {.channel = channel, .seen = -1, .read = -1, .subscriber = subscriber < 0 ? (struct id){{0}} : id_of(1, subscriber),
                                               .runs = by_run ? runs : NULL, .runs_n = by_run == 1 ? 2 : 0, .offset = offset, .limit = 5};
                     must(message_list(db, a, ENV, &q, &got, &n, &err), &err, "list");
                     size_t want = 0;
@@ -880,7 +880,7 @@ static void ask_all_lists(struct db *db)
         must(run_list(db, a, ENV, &q, &runs, &n, &err), &err, "runs");
     }
     for (int i = 0; i < 8; i++) {
-        struct message_query q = {.channel = i & 1 ? 0 : -1, .subscriber = i >> 1 & 1 ? ids[0] : (struct id){{0}},
+        struct message_query q = {.channel = i & 1 ? 0 : -1, .seen = -1, .read = -1, .subscriber = i >> 1 & 1 ? ids[0] : (struct id){{0}},
                                   .runs = i >> 2 & 1 ? ids : NULL, .runs_n = 2, .limit = 5};
         must(message_list(db, a, ENV, &q, &messages, &n, &err), &err, "messages");
     }
