@@ -52,6 +52,7 @@ struct rig {
     const enum delivery_verdict *script;        /* by attempt; NULL: sent */
     pthread_t answerer;
     bool gate_open, gate_reached;
+    void (*call)(void *app, struct engine_call *c);     /* HTTP requests of steps; NULL: refused */
 };
 
 static inline void rig_deliver(void *app, struct engine_delivery *d)
@@ -149,7 +150,8 @@ static inline void rig_engine_start(struct rig *r)
         .database_url = r->url, .writer = r->writer, .clock = &r->clock, .ids = &r->ids, .directory = r->directory,
         .definitions = r->definitions, .metrics = r->metrics, .workers = r->workers ? r->workers : 2,
         .attempts_max = r->attempts_max, .capture = r->capture,
-        .world = {.app = r, .deliver = rig_deliver, .received = rig_received, .listening = r->listening}};
+        .world = {.app = r, .deliver = rig_deliver, .received = rig_received, .listening = r->listening,
+                  .call = r->call}};
     r->engine = engine_start(&c, &err);
     must(r->engine != NULL, &err, "engine_start");
 }
