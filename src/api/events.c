@@ -161,6 +161,27 @@ static void handle_bulk(struct request *rq)
     bulk_item_done(b);
 }
 
+/* --- cancel (engine.md §2.9, decisions.md 3) ------------------------------------------------------------------ */
+
+static void cancel_done(struct cancellation *c, const struct error *err)
+{
+    struct request *rq = c->owner;
+    if (err)
+        reply_error(rq, err);
+    else
+        reply_json(rq, 0, yyjson_mut_bool(json_doc(rq->arena), c->stopped));
+}
+
+static void handle_cancel(struct request *rq)
+{
+    struct cancellation *c = ARENA_NEW(rq->arena, struct cancellation);
+    struct error err = {0};
+    *c = (struct cancellation){.environment = rq->principal.environment, .transaction_id = request_param(rq, "transactionId"),
+                               .done = cancel_done, .owner = rq};
+    if (!engine_cancel(app_of(rq)->engine, c, &err))
+        reply_error(rq, &err);
+}
+
 const struct route event_routes[] = {
     {HTTP_POST, "/v1/events/trigger", "trigger", "Events", "Trigger a workflow", AUTH_ENVIRONMENT, "EVENT_WRITE", RATE_TRIGGER, 1,
      201, ENVELOPE_DATA, 32u << 20, 0, handle_trigger},
@@ -168,5 +189,7 @@ const struct route event_routes[] = {
      RATE_TRIGGER, 100, 201, ENVELOPE_DATA, 32u << 20, 0, handle_bulk},
     {HTTP_POST, "/v1/events/trigger/broadcast", "triggerBroadcast", "Events", "Trigger a workflow for everybody", AUTH_ENVIRONMENT,
      "EVENT_WRITE", RATE_TRIGGER, 100, 201, ENVELOPE_DATA, 32u << 20, 0, handle_broadcast},
+    {HTTP_DELETE, "/v1/events/trigger/{transactionId}", "cancelTrigger", "Events", "Cancel what a trigger started", AUTH_ENVIRONMENT,
+     "EVENT_WRITE", RATE_TRIGGER, 1, 200, ENVELOPE_DATA, 0, 0, handle_cancel},
 };
 const size_t event_routes_n = sizeof event_routes / sizeof *event_routes;

@@ -247,7 +247,7 @@ void attempt_delivery(struct worker *w, struct work *work)
         delivery_give_back(e, work, clock_now_ms(e->c.clock) + wait, wait ? e->boot : (struct id){{0}});
         break;
     case MESSAGE_GONE: result_at_once(e, work, VERDICT_FAILED, STR("The message was deleted"), 0); break;
-    case ENVIRONMENT_GONE: work_discard(e, work); break;
+    case ENVIRONMENT_GONE: work_discard(e, work, &err); break;
     case LOAD_FAILED: work_retry(e, work, &err); break;
     default: work_end(e, work);
     }

@@ -73,7 +73,7 @@ void attempt_call(struct worker *w, struct work *work)
         return;
     case RUN_GONE:
         arena_destroy(a);
-        work_discard(e, work);
+        work_discard(e, work, &err);
         return;
     case NOT_WAITING:           /* canceled meanwhile: an input that changes nothing takes the item */
         arena_destroy(a);

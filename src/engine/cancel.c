@@ -16,7 +16,7 @@ static bool is_in_flight(const struct machine_input *in, int job)
     return job < 64 && (in->in_flight >> job & 1);
 }
 
-/* A timer that will not fire, a digest that others may go on with, a retry that will not be made. */
+/* A timer that will not fire, a digest that others may go on with, an attempt that will not be made. */
 static void delayed_cancel(struct machine *m, int job, const struct machine_input *in)
 {
     struct run_job *j = &m->run->jobs[job];
@@ -48,7 +48,7 @@ void run_cancel(struct machine *m, const struct machine_input *in)
 {
     for (int i = 1; i < m->run->jobs_n && m->err.code == ERROR_NONE; i++) {
         struct run_job *j = &m->run->jobs[i];
-        if (j->status == JOB_DELAYED)
+        if (j->status == JOB_DELAYED || (j->status == JOB_RUNNING && step_is_channel(j->type)))
             delayed_cancel(m, i, in);
         else if (j->status == JOB_MERGED && j->type == STEP_DIGEST)
             merged_cancel(m, i);

@@ -126,24 +126,35 @@ static struct id trigger_key(const struct trigger *t)
     return key;
 }
 
-bool engine_trigger(struct engine *e, struct trigger *t, struct error *err)
+/* Takes work from outside; false: it is not taken, nothing was kept. */
+static bool accept_work(struct engine *e, const struct work *work, struct id key, struct error *err)
 {
     if (!writer_healthy(e->c.writer))
         return error_set(err, ERROR_FULL, "The store cannot be written at the moment (a full disk, or a lost database): nothing was "
                                           "accepted, try again later");
     if (!engine_accepting(e))
         return error_set(err, ERROR_OVERLOAD, "The server is overloaded, try again later");
-    struct work *w = calloc(1, sizeof *w);
+    struct work *w = malloc(sizeof *w);
     if (!w)
         abort();
-    w->kind = WORK_TRIGGER;
-    w->trigger = t;
+    *w = *work;
     atomic_fetch_add(&e->busy, 1);
     if (atomic_load(&e->stop)) {        /* it began to stop meanwhile: seen here, or busy is seen there */
         free(w);
         work_done(e);
         return error_set(err, ERROR_OVERLOAD, "The server is stopping");
     }
-    work_push(e, w, trigger_key(t));
+    work_push(e, w, key);
     return true;
+}
+
+bool engine_trigger(struct engine *e, struct trigger *t, struct error *err)
+{
+    return accept_work(e, &(struct work){.kind = WORK_TRIGGER, .trigger = t}, trigger_key(t), err);
+}
+
+bool engine_cancel(struct engine *e, struct cancellation *c, struct error *err)
+{
+    c->stopped = false;
+    return accept_work(e, &(struct work){.kind = WORK_CANCEL, .cancellation = c}, c->environment, err);
 }

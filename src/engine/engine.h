@@ -122,6 +122,19 @@ struct trigger {
 /* false: overloaded or stopping (ERROR_OVERLOAD); done is not called. */
 bool engine_trigger(struct engine *e, struct trigger *t, struct error *err);
 
+/* Stops what a transactionId started: a fan-out under way, timers, digests (whose followers go on), retries that are not
+ * in flight, and steps that have not begun (engine.md §2.9, decisions.md 3). */
+struct cancellation {
+    struct id environment;
+    struct str transaction_id;              /* must live until done */
+    bool stopped;                           /* for done: there was something to stop; false for an unknown transactionId */
+    /* On the writer's or a worker's thread: all of it is durable when err is NULL, some of it may be otherwise. */
+    void (*done)(struct cancellation *c, const struct error *err);
+    void *owner;
+};
+/* false: overloaded or stopping; done is not called. */
+bool engine_cancel(struct engine *e, struct cancellation *c, struct error *err);
+
 /* Results: kind, job and attempt of the input are filled by the engine. Frees d. */
 void engine_delivered(struct engine_delivery *d, const struct machine_input *result);
 

@@ -16,11 +16,13 @@ enum {
     DELIVERIES_AT_ONCE = 2048   /* of one process; more of them wait in the store, where they hold up nothing else */
 };
 
-enum work_kind { WORK_TRIGGER, WORK_DUE, WORK_DELIVERED, WORK_REDRIVE };
+enum work_kind { WORK_TRIGGER, WORK_DUE, WORK_DELIVERED, WORK_REDRIVE, WORK_CANCEL };
 
 struct work {
     enum work_kind kind;
     struct trigger *trigger;            /* WORK_TRIGGER */
+    struct cancellation *cancellation;  /* WORK_CANCEL */
+    struct id after;                    /* … of the event's runs, those up to this one are done */
     struct queue_item item;             /* all others */
     struct machine_input input;         /* WORK_DELIVERED, WORK_REDRIVE: texts in arena */
     struct arena *arena;                /* of input, or NULL */
@@ -98,9 +100,10 @@ int64_t work_parked_until(const struct engine *e);
 void plan_trigger(struct worker *w, struct work *work);
 void plan_due(struct worker *w, struct work *work);
 void plan_delivered(struct worker *w, struct work *work);
+void plan_cancel(struct worker *w, struct work *work);
 
 /* For good: takes the item's row; its run, if there is one, ends with an error. */
-void work_discard(struct engine *e, struct work *w);
+void work_discard(struct engine *e, struct work *w, const struct error *why);
 /* Parks the item or, if the store will never take it, discards it. */
 void work_retry(struct engine *e, struct work *w, const struct error *err);
 

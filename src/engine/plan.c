@@ -43,20 +43,23 @@ static bool message_patch(struct db *db, const struct effect *e, struct error *e
     return message_update_delivery(db, &m, err);
 }
 
-static bool delivery_end_apply(struct db *db, const struct delivery_record *r, struct error *err)
-{
-    if (r->state == DELIVERY_DEAD)
-        return deliveries_bury(db, r->environment, r->id, r->error, r->updated_at, err);
-    return deliveries_remove(db, r->environment, r->id, err);
-}
-
-/* A group that several runs share is no longer as it was when this was decided: decide again. */
-static bool group_kept(struct plan *p, bool done, struct error *err)
+/* What was decided on is no longer as it was then: decide again. */
+static bool still_so(struct plan *p, bool done, struct error *err)
 {
     if (done)
         return true;
     p->conflict = true;
-    return error_set(err, ERROR_CONFLICT, "The group changed meanwhile");
+    return error_set(err, ERROR_CONFLICT, "It changed meanwhile");
+}
+
+static bool delivery_end_apply(struct plan *p, struct db *db, const struct delivery_record *r, struct error *err)
+{
+    bool withdrawn;
+    if (p->cancel)                          /* unless its attempt has begun since it was decided */
+        return deliveries_withdraw(db, r->environment, r->id, &withdrawn, err) && still_so(p, withdrawn, err);
+    if (r->state == DELIVERY_DEAD)
+        return deliveries_bury(db, r->environment, r->id, r->error, r->updated_at, err);
+    return deliveries_remove(db, r->environment, r->id, err);
 }
 
 static bool effect_apply(struct plan *p, struct db *db, const struct effect *e, struct error *err)
@@ -67,12 +70,12 @@ static bool effect_apply(struct plan *p, struct db *db, const struct effect *e, 
     case EFFECT_MESSAGE_STATUS: return message_patch(db, e, err);
     case EFFECT_OUTBOX: return outbox_insert(db, &e->outbox, err);
     case EFFECT_UNQUEUE: return queue_delete(db, e->queue.due_at, e->queue.id, err);
-    case EFFECT_DIGEST: return digest_move(db, &e->digest, &done, err) && group_kept(p, done, err);
-    case EFFECT_THROTTLE: return throttle_grant(db, &e->throttle, &done, err) && group_kept(p, done, err);
+    case EFFECT_DIGEST: return digest_move(db, &e->digest, &done, err) && still_so(p, done, err);
+    case EFFECT_THROTTLE: return throttle_grant(db, &e->throttle, &done, err) && still_so(p, done, err);
     case EFFECT_TIMER:
     case EFFECT_CALL: return queue_insert(db, &e->queue, err);
     case EFFECT_DELIVERY: return deliveries_put(db, &e->delivery, err);
-    case EFFECT_DELIVERY_END: return delivery_end_apply(db, &e->delivery, err);
+    case EFFECT_DELIVERY_END: return delivery_end_apply(p, db, &e->delivery, err);
     case EFFECT_TOKEN_GONE: return true;
     case EFFECT_RECEIVED: return true;
     }
@@ -144,6 +147,25 @@ static bool duplicate_resolve(struct plan *p, struct db *db, struct error *err)
     return true;
 }
 
+/* The job that the item was for fails, with those behind it; of a run that cannot even be read, the row says it. */
+static void abandon_run(struct plan *p, struct run_row *row)
+{
+    struct run r;
+    struct machine m;
+    struct error err = {0};
+    const struct machine_facts f = {.now = clock_now_ms(p->engine->c.clock)};
+    const struct machine_input in = {.kind = INPUT_ABANDON, .job = p->work->item.job, .error = p->reason};
+    if (run_decode(row, p->arena, &r, &err)) {
+        machine_advance(&m, &r, &f, &in);
+        r.row.state = run_encode(&r);
+        *row = r.row;
+    }
+    row->status = RUN_ERROR;
+    if (row->delivery == LIFECYCLE_PENDING)
+        row->delivery = LIFECYCLE_ERRORED;
+    row->updated_at = f.now;
+}
+
 /* What can never be written must not come again for ever: the run says that it failed, and its item goes. */
 static bool abandon_apply(struct plan *p, struct db *db, struct error *err)
 {
@@ -157,10 +179,7 @@ static bool abandon_apply(struct plan *p, struct db *db, struct error *err)
         return false;
     if (!run_find(db, p->arena, q->environment, q->ref, &row, &missing))
         return missing.code == ERROR_NOT_FOUND || (*err = missing, false);
-    row.status = RUN_ERROR;
-    if (row.delivery == LIFECYCLE_PENDING)
-        row.delivery = LIFECYCLE_ERRORED;
-    row.updated_at = clock_now_ms(p->engine->c.clock);
+    abandon_run(p, &row);
     return run_update(db, &row, &updated, err);
 }
 
@@ -216,6 +235,8 @@ static bool plan_apply(struct write_task *t, struct db *db, struct error *err)
     }
     if (p->abandons)
         return abandon_apply(p, db, err);
+    if (p->cancel && !cancel_apply(p, db, err))
+        return false;
     if (p->insert_event) {
         enum event_insert inserted = event_insert(db, &p->event, err);
         if (inserted == EVENT_FAILED)
@@ -366,7 +387,7 @@ void work_retry(struct engine *e, struct work *w, const struct error *err)
         return;
     }
     log_error("work abandoned", "reason", err->message, NULL);
-    work_discard(e, w);
+    work_discard(e, w, err);
 }
 
 static void plan_done(struct write_task *t, const struct error *err)
@@ -387,6 +408,11 @@ static void plan_done(struct write_task *t, const struct error *err)
         if (p->continues)
             start_rest(p);
     }
+    if (w->kind == WORK_CANCEL) {
+        if (cancel_done(p, err))
+            return;
+        cancel_answer(w, err);
+    }
     if (w->kind == WORK_TRIGGER) {
         w->trigger->result = p->result;
         if (p->before.p)
@@ -397,7 +423,7 @@ static void plan_done(struct write_task *t, const struct error *err)
     }
     bool abandons = p->abandons;
     arena_pool_give(p->engine->plan_arenas, p->arena);
-    if (!err || w->kind == WORK_TRIGGER)
+    if (!err || w->kind == WORK_TRIGGER || w->kind == WORK_CANCEL)
         work_end(e, w);
     else if (abandons)
         work_park(e, w, err);
@@ -410,6 +436,9 @@ void work_fail(struct engine *e, struct work *w, struct arena *a, const struct e
     arena_pool_give(e->plan_arenas, a);
     if (w->kind == WORK_TRIGGER) {
         trigger_end(w->trigger, err);
+        work_end(e, w);
+    } else if (w->kind == WORK_CANCEL) {
+        cancel_answer(w, err);
         work_end(e, w);
     } else {
         work_retry(e, w, err);
@@ -452,6 +481,27 @@ static void delivery_complete(struct engine *e, const struct facts *f, struct de
     r->started_at = f->machine.now;
 }
 
+static bool is_queued(const struct effect *x)
+{
+    return x->kind == EFFECT_TIMER || x->kind == EFFECT_CALL;
+}
+
+void effects_identify(struct plan *p, struct planned_run *r)
+{
+    const struct run_row *row = &r->run.row;
+    for (struct effect *x = r->machine.effects; x; x = x->next) {
+        if (is_queued(x) || x->kind == EFFECT_UNQUEUE)
+            x->queue.id = run_derived_id(row->id, DERIVED_QUEUE, x->queue.job * 64 + x->queue.attempt);
+        if (!is_queued(x))
+            continue;
+        x->queue.kind = x->kind == EFFECT_TIMER ? QUEUE_TIMER : QUEUE_CALL;
+        x->queue.environment = row->environment;
+        x->queue.ref = row->id;
+        x->queue.owner = x->kind == EFFECT_CALL && x->queue.attempt == 1 ? p->engine->boot : (struct id){{0}};
+    }
+    r->run.row.state = run_encode(&r->run);
+}
+
 void effects_complete(struct plan *p, struct planned_run *r, const struct facts *f)
 {
     bool listened = somebody_listens(p->engine);
@@ -462,30 +512,22 @@ void effects_complete(struct plan *p, struct planned_run *r, const struct facts 
     r->organization = f->environment->environment.organization;
     r->payload = f->machine.payload;
     for (struct effect *x = r->machine.effects; x; x = x->next) {
-        if (x->kind == EFFECT_UNQUEUE) {
-            x->queue.id = run_derived_id(r->run.row.id, DERIVED_QUEUE, x->queue.job * 64 + x->queue.attempt);
-        } else if (x->kind == EFFECT_TIMER || x->kind == EFFECT_CALL) {
-            x->queue.kind = x->kind == EFFECT_TIMER ? QUEUE_TIMER : QUEUE_CALL;
-            x->queue.environment = r->run.row.environment;
-            x->queue.ref = r->run.row.id;
-            x->queue.id = run_derived_id(r->run.row.id, DERIVED_QUEUE, x->queue.job * 64 + x->queue.attempt);
-            x->queue.owner = x->kind == EFFECT_CALL && x->queue.attempt == 1 ? p->engine->boot : (struct id){{0}};
-        } else if (x->kind == EFFECT_DELIVERY) {
+        if (x->kind == EFFECT_DELIVERY)
             delivery_complete(p->engine, f, &x->delivery);
-        } else if (x->kind == EFFECT_RECEIVED) {
+        else if (x->kind == EFFECT_RECEIVED)
             r->received[r->received_n++] = listened ? socket_form(p, r, &x->message) : STR_NULL;
-        }
     }
-    r->run.row.state = run_encode(&r->run);
+    effects_identify(p, r);
 }
 
 /* --- due items ------------------------------------------------------------------------------------------------ */
 
 /* What an item refers to was deleted meanwhile: it goes, and with it what is left of its run. */
-void work_discard(struct engine *e, struct work *w)
+void work_discard(struct engine *e, struct work *w, const struct error *why)
 {
     struct plan *p = plan_new(e, w);
     p->consumes = p->abandons = true;
+    p->reason = str_dup(p->arena, str_of(why->message));
     plan_submit(p);
 }
 
@@ -496,7 +538,7 @@ void due_fail(struct engine *e, struct work *w, struct arena *a, const struct er
         return;
     }
     arena_pool_give(e->plan_arenas, a);
-    work_discard(e, w);
+    work_discard(e, w, err);
 }
 
 static bool run_load(struct worker *w, struct plan *p, struct planned_run *r, struct event *event, struct facts *f,

@@ -46,6 +46,7 @@ struct plan {
     size_t runs_n;
     bool consumes;                      /* takes work->item; without it nothing is written */
     bool abandons;                      /* ends the item's run with an error */
+    struct str reason;                  /* … and why */
     enum fanout_change fanout_change;
     struct fanout fanout;
     struct str *chunks;                 /* FANOUT_BEGINS: recipients for later, from chunk 0 on */
@@ -55,6 +56,7 @@ struct plan {
     size_t refusals_n;
     bool continues;                     /* inserts rest: a further chunk is to come */
     struct queue_item rest;
+    struct cancel_step *cancel;         /* of WORK_CANCEL (stop.c) */
     struct planned_person *actor;       /* NULL: none, or known */
     struct tenant *tenant;              /* to be stored; NULL: none */
     struct context contexts[CONTEXTS_MAX];      /* to be there after the commit */
@@ -73,6 +75,21 @@ void work_fail(struct engine *e, struct work *w, struct arena *a, const struct e
 void due_fail(struct engine *e, struct work *w, struct arena *a, const struct error *err);
 /* Completes what the machine leaves to the shell: ids of queue items, and the socket form of messages. */
 void effects_complete(struct plan *p, struct planned_run *r, const struct facts *f);
+
+/* The queue items of a run's effects get their ids, and the run its stored form. */
+void effects_identify(struct plan *p, struct planned_run *r);
+
+/* stop.c: one step of a cancellation: the fan-out, or some of the runs. */
+struct cancel_step {
+    struct id event;
+    bool stops_fanout, more;            /* more: further runs follow beyond `reached` */
+    struct id reached;
+    bool stopped;                       /* result of apply */
+};
+bool cancel_apply(struct plan *p, struct db *db, struct error *err);
+/* After the commit or its failure. true: the work goes on with the next step. */
+bool cancel_done(struct plan *p, const struct error *err);
+void cancel_answer(struct work *w, const struct error *err);
 
 /* expand.c: a later chunk of an accepted event. */
 void plan_expand(struct worker *w, struct work *work);

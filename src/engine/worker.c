@@ -61,6 +61,7 @@ static void *worker_main(void *arg)
         case WORK_DUE: plan_due(w, work); break;
         case WORK_DELIVERED:
         case WORK_REDRIVE: plan_delivered(w, work); break;
+        case WORK_CANCEL: plan_cancel(w, work); break;
         }
     }
     return NULL;
@@ -98,9 +99,10 @@ void work_done(struct engine *e)
 
 void work_end(struct engine *e, struct work *w)
 {
-    if (w->kind != WORK_TRIGGER && w->item.kind == QUEUE_DELIVERY)
+    bool of_queue = w->kind != WORK_TRIGGER && w->kind != WORK_CANCEL;
+    if (of_queue && w->item.kind == QUEUE_DELIVERY)
         atomic_fetch_sub(&e->deliveries, 1);
-    else if (w->kind != WORK_TRIGGER)
+    else if (of_queue)
         flight_end(e, w->item.id);
     arena_destroy(w->arena);
     free(w);

@@ -119,6 +119,19 @@ bool deliveries_remove(struct db *db, struct id environment, struct id id, struc
     return db_run(s, err);
 }
 
+bool deliveries_withdraw(struct db *db, struct id environment, struct id id, bool *withdrawn, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "DELETE FROM deliveries WHERE environment_id = ?1 AND id = ?2 AND started_at IS NULL", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_id(s, 2, id);
+    if (!db_run(s, err))
+        return false;
+    *withdrawn = db_changes(s) > 0;
+    return true;
+}
+
 bool deliveries_bury(struct db *db, struct id environment, struct id id, struct str error, int64_t now, struct error *err)
 {
     struct db_stmt *s = db_prepare(db, "UPDATE deliveries SET state = 1, started_at = NULL, owner = NULL, slot = NULL, error = ?3, "

@@ -42,6 +42,8 @@ bool deliveries_put(struct db *db, const struct delivery_record *r, struct error
 bool deliveries_hold(struct db *db, struct id environment, struct id id, int attempt, bool *held, struct error *err);
 /* The provider took it, or nobody wants it any more. */
 bool deliveries_remove(struct db *db, struct id environment, struct id id, struct error *err);
+/* Nobody wants it any more. *withdrawn false: it is under way, or gone. */
+bool deliveries_withdraw(struct db *db, struct id environment, struct id id, bool *withdrawn, struct error *err);
 /* Given up. */
 bool deliveries_bury(struct db *db, struct id environment, struct id id, struct str error, int64_t now, struct error *err);
 

@@ -27,11 +27,15 @@ static const struct part parts[] = {
                                 "(SELECT id FROM runs WHERE subscriber_id = ?1 ORDER BY id LIMIT ?2)"},
     {REMOVAL_SUBSCRIBER, ALONG, "DELETE FROM messages WHERE run_id IN "
                                 "(SELECT id FROM runs WHERE subscriber_id = ?1 ORDER BY id LIMIT ?2)"},
+    {REMOVAL_SUBSCRIBER, ALONG, "DELETE FROM digest_events WHERE run_id IN "
+                                "(SELECT id FROM runs WHERE subscriber_id = ?1 ORDER BY id LIMIT ?2)"},
     {REMOVAL_SUBSCRIBER, CHUNK, "DELETE FROM runs WHERE subscriber_id = ?1 AND id IN "
                                 "(SELECT id FROM runs WHERE subscriber_id = ?1 ORDER BY id LIMIT ?2)"},
     {REMOVAL_SUBSCRIBER, CHUNK, "DELETE FROM topic_subscriptions WHERE subscriber_id = ?1 AND id IN "
                                 "(SELECT id FROM topic_subscriptions WHERE subscriber_id = ?1 ORDER BY id LIMIT ?2)"},
     {REMOVAL_SUBSCRIBER, WHOLE, "DELETE FROM preferences WHERE subscriber_id = ?1"},
+    {REMOVAL_SUBSCRIBER, WHOLE, "DELETE FROM digest_groups WHERE subscriber_id = ?1"},
+    {REMOVAL_SUBSCRIBER, WHOLE, "DELETE FROM throttle_windows WHERE subscriber_id = ?1"},
     /* An environment: what is found by its runs, events and subscribers goes along with these. */
     {REMOVAL_ENVIRONMENT, ALONG, "DELETE FROM queue WHERE ref IN " FIRST_OF("runs")},
     {REMOVAL_ENVIRONMENT, ALONG, "DELETE FROM digest_events WHERE run_id IN " FIRST_OF("runs")},

@@ -132,6 +132,26 @@ bool run_exists(struct db *db, struct id event, struct id subscriber, bool *exis
     return step != DB_FAILED;
 }
 
+bool run_list_open(struct db *db, struct arena *a, struct id event, struct id after, int limit, struct run_row **out,
+                   size_t *n, struct error *err)
+{
+    /* 0: processing; 5: merged. */
+    struct db_stmt *s = db_prepare(db, "SELECT " RUN_COLUMNS " FROM runs WHERE event_id = ?1 AND id > ?2 "
+                                       "AND (status = 0 OR delivery = 5) ORDER BY id LIMIT ?3", err);
+    enum db_step step;
+    if (!s)
+        return false;
+    db_bind_id(s, 1, event);
+    db_bind_id(s, 2, after);
+    db_bind_int(s, 3, limit);
+    *out = ARENA_ARRAY(a, struct run_row, limit);
+    *n = 0;
+    while ((step = db_step(s, err)) == DB_ROW)
+        run_read(s, a, &(*out)[(*n)++]);
+    db_reset(s);
+    return step == DB_DONE;
+}
+
 static void in_list(struct buf *b, const char *column, size_t n, int *next)
 {
     buf_fmt(b, " AND %s IN (", column);

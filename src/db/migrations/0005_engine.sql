@@ -43,3 +43,7 @@ CREATE TABLE throttle_windows (
 );
 CREATE INDEX throttle_windows_by_subscriber ON throttle_windows (subscriber_id);
 CREATE INDEX throttle_windows_over ON throttle_windows (ends_at);
+
+-- To cancel what an event started its runs are walked in order, however many they are.
+DROP INDEX runs_by_event;
+CREATE INDEX runs_by_event ON runs (event_id, id);
