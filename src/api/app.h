@@ -50,6 +50,7 @@ struct app {
     struct db *hub_db;                  /* … and one for the hub's thread */
     int loops;
     size_t recipients_max;              /* entries of `to` in one trigger (decisions.md 13); 0: any number */
+    size_t workflows_max;               /* that an environment may have; 0: any number */
     _Atomic bool stopping;
     bool listens_on_loopback_only;
     struct outbound_policy outbound;    /* where customers' URLs may lead */

@@ -1,10 +1,39 @@
-/* Workflow definitions in and out. */
+/* Reads workflow definitions. */
 #include "api/workflow_doc.h"
 
 #include <stdio.h>
 
 #include "content/jsonschema.h"
 #include "model/types.h"
+
+enum { TITLE_MAX = 128, DESCRIPTION_MAX = 256, TAGS_MAX = 16, TAG_MAX = 64, STEP_ID_MAX = 256 };
+
+/* Characters, not bytes. */
+static void check_length(struct checks *c, const char *name, struct str s, size_t most)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++)
+        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+    if (n > most)
+        check_fail(c, "%s must be shorter than or equal to %zu characters", name, most);
+}
+
+static yyjson_val *check_tags(struct checks *c, yyjson_val *body)
+{
+    yyjson_val *tags = check_array(c, body, "tags", false), *e;
+    yyjson_arr_iter it = yyjson_arr_iter_with(tags);
+    if (yyjson_arr_size(tags) > TAGS_MAX)
+        check_fail(c, "tags must contain no more than %d elements", TAGS_MAX);
+    while ((e = yyjson_arr_iter_next(&it)))
+        if (!yyjson_is_str(e)) {
+            check_fail(c, "each value in tags must be a string");
+            return tags;
+        } else if (yyjson_get_len(e) > TAG_MAX) {
+            check_fail(c, "each value in tags must be shorter than or equal to %d characters", TAG_MAX);
+            return tags;
+        }
+    return tags;
+}
 
 static bool step_is_supported(enum step_type t)
 {
@@ -53,7 +82,7 @@ static struct str step_identifier(struct request *rq, yyjson_mut_val *steps, yyj
     return unique;
 }
 
-/* content.md §3.3: nulls are dropped (but of layoutId, where it means none); the rest is kept as it came. */
+/* Nulls are dropped, but for the choice of no layout; the rest is kept as it came, right or wrong (content.md §3.1). */
 static void add_values(yyjson_mut_doc *d, yyjson_mut_val *o, yyjson_val *values)
 {
     yyjson_mut_val *copy = json_add_obj(d, o, "controlValues");
@@ -84,6 +113,9 @@ static bool step_read(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *steps
     struct str name = json_get_str(step, "name"), type_name = json_get_str(step, "type");
     if (!name.n)
         check_fail(c, "steps.%zu.name must be a string", i);
+    check_length(c, str_fmt(rq->arena, "steps.%zu.name", i).p, name, TITLE_MAX);
+    if (json_get_str(step, "stepId").n > STEP_ID_MAX)
+        check_fail(c, "steps.%zu.stepId must be shorter than or equal to %d characters", i, STEP_ID_MAX);
     if (!step_type_parse(type_name, &type) || type == STEP_TRIGGER) {
         check_fail(c, "steps.%zu.type must be one of the following values: in_app, email, sms, chat, push, tool, digest, delay, "
                       "throttle, custom, http_request", i);
@@ -116,29 +148,17 @@ static bool step_read(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *steps
     if (json_get(step, "shouldStopOnFail"))
         json_add_bool(d, o, "shouldStopOnFail", json_get_bool(step, "shouldStopOnFail", false));
     add_values(d, o, values);
+    if (yyjson_is_obj(json_get(step, "providerOverrides")))
+        json_add_val(d, o, "providerOverrides", json_get(step, "providerOverrides"));
     yyjson_mut_arr_append(steps, o);
     return true;
 }
 
-static void preference_defaults(yyjson_mut_doc *d, yyjson_mut_val *preferences)
+/* {all:{enabled, readOnly}, channels:{…}}, completed from what is given. */
+static void add_preference(yyjson_mut_doc *d, yyjson_mut_val *preferences, const char *key, yyjson_val *given)
 {
-    yyjson_mut_val *standard = json_add_obj(d, preferences, "default");
-    yyjson_mut_val *all = json_add_obj(d, standard, "all"), *channels = json_add_obj(d, standard, "channels");
-    json_add_bool(d, all, "enabled", true);
-    json_add_bool(d, all, "readOnly", false);
-    for (int c = 0; c < CHANNELS; c++)
-        yyjson_mut_obj_add_bool(d, json_add_obj(d, channels, channel_name((enum channel)c).p), "enabled", true);
-}
-
-/* What a dashboard edit says, completed: {all:{enabled, readOnly}, channels:{…}}. */
-static void add_user_preferences(yyjson_mut_doc *d, yyjson_mut_val *preferences, yyjson_val *user)
-{
-    yyjson_val *all = json_get(user, "all"), *channels = json_get(user, "channels");
-    if (!yyjson_is_obj(user)) {
-        json_add_str(d, preferences, "user", STR_NULL);
-        return;
-    }
-    yyjson_mut_val *o = json_add_obj(d, preferences, "user"), *a = json_add_obj(d, o, "all");
+    yyjson_val *all = json_get(given, "all"), *channels = json_get(given, "channels");
+    yyjson_mut_val *o = json_add_obj(d, preferences, key), *a = json_add_obj(d, o, "all");
     yyjson_mut_val *list = json_add_obj(d, o, "channels");
     bool enabled = json_get_bool(all, "enabled", true);
     json_add_bool(d, a, "enabled", enabled);
@@ -148,6 +168,21 @@ static void add_user_preferences(yyjson_mut_doc *d, yyjson_mut_val *preferences,
         yyjson_mut_obj_add_bool(d, json_add_obj(d, list, name.p), "enabled",
                                 json_get_bool(json_getn(channels, name), "enabled", enabled));
     }
+}
+
+/* `user` is the dashboard's choice or null, `default` the code's. What is not given stays. */
+static void add_preferences(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *doc, yyjson_val *body, yyjson_val *old)
+{
+    yyjson_val *given = check_object(c, body, "preferences", false), *before = json_get(old, "preferences");
+    yyjson_val *user = json_get(given, "user"), *standard = json_get(given, "workflow");
+    yyjson_mut_val *o = json_add_obj(d, doc, "preferences");
+    if (!user)
+        user = json_get(before, "user");
+    if (yyjson_is_obj(user))
+        add_preference(d, o, "user", user);
+    else
+        json_add_str(d, o, "user", STR_NULL);
+    add_preference(d, o, "default", standard ? standard : json_get(before, "default"));
 }
 
 /* What would not compile when the workflow is triggered is said now. */
@@ -167,10 +202,11 @@ static void add_schema(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *doc,
         json_add_text(d, doc, "payloadSchema", STR("{\"type\":\"object\",\"additionalProperties\":true,\"properties\":{}}"));
 }
 
-static void add_members(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *doc, yyjson_val *body)
+static void add_members(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *doc, yyjson_val *body, yyjson_val *old)
 {
-    struct str description = check_string(c, body, "description", false);
-    yyjson_val *tags = check_array(c, body, "tags", false);
+    struct str description = check_string(c, body, "description", false), origin = json_get_str(old, "origin");
+    yyjson_val *tags = check_tags(c, body), *agent = check_object(c, body, "agent", false);
+    check_length(c, "description", description, DESCRIPTION_MAX);
     enum severity severity = SEVERITY_NONE;
     if (description.p)
         json_add_str(d, doc, "description", description);
@@ -183,8 +219,11 @@ static void add_members(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *doc
     json_add_str(d, doc, "severity", severity_name(severity));
     json_add_bool(d, doc, "isTranslationEnabled", check_bool(c, body, "isTranslationEnabled", false));
     json_add_bool(d, doc, "validatePayload", check_bool(c, body, "validatePayload", true));
-    add_schema(c, d, doc, json_get(body, "payloadSchema"));
-    json_add_str(d, doc, "origin", STR("novu-cloud"));
+    add_schema(c, d, doc, check_object(c, body, "payloadSchema", false));
+    if (agent && !json_get_str(agent, "identifier").n)
+        check_fail(c, "agent.identifier must be a string");
+    json_add_val(d, doc, "agent", agent);
+    json_add_str(d, doc, "origin", origin.n ? origin : STR("novu-cloud"));
 }
 
 bool workflow_doc_read(struct checks *c, yyjson_val *body, const struct workflow *before, struct workflow *w,
@@ -194,17 +233,15 @@ bool workflow_doc_read(struct checks *c, yyjson_val *body, const struct workflow
     yyjson_mut_doc *d = json_doc(a);
     yyjson_mut_val *doc = yyjson_mut_obj(d), *steps = yyjson_mut_arr(d);
     yyjson_val *list = check_array(c, body, "steps", true), *step, *old = NULL;
-    yyjson_val *user = json_get(json_get(body, "preferences"), "user");
     size_t i = 0;
     if (before && !json_parse(a, before->doc, &old, err))
         return false;
     w->name = check_string(c, body, "name", true);
+    check_length(c, "name", w->name, TITLE_MAX);
     w->active = check_bool(c, body, "active", true);
     json_add_str(d, doc, "workflowId", w->identifier);
-    add_members(c, d, doc, body);
-    yyjson_mut_val *preferences = json_add_obj(d, doc, "preferences");
-    add_user_preferences(d, preferences, user ? user : json_get(json_get(old, "preferences"), "user"));
-    preference_defaults(d, preferences);
+    add_members(c, d, doc, body, old);
+    add_preferences(c, d, doc, body, old);
     if (yyjson_arr_size(list) > STEPS_MAX) {
         err->details = str_fmt(a, "{\"providedStepsCount\":%zu,\"maxSteps\":%d}", yyjson_arr_size(list), STEPS_MAX);
         struct str details = err->details;
@@ -222,9 +259,21 @@ bool workflow_doc_read(struct checks *c, yyjson_val *body, const struct workflow
     return true;
 }
 
+/* Replaces members that are given; null leaves them. */
+static void copy_members(yyjson_mut_doc *d, yyjson_mut_val *doc, yyjson_val *body, const char *const *names)
+{
+    for (; *names; names++) {
+        yyjson_val *v = json_get(body, *names);
+        if (!v || yyjson_is_null(v))
+            continue;
+        yyjson_mut_obj_remove_key(doc, *names);
+        json_add_val(d, doc, *names, v);
+    }
+}
+
 bool workflow_doc_patch(struct checks *c, yyjson_val *body, struct workflow *w, struct error *err)
 {
-    static const char *const copied[] = {"description", "tags", "validatePayload", "isTranslationEnabled", "payloadSchema"};
+    static const char *const copied[] = {"description", "tags", "validatePayload", "isTranslationEnabled", "payloadSchema", NULL};
     struct arena *a = c->rq->arena;
     yyjson_mut_doc *d = json_doc(a);
     yyjson_val *old;
@@ -232,127 +281,38 @@ bool workflow_doc_patch(struct checks *c, yyjson_val *body, struct workflow *w, 
         return false;
     yyjson_mut_val *doc = yyjson_val_mut_copy(d, old);
     struct str name = check_string(c, body, "name", false);
-    check_string(c, body, "description", false);
-    check_array(c, body, "tags", false);
+    check_length(c, "name", name, TITLE_MAX);
+    check_length(c, "description", check_string(c, body, "description", false), DESCRIPTION_MAX);
+    check_tags(c, body);
     check_bool(c, body, "validatePayload", false);
     check_bool(c, body, "isTranslationEnabled", false);
     schema_check(c, check_object(c, body, "payloadSchema", false));
     w->active = check_bool(c, body, "active", w->active);
     if (name.n)
         w->name = name;
-    for (size_t i = 0; i < sizeof copied / sizeof *copied; i++) {
-        yyjson_val *v = json_get(body, copied[i]);
-        if (!v || yyjson_is_null(v))
-            continue;
-        yyjson_mut_obj_remove_key(doc, copied[i]);
-        json_add_val(d, doc, copied[i], v);
-    }
+    copy_members(d, doc, body, copied);
     w->doc = json_write_mut(a, doc);
     return true;
 }
 
-/* --- out --------------------------------------------------------------------------------------------------- */
-
-struct str workflow_status_name(const struct workflow *w)
+bool workflow_doc_duplicate(struct checks *c, yyjson_val *body, struct workflow *w, struct error *err)
 {
-    return w->active ? STR("ACTIVE") : STR("INACTIVE");
-}
-
-/* Values as the SDK's closed schemas take them: an e-mail always has a subject, a dynamic delay shows no type. */
-static yyjson_mut_val *values_json(yyjson_mut_doc *d, yyjson_val *step)
-{
-    yyjson_val *values = json_get(step, "controlValues");
-    yyjson_mut_val *o = yyjson_is_obj(values) ? yyjson_val_mut_copy(d, values) : yyjson_mut_obj(d);
-    struct str type = json_get_str(step, "type");
-    if (str_eqz(type, "email") && !yyjson_is_str(json_get(values, "subject")))
-        json_add_str(d, o, "subject", STR(""));
-    if (str_eqz(type, "delay") && str_eqz(json_get_str(values, "type"), "dynamic"))
-        yyjson_mut_obj_remove_key(o, "type");
-    return o;
-}
-
-static yyjson_mut_val *step_json(yyjson_mut_doc *d, struct arena *a, const struct workflow *w, yyjson_val *step)
-{
-    yyjson_mut_val *o = yyjson_mut_obj(d);
-    struct id id = {{0}};
-    struct str name = json_get_str(step, "name");
-    id_parse(json_get_str(step, "_id"), &id);
-    json_add_id(d, o, "_id", id);
-    json_add_str(d, o, "stepId", json_get_str(step, "stepId"));
-    json_add_str(d, o, "name", name);
-    json_add_str(d, o, "slug", slug_make(a, name, "st_", id));
-    json_add_str(d, o, "type", json_get_str(step, "type"));
-    json_add_str(d, o, "origin", STR("novu-cloud"));
-    json_add_str(d, o, "workflowId", w->identifier);
-    json_add_id(d, o, "workflowDatabaseId", w->id);
-    yyjson_mut_obj_add_val(d, json_add_obj(d, o, "controls"), "values", values_json(d, step));
-    yyjson_mut_obj_add_val(d, o, "controlValues", values_json(d, step));
-    json_add_obj(d, o, "variables");
-    json_add_obj(d, o, "issues");
-    return o;
-}
-
-static void add_times(yyjson_mut_doc *d, yyjson_mut_val *o, const struct workflow *w)
-{
-    json_add_time(d, o, "createdAt", w->created_at);
-    json_add_time(d, o, "updatedAt", w->updated_at);
-    if (w->last_triggered_at)
-        json_add_time(d, o, "lastTriggeredAt", w->last_triggered_at);
-}
-
-yyjson_mut_val *workflow_json(yyjson_mut_doc *d, struct arena *a, const struct workflow *w)
-{
-    yyjson_mut_val *o = yyjson_mut_obj(d);
-    yyjson_val *doc = NULL, *step;
-    json_parse(a, w->doc, &doc, NULL);
-    json_add_id(d, o, "_id", w->id);
-    json_add_str(d, o, "workflowId", w->identifier);
-    json_add_str(d, o, "slug", slug_make(a, w->name, "wf_", w->id));
-    json_add_str(d, o, "name", w->name);
-    json_add_val(d, o, "description", json_get(doc, "description"));
-    json_add_val(d, o, "tags", json_get(doc, "tags"));
-    json_add_bool(d, o, "active", w->active);
-    json_add_val(d, o, "validatePayload", json_get(doc, "validatePayload"));
-    json_add_val(d, o, "payloadSchema", json_get(doc, "payloadSchema"));
-    json_add_val(d, o, "isTranslationEnabled", json_get(doc, "isTranslationEnabled"));
-    json_add_val(d, o, "severity", json_get(doc, "severity"));
-    json_add_str(d, o, "origin", STR("novu-cloud"));
-    json_add_str(d, o, "status", workflow_status_name(w));
-    json_add_val(d, o, "preferences", json_get(doc, "preferences"));
-    json_add_int(d, o, "version", w->version);
-    yyjson_mut_val *steps = json_add_arr(d, o, "steps");
-    yyjson_arr_iter it = yyjson_arr_iter_with(json_get(doc, "steps"));
-    while ((step = yyjson_arr_iter_next(&it)))
-        yyjson_mut_arr_append(steps, step_json(d, a, w, step));
-    add_times(d, o, w);
-    return o;
-}
-
-yyjson_mut_val *workflow_summary_json(yyjson_mut_doc *d, struct arena *a, const struct workflow *w)
-{
-    yyjson_mut_val *o = yyjson_mut_obj(d);
-    yyjson_val *doc = NULL, *step;
-    json_parse(a, w->doc, &doc, NULL);
-    json_add_id(d, o, "_id", w->id);
-    json_add_str(d, o, "workflowId", w->identifier);
-    json_add_str(d, o, "slug", slug_make(a, w->name, "wf_", w->id));
-    json_add_str(d, o, "name", w->name);
-    json_add_val(d, o, "tags", json_get(doc, "tags"));
-    json_add_str(d, o, "origin", STR("novu-cloud"));
-    json_add_str(d, o, "status", workflow_status_name(w));
-    json_add_val(d, o, "isTranslationEnabled", json_get(doc, "isTranslationEnabled"));
-    yyjson_mut_val *types = json_add_arr(d, o, "stepTypeOverviews"), *steps = json_add_arr(d, o, "steps");
-    yyjson_arr_iter it = yyjson_arr_iter_with(json_get(doc, "steps"));
-    while ((step = yyjson_arr_iter_next(&it))) {
-        struct id id = {{0}};
-        struct str type = json_get_str(step, "type");
-        id_parse(json_get_str(step, "_id"), &id);
-        yyjson_mut_arr_add_strn(d, types, type.p, type.n);
-        yyjson_mut_val *s = yyjson_mut_arr_add_obj(d, steps);
-        json_add_str(d, s, "slug", slug_make(a, json_get_str(step, "name"), "st_", id));
-        json_add_str(d, s, "type", type);
-        json_add_obj(d, s, "issues");
-    }
-    add_times(d, o, w);
-    return o;
+    static const char *const copied[] = {"description", "tags", "isTranslationEnabled", NULL};
+    struct arena *a = c->rq->arena;
+    yyjson_mut_doc *d = json_doc(a);
+    yyjson_val *old;
+    size_t i, n;
+    yyjson_mut_val *step;
+    if (!json_parse(a, w->doc, &old, err))
+        return false;
+    yyjson_mut_val *doc = yyjson_val_mut_copy(d, old);
+    check_length(c, "name", json_get_str(body, "name"), TITLE_MAX);
+    check_length(c, "description", check_string(c, body, "description", false), DESCRIPTION_MAX);
+    check_tags(c, body);
+    check_bool(c, body, "isTranslationEnabled", false);
+    copy_members(d, doc, body, copied);
+    yyjson_mut_arr_foreach(yyjson_mut_obj_get(doc, "steps"), i, n, step)
+        yyjson_mut_obj_put(step, yyjson_mut_str(d, "_id"), json_mut_str(d, id_str(a, app_id(c->rq))));
+    w->doc = json_write_mut(a, doc);
+    return true;
 }

@@ -1,4 +1,4 @@
-/* Between the wire form of a workflow and its stored definition (rest-api.md §6.8, model/workflow.h). */
+/* From the wire form of a workflow to its stored definition (rest-api.md §6.8, model/workflow.h). */
 #ifndef API_WORKFLOW_DOC_H
 #define API_WORKFLOW_DOC_H
 
@@ -13,12 +13,7 @@ bool workflow_doc_read(struct checks *checks, yyjson_val *body, const struct wor
                        struct error *err);
 /* Applies the members of a PATCH to w; nulls are ignored. */
 bool workflow_doc_patch(struct checks *checks, yyjson_val *body, struct workflow *w, struct error *err);
-
-/* WorkflowResponseDto. */
-yyjson_mut_val *workflow_json(yyjson_mut_doc *d, struct arena *a, const struct workflow *w);
-/* WorkflowListResponseDto. */
-yyjson_mut_val *workflow_summary_json(yyjson_mut_doc *d, struct arena *a, const struct workflow *w);
-/* "ACTIVE" or "INACTIVE". */
-struct str workflow_status_name(const struct workflow *w);
+/* Gives w's document a copy's identity: new step ids, what the body says of description, tags and translation. */
+bool workflow_doc_duplicate(struct checks *checks, yyjson_val *body, struct workflow *w, struct error *err);
 
 #endif

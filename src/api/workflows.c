@@ -1,79 +1,23 @@
 /* /v2/workflows (rest-api.md §6.8). */
 #include "api/tables.h"
 #include "api/workflow_doc.h"
+#include "api/workflow_private.h"
+#include "api/workflow_view.h"
+#include "api/workflow_write.h"
 
-enum { WORKFLOWS_MAX = 100, PAGE = 50, IDENTIFIER_MAX = 256 };
+enum { PAGE = 50, IDENTIFIER_MAX = 256 };
 
 struct workflow_write {
     struct api_write w;
     struct workflow row;
-    bool create, erase;
+    struct workflow_content content;
+    yyjson_mut_doc *d;
+    yyjson_mut_val *answer;         /* made before the write: a reply runs on the writer's thread */
 };
 
-static void workflow_reply(struct api_write *w)
-{
-    struct workflow_write *x = (struct workflow_write *)w;
-    yyjson_mut_doc *d = json_doc(w->rq->arena);
-    if (x->erase)
-        reply_empty(w->rq, 204);
-    else
-        reply_json(w->rq, 0, workflow_json(d, w->rq->arena, &x->row));
-}
+/* --- finding --------------------------------------------------------------------------------------------------- */
 
-static bool limit_check(struct db *db, struct arena *a, struct id environment, struct error *err)
-{
-    struct workflow_query q = {.limit = 1};
-    struct workflow *list;
-    size_t n;
-    if (!workflow_list(db, a, environment, &q, &list, &n, err))
-        return false;
-    return n < WORKFLOWS_MAX || error_http(err, 400, "Workflow limit exceeded. Please contact us to support more workflows.");
-}
-
-/* An identifier that is taken gets "-<random short id>", without an error. */
-static bool identifier_settle(struct workflow_write *x, struct db *db, struct arena *a, struct error *err)
-{
-    struct workflow other;
-    struct str wanted = x->row.identifier;
-    for (int tries = 0; tries < 8; tries++) {
-        struct error missing = {0};
-        if (!workflow_find_by_identifier(db, a, x->row.environment, x->row.identifier, &other, &missing)) {
-            if (missing.code == ERROR_NOT_FOUND)
-                return true;
-            *err = missing;
-            return false;
-        }
-        struct str word = crypto_random_word(x->w.rq->arena, 4);
-        x->row.identifier = str_fmt(x->w.rq->arena, "%.*s-%.*s", STR_ARG(wanted), STR_ARG(word));
-    }
-    return error_set(err, ERROR_CONFLICT, "Workflow with identifier %.*s already exists", STR_ARG(wanted));
-}
-
-static bool workflow_apply(struct api_write *w, struct db *db, struct error *err)
-{
-    struct workflow_write *x = (struct workflow_write *)w;
-    struct arena *a ARENA_SCOPED = arena_create(0);
-    struct id user = w->rq->principal.user;
-    if (x->erase)
-        return workflow_delete(db, x->row.environment, x->row.id, err);
-    if (!x->create)
-        return workflow_update(db, &x->row, user, err);
-    return limit_check(db, a, x->row.environment, err) && identifier_settle(x, db, a, err)
-        && workflow_insert(db, &x->row, user, err);
-}
-
-static struct workflow_write *write_new(struct request *rq)
-{
-    struct workflow_write *x = ARENA_NEW(rq->arena, struct workflow_write);
-    x->w.flags = WRITE_DEFINITIONS;
-    x->w.apply = workflow_apply;
-    x->w.reply = workflow_reply;
-    x->w.rq = rq;
-    return x;
-}
-
-/* 404 with the id that was asked for in ctx. */
-static bool load(struct request *rq, struct workflow *w)
+bool workflow_load(struct request *rq, struct workflow *w)
 {
     struct error err = {0};
     struct str key = request_param(rq, "workflowId");
@@ -90,31 +34,109 @@ static bool load(struct request *rq, struct workflow *w)
     return false;
 }
 
+bool workflow_load_writable(struct request *rq, struct workflow *w, struct workflow_content *c)
+{
+    struct error err = {0};
+    if (!workflow_load(rq, w))
+        return false;
+    if (workflow_content_load(rq, c, &err) && workflow_content_writable(c, &err))
+        return true;
+    reply_error(rq, &err);
+    return false;
+}
+
+/* --- writing --------------------------------------------------------------------------------------------------- */
+
+static void write_reply(struct api_write *w)
+{
+    struct workflow_write *x = (struct workflow_write *)w;
+    workflow_json_settle(x->d, w->rq->arena, x->answer, &x->row);
+    reply_json(w->rq, 0, x->answer);
+}
+
+static void delete_reply(struct api_write *w)
+{
+    reply_empty(w->rq, 204);
+}
+
+static bool create_apply(struct api_write *w, struct db *db, struct error *err)
+{
+    struct workflow_write *x = (struct workflow_write *)w;
+    return workflow_write_create(db, w->rq->arena, &x->row, (int64_t)app_of(w->rq)->workflows_max, w->rq->principal.user, err);
+}
+
+static bool update_apply(struct api_write *w, struct db *db, struct error *err)
+{
+    struct workflow_write *x = (struct workflow_write *)w;
+    return workflow_update(db, &x->row, w->rq->principal.user, err);
+}
+
+static bool delete_apply(struct api_write *w, struct db *db, struct error *err)
+{
+    struct workflow_write *x = (struct workflow_write *)w;
+    return workflow_write_delete(db, &x->row, app_now(w->rq), err);
+}
+
+static struct workflow_write *write_new(struct request *rq, bool (*apply)(struct api_write *w, struct db *db, struct error *err))
+{
+    struct workflow_write *x = ARENA_NEW(rq->arena, struct workflow_write);
+    x->w.flags = WRITE_DEFINITIONS;
+    x->w.apply = apply;
+    x->w.reply = write_reply;
+    x->w.rq = rq;
+    x->d = json_doc(rq->arena);
+    return x;
+}
+
+/* Finds the issues of the content, makes the answer, and writes. */
+static void submit(struct request *rq, struct workflow_write *x)
+{
+    struct error err = {0};
+    if (!workflow_issues_make(rq->arena, &x->content, x->row.doc, &x->row.doc, &err)) {
+        reply_error(rq, &err);
+        return;
+    }
+    x->answer = workflow_json(x->d, rq->arena, &x->content, &x->row);
+    api_write(rq, &x->w);
+}
+
+void workflow_submit_update(struct request *rq, const struct workflow *row, const struct workflow_content *c)
+{
+    struct workflow_write *x = write_new(rq, update_apply);
+    x->row = *row;
+    x->content = *c;
+    x->row.updated_at = app_now(rq);
+    submit(rq, x);
+}
+
+void workflow_submit_create(struct request *rq, const struct workflow *row, const struct workflow_content *c)
+{
+    struct workflow_write *x = write_new(rq, create_apply);
+    x->row = *row;
+    x->content = *c;
+    x->row.id = app_id(rq);
+    x->row.environment = rq->principal.environment;
+    x->row.version = 1;
+    x->row.created_at = x->row.updated_at = app_now(rq);
+    x->row.last_triggered_at = 0;
+    submit(rq, x);
+}
+
 static void handle_create(struct request *rq)
 {
     struct checks checks = checks_begin(rq);
-    struct workflow_write *x = write_new(rq);
+    struct workflow row = {.identifier = check_string(&checks, rq->json, "workflowId", true)};
+    struct workflow_content content;
     struct error err = {0};
-    x->create = true;
-    x->row = (struct workflow){.id = app_id(rq), .environment = rq->principal.environment, .version = 1,
-                               .created_at = app_now(rq), .updated_at = app_now(rq)};
-    x->row.identifier = check_string(&checks, rq->json, "workflowId", true);
-    if (x->row.identifier.n > IDENTIFIER_MAX)
+    if (row.identifier.n > IDENTIFIER_MAX)
         check_fail(&checks, "workflowId must be shorter than or equal to %d characters", IDENTIFIER_MAX);
-    bool ok = workflow_doc_read(&checks, rq->json, NULL, &x->row, &err);
+    bool ok = workflow_doc_read(&checks, rq->json, NULL, &row, &err);
     if (!checks_done(&checks))
         return;
-    if (ok)
-        api_write(rq, &x->w);
+    if (ok && workflow_content_load(rq, &content, &err) && workflow_content_writable(&content, &err))
+        workflow_submit_create(rq, &row, &content);
     else
         reply_error(rq, &err);
-}
-
-static void handle_get(struct request *rq)
-{
-    struct workflow w;
-    if (load(rq, &w))
-        reply_json(rq, 0, workflow_json(json_doc(rq->arena), rq->arena, &w));
 }
 
 static bool identifier_is_kept(struct request *rq, const struct workflow *w)
@@ -132,19 +154,18 @@ static bool identifier_is_kept(struct request *rq, const struct workflow *w)
 static void change(struct request *rq, bool whole)
 {
     struct checks checks = checks_begin(rq);
-    struct workflow_write *x = write_new(rq);
-    struct workflow before;
+    struct workflow before, row;
+    struct workflow_content content;
     struct error err = {0};
-    if (!load(rq, &before) || !identifier_is_kept(rq, &before))
+    if (!workflow_load_writable(rq, &before, &content) || !identifier_is_kept(rq, &before))
         return;
-    x->row = before;
-    x->row.updated_at = app_now(rq);
-    bool ok = whole ? workflow_doc_read(&checks, rq->json, &before, &x->row, &err)
-                    : workflow_doc_patch(&checks, rq->json, &x->row, &err);
+    row = before;
+    bool ok = whole ? workflow_doc_read(&checks, rq->json, &before, &row, &err)
+                    : workflow_doc_patch(&checks, rq->json, &row, &err);
     if (!checks_done(&checks))
         return;
     if (ok)
-        api_write(rq, &x->w);
+        workflow_submit_update(rq, &row, &content);
     else
         reply_error(rq, &err);
 }
@@ -161,10 +182,81 @@ static void handle_patch(struct request *rq)
 
 static void handle_delete(struct request *rq)
 {
-    struct workflow_write *x = write_new(rq);
-    x->erase = true;
-    if (load(rq, &x->row))
+    struct workflow_write *x = write_new(rq, delete_apply);
+    x->w.flags |= WRITE_REMOVAL;
+    x->w.reply = delete_reply;
+    if (workflow_load_writable(rq, &x->row, &x->content))
         api_write(rq, &x->w);
+}
+
+/* `X (Copy)`, not active, with ids of its own. */
+static void handle_duplicate(struct request *rq)
+{
+    struct checks checks = checks_begin(rq);
+    struct workflow source, row;
+    struct workflow_content content;
+    struct error err = {0};
+    struct str name = check_string(&checks, rq->json, "name", false);
+    if (!workflow_load_writable(rq, &source, &content))
+        return;
+    row = source;
+    bool ok = workflow_doc_duplicate(&checks, rq->json, &row, &err);
+    row.name = name.n ? name : str_fmt(rq->arena, "%.*s (Copy)", STR_ARG(source.name));
+    row.identifier = slugify(rq->arena, row.name);
+    if (!row.identifier.n)
+        row.identifier = source.identifier;
+    row.active = false;
+    if (!checks_done(&checks))
+        return;
+    if (ok)
+        workflow_submit_create(rq, &row, &content);
+    else
+        reply_error(rq, &err);
+}
+
+/* --- reading ----------------------------------------------------------------------------------------------------- */
+
+/* A key is bound to its environment; only a session may look into another. */
+static bool environment_is_own(struct request *rq)
+{
+    struct str given = request_query(rq, "environmentId");
+    struct id id;
+    if (!given.n || (id_parse(given, &id) && id_eq(id, rq->principal.environment)))
+        return true;
+    reply_fail(rq, 403, "This authentication scheme is scoped to a single environment and cannot target a different `_environmentId`.");
+    return false;
+}
+
+static void handle_get(struct request *rq)
+{
+    struct workflow w;
+    struct workflow_content content;
+    struct error err = {0};
+    if (!environment_is_own(rq) || !workflow_load(rq, &w))
+        return;
+    if (workflow_content_load(rq, &content, &err))
+        reply_json(rq, 0, workflow_json(json_doc(rq->arena), rq->arena, &content, &w));
+    else
+        reply_error(rq, &err);
+}
+
+static void handle_step(struct request *rq)
+{
+    struct workflow w;
+    struct workflow_content content;
+    struct error err = {0};
+    yyjson_val *doc;
+    if (!workflow_load(rq, &w))
+        return;
+    if (!workflow_content_load(rq, &content, &err) || !json_parse(rq->arena, w.doc, &doc, &err)) {
+        reply_error(rq, &err);
+        return;
+    }
+    int step = workflow_step_find(doc, request_param(rq, "stepId"));
+    if (step < 0)
+        reply_fail(rq, 400, "No step found");
+    else
+        reply_json(rq, 0, workflow_step_json(json_doc(rq->arena), rq->arena, &content, &w, (size_t)step));
 }
 
 static bool has_any_tag(struct arena *a, const struct workflow *w, const struct str *tags, size_t n)
@@ -182,12 +274,26 @@ static bool has_any_tag(struct arena *a, const struct workflow *w, const struct 
     return false;
 }
 
-static bool has_any_status(const struct workflow *w, const struct str *statuses, size_t n)
+static bool has_any_status(struct arena *a, const struct workflow *w, const struct str *statuses, size_t n)
+{
+    yyjson_val *doc = NULL;
+    if (!n)
+        return true;
+    json_parse(a, w->doc, &doc, NULL);
+    struct str status = workflow_status(w->active, doc);
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(status, statuses[i]))
+            return true;
+    return false;
+}
+
+static void check_statuses(struct checks *c, const struct str *statuses, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (str_eq(workflow_status_name(w), statuses[i]))
-            return true;
-    return !n;
+        if (!str_eqz(statuses[i], "ACTIVE") && !str_eqz(statuses[i], "INACTIVE") && !str_eqz(statuses[i], "ERROR")) {
+            check_fail(c, "each value in status must be one of the following values: ACTIVE, INACTIVE, ERROR");
+            return;
+        }
 }
 
 static void order_read(struct checks *c, struct workflow_query *q)
@@ -213,13 +319,15 @@ static void handle_list(struct request *rq)
     struct str *tags, *statuses;
     size_t tags_n = request_query_all(rq, "tags", &tags), statuses_n = request_query_all(rq, "status", &statuses), n;
     struct workflow *all;
+    struct workflow_content content;
     struct error err = {0};
     q.limit = check_query_int(&checks, "limit", PAGE, 1, 1000);
     q.offset = check_query_int(&checks, "offset", 0, 0, INT64_MAX);
     order_read(&checks, &q);
+    check_statuses(&checks, statuses, statuses_n);
     if (!checks_done(&checks))
         return;
-    if (!workflow_list(app_db(rq), rq->arena, rq->principal.environment, &q, &all, &n, &err)) {
+    if (!workflow_content_load(rq, &content, &err) || !workflow_list(app_db(rq), rq->arena, rq->principal.environment, &q, &all, &n, &err)) {
         reply_error(rq, &err);
         return;
     }
@@ -227,10 +335,10 @@ static void handle_list(struct request *rq)
     yyjson_mut_val *o = yyjson_mut_obj(d), *list = json_add_arr(d, o, "workflows");
     int64_t total = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!has_any_tag(rq->arena, &all[i], tags, tags_n) || !has_any_status(&all[i], statuses, statuses_n))
+        if (!has_any_tag(rq->arena, &all[i], tags, tags_n) || !has_any_status(rq->arena, &all[i], statuses, statuses_n))
             continue;
         if (total >= q.offset && total < q.offset + q.limit)
-            yyjson_mut_arr_append(list, workflow_summary_json(d, rq->arena, &all[i]));
+            yyjson_mut_arr_append(list, workflow_summary_json(d, rq->arena, &content, &all[i]));
         total++;
     }
     json_add_int(d, o, "totalCount", total);
@@ -248,5 +356,19 @@ const struct route workflow_routes[] = {
     WORKFLOW(HTTP_PUT, "/v2/workflows/{workflowId}", "workflowsUpdate", "Replace a workflow", "WORKFLOW_WRITE", 200, handle_update),
     WORKFLOW(HTTP_PATCH, "/v2/workflows/{workflowId}", "workflowsPatch", "Change a workflow", "WORKFLOW_WRITE", 200, handle_patch),
     WORKFLOW(HTTP_DELETE, "/v2/workflows/{workflowId}", "workflowsDelete", "Delete a workflow", "WORKFLOW_WRITE", 204, handle_delete),
+    WORKFLOW(HTTP_POST, "/v2/workflows/{workflowId}/duplicate", "workflowsDuplicate", "Copy a workflow in its environment",
+             "WORKFLOW_WRITE", 201, handle_duplicate),
+    WORKFLOW(HTTP_PUT, "/v2/workflows/{workflowId}/sync", "workflowsSync", "Copy a workflow to another environment",
+             "WORKFLOW_WRITE", 200, workflow_handle_sync),
+    WORKFLOW(HTTP_GET, "/v2/workflows/{workflowId}/steps/{stepId}", "workflowsStepsRetrieve", "Retrieve a step", "WORKFLOW_READ", 200,
+             handle_step),
+    WORKFLOW(HTTP_GET, "/v2/workflows/{workflowId}/versions", "workflowsVersionsList", "List the versions of a workflow",
+             "WORKFLOW_READ", 200, workflow_handle_versions),
+    WORKFLOW(HTTP_GET, "/v2/workflows/{workflowId}/versions/{version}", "workflowsVersionsGet", "Retrieve a version of a workflow",
+             "WORKFLOW_READ", 200, workflow_handle_version),
+    WORKFLOW(HTTP_GET, "/v2/workflows/{workflowId}/versions/{version}/diff", "workflowsVersionsDiff",
+             "Compare two versions of a workflow", "WORKFLOW_READ", 200, workflow_handle_diff),
+    WORKFLOW(HTTP_POST, "/v2/workflows/{workflowId}/versions/{version}/rollback", "workflowsVersionsRollback",
+             "Make an old version the current one", "WORKFLOW_WRITE", 200, workflow_handle_rollback),
 };
 const size_t workflow_routes_n = sizeof workflow_routes / sizeof *workflow_routes;

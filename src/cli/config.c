@@ -76,6 +76,8 @@ static const struct setting settings[] = {
      "on: secret keys that ask too often get 429; the RateLimit headers are always sent (docs/limits.md)"},
     {"service-level", "CARILLON_SERVICE_LEVEL", NULL, "unlimited", AT(service_level), CHOICE("free|pro|business|enterprise|unlimited"),
      "how many requests a second an environment may send; API_RATE_LIMIT_MAXIMUM_<LEVEL>_<CATEGORY> changes it"},
+    {"workflows-max", "CARILLON_WORKFLOWS_MAX", NULL, "100", AT(workflows_max), RULE(check_count, "a number from 0 to 1000000"),
+     "workflows that an environment may have; 0: any number"},
     {"demo", "CARILLON_DEMO", NULL, "off", AT(demo), SWITCH, "on: a demo workflow in Development for /demo"},
 };
 enum { SETTINGS = sizeof settings / sizeof *settings };

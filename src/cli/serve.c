@@ -147,9 +147,18 @@ static void outbound_open(struct serve *s)
     app->outbound = (struct outbound_policy){.private_ok = app->listens_on_loopback_only, .allow = str_of(s->config.outbound_allow)};
 }
 
+static size_t limit_of(const char *setting)
+{
+    int64_t n = 0;
+    str_to_i64(str_of(setting), &n);
+    return (size_t)n;
+}
+
 static bool engine_open(struct serve *s, struct error *err)
 {
     struct app *app = &s->app;
+    app->recipients_max = limit_of(s->config.recipients_max);
+    app->workflows_max = limit_of(s->config.workflows_max);
     bool shared = s->config.database_url != NULL;
     int64_t workers = 0;
     str_to_i64(str_of(s->config.workers), &workers);

@@ -282,8 +282,9 @@ yyjson_mut_val *variable_schema(struct arena *a, yyjson_mut_doc *d, const struct
 {
     struct template_report report = {0};
     yyjson_mut_val *s = yyjson_mut_obj(d);
-    workflow_uses(a, w, &report);
-    yyjson_mut_val *example = uses_example(a, d, &report);
+    if (!w->uses)
+        workflow_uses(a, w, &report);
+    yyjson_mut_val *example = uses_example(a, d, w->uses ? w->uses : &report);
     add_type(d, s, "object");
     yyjson_mut_val *properties = json_add_obj(d, s, "properties");
     yyjson_mut_obj_add_val(d, properties, "workflow", workflow_value_schema(d));

@@ -10,6 +10,7 @@ struct content_workflow {
     yyjson_val *doc;            /* {payloadSchema, origin, steps:[{stepId, type, controlValues}]} (model/workflow.h) */
     const struct str *env;      /* names of the environment's variables, besides name and type */
     size_t env_n;
+    const struct template_report *uses;     /* of all steps, where many schemas are made; NULL: found each time */
 };
 
 /* Adds what control values use: their templates, block documents and rules. */

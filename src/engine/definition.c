@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "content/step_normalise.h"
-#include "model/row.h"
 
 enum { SHARED_MAX_AGE_MS = 1000, ENTRIES = 2048 };
 
@@ -241,24 +240,6 @@ struct definition *definition_by_id(struct definitions *d, struct db *db, struct
     return hit;
 }
 
-static bool version_find(struct db *db, struct arena *a, struct id environment, struct id workflow, int64_t version,
-                         struct workflow *row, struct error *err)
-{
-    struct db_stmt *s = db_prepare(
-        db, "SELECT name, doc, created_at FROM workflow_versions WHERE workflow_id = ?1 AND number = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, workflow);
-    db_bind_int(s, 2, version);
-    if (!row_one(s, "Workflow version not found", err))
-        return false;
-    *row = (struct workflow){.id = workflow, .environment = environment, .name = row_text(s, 0, a), .active = true,
-                             .version = version, .doc = row_text(s, 1, a), .created_at = db_int(s, 2),
-                             .updated_at = db_int(s, 2)};
-    db_reset(s);
-    return true;
-}
-
 struct definition *definition_version(struct definitions *d, struct db *db, struct id environment, struct id workflow,
                                       int64_t version, struct error *err)
 {
@@ -270,9 +251,11 @@ struct definition *definition_version(struct definitions *d, struct db *db, stru
     if (hit)
         return hit;
     struct arena *a ARENA_SCOPED = arena_create(0);
-    struct workflow row;
-    if (!version_find(db, a, environment, workflow, version, &row, err))
+    struct workflow_version v;
+    if (!workflow_version_find(db, a, workflow, version, &v, err))
         return NULL;
+    struct workflow row = {.id = workflow, .environment = environment, .name = v.name, .active = true, .version = version,
+                           .doc = v.doc, .created_at = v.created_at, .updated_at = v.created_at};
     hit = definition_compile(&row, err);
     if (hit)
         cache_put(d->versions, key, &hit->head, cache_epoch(d->versions));

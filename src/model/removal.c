@@ -63,6 +63,8 @@ static const struct part parts[] = {
     {REMOVAL_ENVIRONMENT, WHOLE, "DELETE FROM layouts WHERE environment_id = ?1"},
     {REMOVAL_ENVIRONMENT, WHOLE, "DELETE FROM translations WHERE environment_id = ?1"},
     {REMOVAL_ENVIRONMENT, WHOLE, "DELETE FROM environment_variable_values WHERE environment_id = ?1"},
+    {REMOVAL_WORKFLOW, CHUNK, "DELETE FROM preferences WHERE workflow_id = ?1 AND id IN "
+                              "(SELECT id FROM preferences WHERE workflow_id = ?1 ORDER BY id LIMIT ?2)"},
 };
 
 static bool chunk_remove(struct db *db, enum removal_kind kind, struct id ref, bool *more, struct error *err)

@@ -10,7 +10,7 @@
 #include "db/db.h"
 
 /* Stored: never renumber. */
-enum removal_kind { REMOVAL_TOPIC, REMOVAL_SUBSCRIBER, REMOVAL_ENVIRONMENT };
+enum removal_kind { REMOVAL_TOPIC, REMOVAL_SUBSCRIBER, REMOVAL_ENVIRONMENT, REMOVAL_WORKFLOW };
 
 enum { REMOVAL_CHUNK = 500 };           /* things (subscriptions, runs) a commit */
 

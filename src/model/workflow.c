@@ -2,6 +2,7 @@
 #include "model/workflow.h"
 
 #include "base/crypto.h"
+#include "model/removal.h"
 #include "model/row.h"
 
 #define WORKFLOW_COLUMNS "id, environment_id, identifier, name, active, version, doc, created_at, updated_at, last_triggered_at"
@@ -90,7 +91,16 @@ bool workflow_touch(struct db *db, struct id environment, struct id id, int64_t 
     return db_run(s, err);
 }
 
-bool workflow_delete(struct db *db, struct id environment, struct id id, struct error *err)
+static bool overrides_delete(struct db *db, struct id workflow, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "DELETE FROM workflow_overrides WHERE workflow_id = ?1", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, workflow);
+    return db_run(s, err);
+}
+
+bool workflow_delete(struct db *db, struct id environment, struct id id, int64_t now, struct error *err)
 {
     struct db_stmt *s = db_prepare(db, "DELETE FROM workflows WHERE environment_id = ?1 AND id = ?2", err);
     if (!s)
@@ -101,6 +111,19 @@ bool workflow_delete(struct db *db, struct id environment, struct id id, struct 
         return false;
     if (db_changes(s) == 0)
         return error_set(err, ERROR_NOT_FOUND, "Workflow cannot be found");
+    return overrides_delete(db, id, err) && removal_begin(db, environment, REMOVAL_WORKFLOW, id, now, err);
+}
+
+bool workflow_count(struct db *db, struct id environment, int64_t *n, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM workflows WHERE environment_id = ?1", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    if (!row_one(s, "", err))
+        return false;
+    *n = db_int(s, 0);
+    db_reset(s);
     return true;
 }
 
@@ -170,4 +193,67 @@ bool workflow_list(struct db *db, struct arena *a, struct id environment, const 
     }
     db_reset(s);
     return step == DB_DONE;
+}
+
+/* --- versions ------------------------------------------------------------------------------------------------ */
+
+#define VERSION_COLUMNS "number, created_at, user_id, name, hash"
+
+static struct str hash_hex(struct arena *a, struct str hash)
+{
+    struct buf b = {.arena = a};
+    for (size_t i = 0; i < hash.n; i++)
+        buf_fmt(&b, "%02x", (unsigned char)hash.p[i]);
+    return buf_finish(&b);
+}
+
+static void version_read(struct db_stmt *s, struct arena *a, struct workflow_version *v)
+{
+    *v = (struct workflow_version){.number = db_int(s, 0), .created_at = db_int(s, 1), .user = db_id(s, 2),
+                                   .name = row_text(s, 3, a), .hash_hex = hash_hex(a, db_blob(s, 4))};
+}
+
+bool workflow_version_list(struct db *db, struct arena *a, struct id workflow, int64_t offset, int64_t limit,
+                           struct workflow_version **out, size_t *n, int64_t *total, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM workflow_versions WHERE workflow_id = ?1", err);
+    enum db_step step;
+    size_t cap = 0;
+    *out = NULL;
+    *n = 0;
+    if (!s)
+        return false;
+    db_bind_id(s, 1, workflow);
+    if (!row_one(s, "", err))
+        return false;
+    *total = db_int(s, 0);
+    db_reset(s);
+    s = db_prepare(db, "SELECT " VERSION_COLUMNS " FROM workflow_versions WHERE workflow_id = ?1 ORDER BY number DESC "
+                       "LIMIT ?2 OFFSET ?3", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, workflow);
+    db_bind_int(s, 2, limit);
+    db_bind_int(s, 3, offset);
+    while ((step = db_step(s, err)) == DB_ROW)
+        version_read(s, a, ARENA_SLOT(a, *out, *n, cap));
+    db_reset(s);
+    return step == DB_DONE;
+}
+
+bool workflow_version_find(struct db *db, struct arena *a, struct id workflow, int64_t number, struct workflow_version *out,
+                           struct error *err)
+{
+    struct db_stmt *s = db_prepare(
+        db, "SELECT " VERSION_COLUMNS ", doc FROM workflow_versions WHERE workflow_id = ?1 AND number = ?2", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, workflow);
+    db_bind_int(s, 2, number);
+    if (!row_one(s, "Workflow version not found", err))
+        return false;
+    version_read(s, a, out);
+    out->doc = row_text(s, 5, a);
+    db_reset(s);
+    return true;
 }

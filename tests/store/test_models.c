@@ -664,8 +664,8 @@ static void workflows_keep_their_versions(void **state)
     odd.id = id_of(4, 3);
     assert_false(workflow_insert(db, &odd, id_of(9, 1), &err));
     assert_int_equal(err.code, ERROR_CONFLICT);
-    must(workflow_delete(db, ENV, id_of(4, 2), &err), &err, "delete");
-    assert_false(workflow_delete(db, ENV, id_of(4, 2), &err));
+    must(workflow_delete(db, ENV, id_of(4, 2), 1000, &err), &err, "delete");
+    assert_false(workflow_delete(db, ENV, id_of(4, 2), 1000, &err));
     assert_int_equal(err.code, ERROR_NOT_FOUND);
     odd.id = id_of(4, 9);
     assert_false(workflow_update(db, &odd, id_of(9, 1), &err));

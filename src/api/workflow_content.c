@@ -1,0 +1,92 @@
+/* Looks up what the content of workflows is judged by. */
+#include "api/workflow_content.h"
+
+#include "content/issues.h"
+#include "model/environment_variable.h"
+
+/* Email and SMS are sent by the primary integration, others by any active one; the outbox stands in (decisions.md 5). */
+static bool channel_is_served(const struct environment_view *e, enum channel c)
+{
+    if (e->environment.outbox && (c == CHANNEL_PUSH || c == CHANNEL_CHAT))
+        return true;
+    for (size_t i = 0; i < e->integrations_n; i++) {
+        const struct integration *x = &e->integrations[i];
+        if (x->channel == c && x->active && (e->environment.outbox || !integration_is_demo(x))
+            && (x->primary || (c != CHANNEL_EMAIL && c != CHANNEL_SMS)))
+            return true;
+    }
+    return false;
+}
+
+static void environment_read(struct arena *a, const struct environment_view *e, struct workflow_content *c)
+{
+    static const enum channel checked[] = {CHANNEL_EMAIL, CHANNEL_SMS, CHANNEL_IN_APP, CHANNEL_PUSH, CHANNEL_CHAT};
+    yyjson_val *settings = NULL;
+    json_parse(a, e->environment.settings, &settings, NULL);
+    c->read_only = json_get_bool(settings, "readOnly", false);
+    c->environment_name = str_dup(a, e->environment.name);
+    c->environment_type = str_dup(a, e->environment.type);
+    for (size_t i = 0; i < sizeof checked / sizeof *checked; i++)
+        c->missing[checked[i]] = !channel_is_served(e, checked[i]);
+}
+
+bool workflow_content_load(struct request *rq, struct workflow_content *c, struct error *err)
+{
+    return workflow_content_load_of(rq, rq->principal.environment, c, err);
+}
+
+bool workflow_content_load_of(struct request *rq, struct id environment, struct workflow_content *c, struct error *err)
+{
+    struct environment_variable *list;
+    size_t n;
+    *c = (struct workflow_content){.closed = rq->principal.kind == PRINCIPAL_API_KEY};
+    struct environment_view *e = directory_environment(app_of(rq)->directory, app_db(rq), environment, err);
+    if (!e)
+        return false;
+    environment_read(rq->arena, e, c);
+    cached_unref(&e->head);
+    if (!environment_variable_list(app_db(rq), rq->arena, rq->principal.organization, STR_NULL, &list, &n, err))
+        return false;
+    c->env = ARENA_ARRAY(rq->arena, struct str, n);
+    for (size_t i = 0; i < n; i++)
+        c->env[c->env_n++] = list[i].key;
+    return true;
+}
+
+bool workflow_content_writable(const struct workflow_content *c, struct error *err)
+{
+    return !c->read_only || error_http(err, 403, "Environment %.*s is read-only: changes reach it by publishing",
+                                       (int)(c->environment_name.n > 100 ? 100 : c->environment_name.n), c->environment_name.p);
+}
+
+bool workflow_issues_make(struct arena *a, const struct workflow_content *c, struct str doc, struct str *out, struct error *err)
+{
+    yyjson_mut_doc *d = json_doc(a);
+    struct template_report uses = {0};
+    struct content_workflow w = {.env = c->env, .env_n = c->env_n, .uses = &uses};
+    if (!json_parse(a, doc, &w.doc, err))
+        return false;
+    workflow_uses(a, &w, &uses);
+    yyjson_mut_val *root = yyjson_val_mut_copy(d, w.doc), *step;
+    size_t i, n;
+    yyjson_mut_arr_foreach(yyjson_mut_obj_get(root, "steps"), i, n, step) {
+        yyjson_mut_val *issues = step_issues(a, d, &w, i);
+        yyjson_mut_obj_remove_key(step, "issues");
+        if (yyjson_mut_obj_size(issues))
+            yyjson_mut_obj_add_val(d, step, "issues", issues);
+    }
+    *out = json_write_mut(a, root);
+    return true;
+}
+
+struct str workflow_status(bool active, yyjson_val *doc)
+{
+    yyjson_val *step;
+    yyjson_arr_iter it = yyjson_arr_iter_with(json_get(doc, "steps"));
+    if (!active)
+        return STR("INACTIVE");
+    while ((step = yyjson_arr_iter_next(&it)))
+        if (issues_are_errors(json_get(step, "issues")))
+            return STR("ERROR");
+    return STR("ACTIVE");
+}
