@@ -70,6 +70,7 @@ test("a key changes its own environment and no other", async () => {
     readOnly: true,
     acceptsPublishByApiKey: true,
     workflowChannelOffIsFinal: false,
+    strictSubscriberIds: false,
   });
   const back = await server.call("PUT", `/v1/environments/${server.dev._id}`, { settings: { readOnly: false, outbox: true } });
   assert.equal(back.body.data.settings.outbox, true);
