@@ -304,5 +304,13 @@ const struct route inbox_routes[] = {
     INBOX(HTTP_GET, "/preferences", "inboxPreferences", "List preferences", 200, ENVELOPE_DATA, inbox_handle_preferences),
     INBOX(HTTP_GET, "/preferences/global", "inboxGlobalPreference", "Retrieve the global preference", 200, ENVELOPE_DATA,
           inbox_handle_global_preference),
+    INBOX(HTTP_PATCH, "/preferences", "inboxUpdateGlobalPreference", "Update the global preference", 200, ENVELOPE_DATA,
+          inbox_handle_global_preference_write),
+    INBOX(HTTP_PATCH, "/preferences/bulk", "inboxUpdatePreferences", "Update several preferences", 200, ENVELOPE_DATA,
+          inbox_handle_bulk_preferences),
+    INBOX(HTTP_PATCH, "/preferences/{workflow}", "inboxUpdatePreference", "Update the preference of a workflow", 200, ENVELOPE_DATA,
+          inbox_handle_workflow_preference_write),
+    INBOX(HTTP_PATCH, "/subscriptions/{identifier}/preferences/{workflow}", "inboxUpdateSubscriptionPreference",
+          "Update what a topic subscription says of a workflow", 200, ENVELOPE_DATA, inbox_handle_subscription_preference_write),
 };
 const size_t inbox_routes_n = sizeof inbox_routes / sizeof *inbox_routes;

@@ -1,110 +1,84 @@
-/* GET /v1/inbox/preferences: what a person is sent, as the workflows say (inbox-realtime.md §2.8). */
+/* /v1/inbox/preferences: what a person chose to receive, read and changed (inbox-realtime.md §2.8, §2.10). */
 #include "api/inbox_private.h"
-#include "engine/definition.h"
 
-/* Channels with an active step; `tool` is not shown to people. */
-static void channels_of(const struct definition *w, bool out[CHANNELS])
-{
-    for (int i = 0; i < w->steps_n; i++)
-        if (w->steps[i].active && step_is_channel(w->steps[i].type) && w->steps[i].type != STEP_TOOL)
-            out[w->steps[i].type] = true;
-}
+#include <stdarg.h>
 
-static yyjson_mut_val *preference_json(yyjson_mut_doc *d, const char *level)
+#include "api/preference_view.h"
+#include "model/context.h"
+#include "model/topic.h"
+
+enum { BULK_MAX = 100, SCHEDULE_MESSAGES_MAX = 32 };
+
+/* --- wire forms ---------------------------------------------------------------------------------------------------------- */
+
+static const struct id GLOBAL = {{0}};
+
+static yyjson_mut_val *preference_json(yyjson_mut_doc *d, const char *level, bool enabled)
 {
     yyjson_mut_val *o = yyjson_mut_obj(d);
     json_add_str(d, o, "level", str_of(level));
-    json_add_bool(d, o, "enabled", true);       /* engine.md §6.3: a workflow is switched off through its channels */
+    json_add_bool(d, o, "enabled", enabled);
     return o;
 }
 
-static yyjson_mut_val *global_json(yyjson_mut_doc *d, const bool present[CHANNELS])
+static yyjson_mut_val *global_json(yyjson_mut_doc *d, const struct preference_view *v)
 {
-    yyjson_mut_val *o = preference_json(d, "global"), *channels = json_add_obj(d, o, "channels");
-    for (int c = 0; c < CHANNELS; c++)
-        if (present[c])
-            json_add_bool(d, channels, channel_name((enum channel)c).p, true);
+    const struct preference *row = preference_view_row(v, GLOBAL);
+    yyjson_mut_val *o = preference_json(d, "global", true);     /* engine.md §6.3: `all` acts only through the channels */
+    preference_global_channels_add(v, d, o);
+    yyjson_mut_obj_remove_key(yyjson_mut_obj_get(o, "channels"), "tool");
     json_add_arr(d, o, "overrides");
+    if (row)
+        json_add_text(d, o, "schedule", row->schedule);
     return o;
 }
 
-static yyjson_mut_val *template_json(yyjson_mut_doc *d, const struct definition *w)
+/* The channels of the workflow's active steps; `tool` is not shown to people. */
+static void shown_channels(const struct definition *w, bool out[CHANNELS])
+{
+    workflow_channels(w, out);
+    out[CHANNEL_TOOL] = false;
+}
+
+static yyjson_mut_val *template_json(yyjson_mut_doc *d, const struct preference_view *v, const struct definition *w)
 {
     bool present[CHANNELS] = {false};
-    yyjson_mut_val *o = preference_json(d, "template"), *channels = json_add_obj(d, o, "channels");
-    yyjson_mut_val *overrides = json_add_arr(d, o, "overrides");
-    channels_of(w, present);
-    for (int c = 0; c < CHANNELS; c++) {
-        if (!present[c])
-            continue;
-        json_add_bool(d, channels, channel_name((enum channel)c).p, w->channel_enabled[c]);
-        yyjson_mut_val *from = yyjson_mut_arr_add_obj(d, overrides);
-        json_add_str(d, from, "channel", channel_name((enum channel)c));
-        json_add_str(d, from, "source", STR("template"));
-    }
-    yyjson_mut_val *workflow = json_add_obj(d, o, "workflow");
-    json_add_id(d, workflow, "id", w->workflow.id);
-    yyjson_mut_obj_add_strncpy(d, workflow, "identifier", w->workflow.identifier.p, w->workflow.identifier.n);
-    yyjson_mut_obj_add_strncpy(d, workflow, "name", w->workflow.name.p, w->workflow.name.n);
-    json_add_bool(d, workflow, "critical", w->critical);
-    if (yyjson_is_arr(w->tags))
-        json_add_val(d, workflow, "tags", w->tags);
-    else
-        json_add_arr(d, workflow, "tags");
-    json_add_str(d, workflow, "severity", severity_name(w->severity));
+    struct preference_result r = preference_view_merge(v, w);
+    yyjson_mut_val *o = preference_json(d, "template", true);
+    shown_channels(w, present);
+    preference_channels_add(d, o, &r, present, true);
+    yyjson_mut_obj_add_val(d, o, "workflow", workflow_brief_json(d, w));
     return o;
 }
 
-/* --- the active workflows ------------------------------------------------------------------------------------------ */
-
-struct workflows {
-    struct definition **all;
-    size_t n;
-};
-
-static void workflows_release(struct workflows *w)
+/* What a topic subscription says about one workflow. */
+static yyjson_mut_val *bound_json(yyjson_mut_doc *d, const struct topic_subscription *s, const struct preference *row,
+                                  const struct definition *w)
 {
-    for (size_t i = 0; i < w->n; i++)
-        cached_unref(&w->all[i]->head);
+    bool present[CHANNELS] = {false};
+    yyjson_mut_val *o = preference_json(d, "template", row->enabled != CHOICE_OFF), *channels = json_add_obj(d, o, "channels");
+    shown_channels(w, present);
+    for (int c = 0; c < CHANNELS; c++)
+        if (present[c])
+            json_add_bool(d, channels, channel_name((enum channel)c).p,
+                          row->channel[c] == CHOICE_UNSET ? row->enabled != CHOICE_OFF : row->channel[c] == CHOICE_ON);
+    json_add_text(d, o, "condition", row->condition);
+    json_add_str(d, o, "subscriptionId", s->identifier);
+    yyjson_mut_obj_add_val(d, o, "workflow", workflow_brief_json(d, w));
+    return o;
 }
 
-/* Oldest first. To be released. */
-static bool workflows_read(struct request *rq, struct workflows *out, struct error *err)
-{
-    struct workflow_query q = {.limit = INT64_MAX, .order_by = WORKFLOWS_BY_CREATED, .ascending = true};
-    struct id environment = rq->principal.environment;
-    struct workflow *rows;
-    size_t n;
-    *out = (struct workflows){0};
-    if (!workflow_list(app_db(rq), rq->arena, environment, &q, &rows, &n, err))
-        return false;
-    out->all = ARENA_ARRAY(rq->arena, struct definition *, n + 1);
-    for (size_t i = 0; i < n; i++) {
-        struct error missing = {0};
-        if (!rows[i].active)
-            continue;
-        struct definition *w = definition_by_id(app_of(rq)->definitions, app_db(rq), environment, rows[i].id, &missing);
-        if (w) {
-            out->all[out->n++] = w;
-        } else if (missing.code != ERROR_NOT_FOUND) {       /* else it was deleted just now */
-            *err = missing;
-            workflows_release(out);
-            return false;
-        }
-    }
-    return true;
-}
+/* --- reading ------------------------------------------------------------------------------------------------------------- */
 
-static bool all_channels(struct request *rq, struct workflows *w, bool present[CHANNELS])
+/* To be released; false: the request was answered. */
+static bool view_read(struct request *rq, struct preference_view *v)
 {
     struct error err = {0};
-    if (!workflows_read(rq, w, &err)) {
-        reply_error(rq, &err);
-        return false;
-    }
-    for (size_t i = 0; i < w->n; i++)
-        channels_of(w->all[i], present);
-    return true;
+    if (preference_view_read(rq, rq->principal.subscriber, &rq->principal.context, v, &err))
+        return true;
+    preference_view_release(v);
+    reply_error(rq, &err);
+    return false;
 }
 
 static bool asked_for(const struct definition *w, const struct inbox_filter *f, struct str criticality)
@@ -118,32 +92,323 @@ void inbox_handle_preferences(struct request *rq)
 {
     struct checks checks = checks_begin(rq);
     struct str criticality = request_query(rq, "criticality");
-    bool present[CHANNELS] = {false};
     struct inbox_filter f;
-    struct workflows w;
+    struct preference_view v;
     inbox_filter_labels(&checks, &f);
     if (!criticality.n)
         criticality = STR("nonCritical");
     if (!str_eqz(criticality, "nonCritical") && !str_eqz(criticality, "critical") && !str_eqz(criticality, "all"))
         check_fail(&checks, "criticality must be one of the following values: critical, nonCritical, all");
-    if (!checks_done(&checks) || !inbox_caller_known(rq) || !all_channels(rq, &w, present))
+    if (!checks_done(&checks) || !inbox_caller_known(rq) || !view_read(rq, &v))
         return;
     yyjson_mut_doc *d = json_doc(rq->arena);
     yyjson_mut_val *list = yyjson_mut_arr(d);
-    yyjson_mut_arr_append(list, global_json(d, present));
-    for (size_t i = 0; i < w.n; i++)
-        if (asked_for(w.all[i], &f, criticality))
-            yyjson_mut_arr_append(list, template_json(d, w.all[i]));
-    workflows_release(&w);
+    yyjson_mut_arr_append(list, global_json(d, &v));
+    for (size_t i = 0; i < v.workflows.n; i++)
+        if (asked_for(v.workflows.all[i], &f, criticality))
+            yyjson_mut_arr_append(list, template_json(d, &v, v.workflows.all[i]));
     reply_json(rq, 0, list);
+    preference_view_release(&v);
 }
 
 void inbox_handle_global_preference(struct request *rq)
 {
-    bool present[CHANNELS] = {false};
-    struct workflows w;
-    if (!inbox_caller_known(rq) || !all_channels(rq, &w, present))
+    struct preference_view v;
+    if (!inbox_caller_known(rq) || !view_read(rq, &v))
         return;
-    workflows_release(&w);
-    reply_json(rq, 0, global_json(json_doc(rq->arena), present));
+    reply_json(rq, 0, global_json(json_doc(rq->arena), &v));
+    preference_view_release(&v);
+}
+
+/* --- what a write says ------------------------------------------------------------------------------------------------------ */
+
+struct wish {
+    struct preference row;
+    const struct definition *workflow;      /* NULL: global */
+    bool bound;                             /* to a topic subscription */
+    struct topic_subscription subscription;
+    yyjson_val *condition;
+};
+
+/* {email?, sms?, in_app?, push?, chat?, enabled?, condition?, schedule?} into row; path: "" or "preferences.3.". */
+static void wish_read(struct checks *c, yyjson_val *v, const char *path, struct wish *w)
+{
+    struct str messages[SCHEDULE_MESSAGES_MAX];
+    yyjson_val *schedule = json_get(v, "schedule"), *on = json_get(v, "enabled");
+    for (int i = 0; i < CHANNELS; i++) {
+        struct str name = channel_name((enum channel)i);
+        yyjson_val *choice = i == CHANNEL_TOOL ? NULL : json_getn(v, name);
+        if (yyjson_is_bool(choice))
+            w->row.channel[i] = yyjson_get_bool(choice) ? CHOICE_ON : CHOICE_OFF;
+        else if (choice && !yyjson_is_null(choice))
+            check_fail(c, "%s%.*s must be a boolean value", path, STR_ARG(name));
+    }
+    if (yyjson_is_bool(on))
+        w->row.enabled = yyjson_get_bool(on) ? CHOICE_ON : CHOICE_OFF;
+    else if (on && !yyjson_is_null(on))
+        check_fail(c, "%senabled must be a boolean value", path);
+    w->condition = json_get(v, "condition");
+    if (w->condition && !yyjson_is_null(w->condition) && !yyjson_is_obj(w->condition))
+        check_fail(c, "%scondition must be an object", path);
+    if (!schedule || yyjson_is_null(schedule))
+        return;
+    size_t n = schedule_check(c->rq->arena, schedule, messages, SCHEDULE_MESSAGES_MAX);
+    for (size_t i = 0; i < n; i++)
+        check_fail(c, "%.*s", STR_ARG(messages[i]));
+    w->row.schedule = json_write(c->rq->arena, schedule);
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------------------ */
+
+struct change {
+    struct api_write w;
+    struct preference_view view;
+    struct workflow_set all;            /* inactive ones too */
+    struct wish *wishes;
+    size_t n;
+    bool list;                          /* the answer is an array, one for each wish */
+};
+
+static void change_release(struct api_write *w)
+{
+    struct change *x = (struct change *)w;
+    preference_view_release(&x->view);
+    workflow_set_release(&x->all);
+}
+
+/* Answers instead of the write. */
+static void change_refuse(struct change *x, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void change_refuse(struct change *x, int status, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    struct str text = str_vfmt(x->w.rq->arena, fmt, ap);
+    va_end(ap);
+    change_release(&x->w);
+    reply_fail(x->w.rq, status, "%.*s", STR_ARG(text));
+}
+
+/* A subscription's row as it will be: what the wish says over what is stored. */
+static bool bound_settle(struct request *rq, struct db *db, struct wish *w, struct error *err)
+{
+    struct preference *rows;
+    size_t n;
+    struct preference merged = w->row;
+    if (!preference_list_by_subscription(db, rq->arena, w->subscription.id, &rows, &n, err))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (!id_eq(rows[i].workflow, w->workflow->workflow.id))
+            continue;
+        if (merged.enabled == CHOICE_UNSET)
+            merged.enabled = rows[i].enabled;
+        for (int c = 0; c < CHANNELS; c++)
+            if (merged.channel[c] == CHOICE_UNSET)
+                merged.channel[c] = rows[i].channel[c];
+        if (!w->condition)
+            merged.condition = rows[i].condition;
+        merged.id = rows[i].id;
+        merged.created_at = rows[i].created_at;
+    }
+    w->row = merged;
+    return preference_replace(db, &w->row, app_now(rq), err);
+}
+
+static bool change_apply(struct api_write *w, struct db *db, struct error *err)
+{
+    struct change *x = (struct change *)w;
+    struct request *rq = w->rq;
+    struct subscriber still;
+    if (!subscriber_find_by_id(db, rq->arena, rq->principal.environment, rq->principal.subscriber, &still, err))
+        return false;
+    for (size_t i = 0; i < x->n; i++)
+        if (x->wishes[i].bound ? !bound_settle(rq, db, &x->wishes[i], err)
+                               : !preference_write(db, &x->wishes[i].row, app_now(rq), err))
+            return false;
+    return preference_view_refresh(rq, db, rq->principal.subscriber, &x->view, err);
+}
+
+static yyjson_mut_val *wish_json(yyjson_mut_doc *d, const struct change *x, const struct wish *w)
+{
+    if (!w->workflow)
+        return global_json(d, &x->view);
+    return w->bound ? bound_json(d, &w->subscription, &w->row, w->workflow) : template_json(d, &x->view, w->workflow);
+}
+
+static void change_reply(struct api_write *w)
+{
+    struct change *x = (struct change *)w;
+    struct request *rq = w->rq;
+    yyjson_mut_doc *d = json_doc(rq->arena);
+    yyjson_mut_val *list = yyjson_mut_arr(d);
+    for (size_t i = 0; i < x->n; i++)
+        yyjson_mut_arr_append(list, wish_json(d, x, &x->wishes[i]));
+    /* The texts of workflows are their definitions': written out before these are given back. */
+    struct str text = json_write_mut(rq->arena, x->list ? list : yyjson_mut_arr_get_first(list));
+    reply_json_text(rq, 0, text);
+}
+
+/* Reads what all writes need; NULL: the request was answered. */
+static struct change *change_new(struct request *rq, size_t n)
+{
+    struct change *x = ARENA_NEW(rq->arena, struct change);
+    struct error err = {0};
+    x->w = (struct api_write){.rq = rq, .apply = change_apply, .reply = change_reply, .release = change_release};
+    x->wishes = ARENA_ARRAY(rq->arena, struct wish, n);
+    for (; x->n < n; x->n++)
+        x->wishes[x->n].row = preference_row_new(rq, rq->principal.subscriber, GLOBAL, rq->principal.context);
+    if (preference_view_read(rq, rq->principal.subscriber, &rq->principal.context, &x->view, &err)
+        && workflow_set_read(rq, false, &x->all, &err))
+        return x;
+    change_release(&x->w);
+    reply_error(rq, &err);
+    return NULL;
+}
+
+static void wish_bind_workflow(struct wish *w, const struct definition *d)
+{
+    w->workflow = d;
+    w->row.workflow = d->workflow.id;
+}
+
+/* The caller's own subscription of this identifier; another's is as good as missing (inbox-realtime.md §2.10). */
+static bool wish_bind_subscription(struct request *rq, struct wish *w, struct str identifier, struct error *err)
+{
+    if (!topic_subscription_find_of(app_db(rq), rq->arena, rq->principal.subscriber, identifier, &w->subscription, err))
+        return false;
+    w->bound = true;
+    w->row.subscription = w->subscription.id;
+    w->row.context = w->subscription.context;
+    if (yyjson_is_obj(w->condition))
+        w->row.condition = json_write(rq->arena, w->condition);
+    return true;
+}
+
+void inbox_handle_global_preference_write(struct request *rq)
+{
+    struct checks c = checks_begin(rq);
+    struct wish said = {.row = preference_blank()};
+    wish_read(&c, rq->json, "", &said);
+    if (!checks_done(&c) || !inbox_caller_known(rq))
+        return;
+    struct change *x = change_new(rq, 1);
+    if (!x)
+        return;
+    wish_read(&c, rq->json, "", &x->wishes[0]);
+    api_write(rq, &x->w);
+}
+
+static bool workflow_allows(struct change *x, const struct definition *w, struct str key)
+{
+    if (!w)
+        change_refuse(x, 404, "Workflow cannot be found");
+    else if (w->critical)
+        change_refuse(x, 400, "Critical workflow with id: %.*s can not be updated", (int)(key.n > 256 ? 256 : key.n), key.p);
+    return w && !w->critical;
+}
+
+/* PATCH /preferences/{workflow}, and of one topic subscription. */
+static void single(struct request *rq, struct str subscription)
+{
+    struct checks c = checks_begin(rq);
+    struct wish said = {.row = preference_blank()};
+    struct str key = request_param(rq, "workflow");
+    struct error err = {0};
+    wish_read(&c, rq->json, "", &said);
+    if (!checks_done(&c) || !inbox_caller_known(rq))
+        return;
+    struct change *x = change_new(rq, 1);
+    if (!x)
+        return;
+    const struct definition *w = workflow_set_find(&x->all, key);
+    if (!workflow_allows(x, w, key))
+        return;
+    wish_read(&c, rq->json, "", &x->wishes[0]);
+    wish_bind_workflow(&x->wishes[0], w);
+    x->wishes[0].row.schedule = STR_NULL;           /* a schedule is global */
+    if (subscription.p && !wish_bind_subscription(rq, &x->wishes[0], subscription, &err)) {
+        change_release(&x->w);
+        reply_error(rq, &err);
+        return;
+    }
+    api_write(rq, &x->w);
+}
+
+void inbox_handle_workflow_preference_write(struct request *rq)
+{
+    single(rq, STR_NULL);
+}
+
+void inbox_handle_subscription_preference_write(struct request *rq)
+{
+    single(rq, request_param(rq, "identifier"));
+}
+
+/* Names of the items that fail, joined by ", ". */
+static struct str failing(struct request *rq, yyjson_val *items, const struct change *x, bool critical)
+{
+    struct buf b = {.arena = rq->arena};
+    for (size_t i = 0; i < x->n; i++) {
+        const struct definition *w = x->wishes[i].workflow;
+        if (critical ? !w || !w->critical : w != NULL)
+            continue;
+        if (b.n)
+            buf_z(&b, ", ");
+        buf_str(&b, str_sub(json_get_str(yyjson_arr_get(items, i), "workflowId"), 0, 128));
+    }
+    return b.n ? buf_finish(&b) : STR_NULL;
+}
+
+static void bulk_check(struct checks *c, yyjson_val *items)
+{
+    size_t i, n;
+    yyjson_val *v;
+    yyjson_arr_foreach(items, i, n, v) {
+        struct wish said = {.row = preference_blank()};
+        struct str path = str_fmt(c->rq->arena, "preferences.%zu.", i);
+        if (!json_get_str(v, "workflowId").n)
+            check_fail(c, "%sworkflowId must be a string", path.p);
+        wish_read(c, v, path.p, &said);
+    }
+}
+
+void inbox_handle_bulk_preferences(struct request *rq)
+{
+    struct checks c = checks_begin(rq);
+    yyjson_val *items = check_array(&c, rq->json, "preferences", true), *v;
+    struct error err = {0};
+    size_t i, n = yyjson_arr_size(items);
+    if (n > BULK_MAX)
+        check_fail(&c, "preferences must contain no more than %d elements", BULK_MAX);
+    else
+        bulk_check(&c, items);
+    if (!checks_done(&c) || !inbox_caller_known(rq))
+        return;
+    if (!n) {
+        reply_fail(rq, 400, "No preferences provided for bulk update");
+        return;
+    }
+    struct change *x = change_new(rq, n);
+    if (!x)
+        return;
+    x->list = true;
+    yyjson_arr_foreach(items, i, n, v) {
+        struct str bound = json_get_str(v, "subscriptionIdentifier");
+        const struct definition *w = workflow_set_find(&x->all, json_get_str(v, "workflowId"));
+        wish_read(&c, v, "", &x->wishes[i]);
+        x->wishes[i].row.schedule = STR_NULL;
+        if (w)
+            wish_bind_workflow(&x->wishes[i], w);
+        if (bound.n && !wish_bind_subscription(rq, &x->wishes[i], bound, &err)) {
+            change_release(&x->w);
+            reply_error(rq, &err);
+            return;
+        }
+    }
+    struct str missing = failing(rq, items, x, false), critical = failing(rq, items, x, true);
+    if (missing.p)
+        change_refuse(x, 404, "Workflows with ids: %.*s not found", STR_ARG(missing));
+    else if (critical.p)
+        change_refuse(x, 400, "Critical workflows with ids: %.*s cannot be updated", STR_ARG(critical));
+    else
+        api_write(rq, &x->w);
 }

@@ -3,9 +3,10 @@
 #define API_INBOX_PRIVATE_H
 
 #include "api/app.h"
+#include "model/context.h"
 #include "model/inbox.h"
 
-enum { INBOX_BODY_MAX = 256 * 1024, CONTEXTS_MAX = 5 };
+enum { INBOX_BODY_MAX = 256 * 1024 };
 
 /* --- inbox_filter.c: the filters of inbox-realtime.md §2.2–2.5. What is a mistake of form is added to checks (422);
  * what the contract answers with 400 makes them return false with err filled. */
@@ -33,5 +34,9 @@ bool inbox_caller_known(struct request *rq);
 void inbox_handle_session(struct request *rq);
 void inbox_handle_preferences(struct request *rq);
 void inbox_handle_global_preference(struct request *rq);
+void inbox_handle_global_preference_write(struct request *rq);
+void inbox_handle_workflow_preference_write(struct request *rq);
+void inbox_handle_subscription_preference_write(struct request *rq);
+void inbox_handle_bulk_preferences(struct request *rq);
 
 #endif

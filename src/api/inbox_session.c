@@ -1,68 +1,48 @@
 /* POST /v1/inbox/session: who opens an Inbox, and whether they may (inbox-realtime.md §1). */
 #include <ctype.h>
-#include <stdlib.h>
 
 #include "api/inbox_private.h"
 #include "api/token.h"
+#include "model/preference.h"
 
-enum { CONTEXT_PART_MAX = 100, HASH_HEX = 64 };
+enum { HASH_HEX = 64, MESSAGES_MAX = 32, SNOOZE_HOURS_MAX = 90 * 24 };
 
 struct session {
     struct api_write w;
     struct environment environment;
     struct subscriber_patch patch;
     bool trusted;                           /* the subscriber's hash is right: the profile may be rewritten */
-    yyjson_val *context;
-    struct str keys[CONTEXTS_MAX], joined;  /* sorted; joined by "," */
-    size_t keys_n;
+    yyjson_val *context;                    /* as sent: it is what the hash was made of */
+    struct context contexts[CONTEXTS_MAX];  /* sorted */
+    size_t contexts_n;
+    struct str joined;                      /* their keys, by "," */
+    struct str default_schedule;            /* p NULL: none given */
     struct subscriber row;                  /* afterwards */
+    struct str schedule;                    /* p NULL: none */
     struct inbox_counts counts;
 };
 
 /* --- input ------------------------------------------------------------------------------------------------------ */
 
-static bool part_valid(struct str s)
+static void contexts_check(struct checks *c, struct session *x)
 {
-    for (size_t i = 0; i < s.n; i++)
-        if (!isalnum((unsigned char)s.p[i]) && s.p[i] != '_' && s.p[i] != '-')
-            return false;
-    return s.n >= 1 && s.n <= CONTEXT_PART_MAX;
-}
-
-static int key_cmp(const void *a, const void *b)
-{
-    return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
-
-/* "type:id" of each context; rest-api.md §3.3 says what both may be. */
-static void context_read(struct checks *c, struct session *x)
-{
-    struct buf joined = {.arena = c->rq->arena};
-    yyjson_val *k;
+    struct str messages[MESSAGES_MAX];
     x->context = check_object(c, c->rq->json, "context", false);
-    if (yyjson_obj_size(x->context) > CONTEXTS_MAX) {
-        check_fail(c, "context must contain no more than %d elements", CONTEXTS_MAX);
-        return;
-    }
-    yyjson_obj_iter it = yyjson_obj_iter_with(x->context);
-    while ((k = yyjson_obj_iter_next(&it))) {
-        yyjson_val *v = yyjson_obj_iter_get_val(k);
-        struct str type = json_str(k), id = yyjson_is_str(v) ? json_str(v) : json_get_str(v, "id");
-        if (v != json_getn(x->context, type))
-            continue;                       /* of equal types the last counts */
-        if (!part_valid(type) || !part_valid(id)) {
-            check_fail(c, "context must have types and ids of 1 to %d characters of a-z, A-Z, 0-9, _ and -", CONTEXT_PART_MAX);
-            return;
-        }
-        x->keys[x->keys_n++] = str_fmt(c->rq->arena, "%.*s:%.*s", STR_ARG(type), STR_ARG(id));
-    }
-    qsort(x->keys, x->keys_n, sizeof *x->keys, key_cmp);
-    for (size_t i = 0; i < x->keys_n; i++) {
-        if (i)
-            buf_char(&joined, ',');
-        buf_str(&joined, x->keys[i]);
-    }
-    x->joined = buf_finish(&joined);
+    size_t n = context_read(c->rq->arena, x->context, x->contexts, &x->contexts_n, messages, MESSAGES_MAX);
+    for (size_t i = 0; i < n; i++)
+        check_fail(c, "%.*s", STR_ARG(messages[i]));
+    x->joined = context_keys(c->rq->arena, x->contexts, x->contexts_n);
+}
+
+static void schedule_read(struct checks *c, struct session *x)
+{
+    struct str messages[MESSAGES_MAX];
+    yyjson_val *v = check_object(c, c->rq->json, "defaultSchedule", false);
+    size_t n = v ? schedule_check(c->rq->arena, v, messages, MESSAGES_MAX) : 0;
+    for (size_t i = 0; i < n; i++)
+        check_fail(c, "%.*s", STR_ARG(messages[i]));
+    if (v)
+        x->default_schedule = json_write(c->rq->arena, v);
 }
 
 static void subscriber_read(struct checks *c, struct session *x)
@@ -185,10 +165,21 @@ static bool is_development(const struct environment *e)
 
 /* --- the subscriber ----------------------------------------------------------------------------------------------- */
 
-static bool counts_read(struct session *x, struct db *db, struct error *err)
+/* The schedule that is stored, if any. */
+static bool schedule_load(struct request *rq, struct session *x, struct db *db, struct error *err)
+{
+    struct preference_rows rows;
+    if (!preference_for_run(db, rq->arena, x->row.id, (struct id){{0}}, (struct id){{0}}, x->joined, &rows, err))
+        return false;
+    x->schedule = rows.found & PREFERENCE_GLOBAL ? rows.global.schedule : STR_NULL;
+    return true;
+}
+
+/* What the answer says beside the subscriber. */
+static bool state_read(struct request *rq, struct session *x, struct db *db, struct error *err)
 {
     struct inbox_owner o = {.environment = x->environment.id, .subscriber = x->row.id, .context = x->joined};
-    return inbox_counts(db, &o, &x->counts, err);
+    return schedule_load(rq, x, db, err) && inbox_counts(db, &o, &x->counts, err);
 }
 
 static bool needs_update(const struct session *x)
@@ -196,11 +187,22 @@ static bool needs_update(const struct session *x)
     return x->trusted && subscriber_patch_changes(&x->patch, &x->row);
 }
 
-/* Decides anew: another session may have made the subscriber meanwhile. */
-static bool session_apply(struct api_write *w, struct db *db, struct error *err)
+/* A default schedule is for who has none (inbox-realtime.md §1.1). */
+static bool schedule_settle(struct request *rq, struct session *x, struct db *db, struct error *err)
 {
-    struct session *x = (struct session *)w;
-    struct request *rq = w->rq;
+    struct preference row = preference_blank();
+    if (!x->default_schedule.p || x->schedule.p)
+        return true;
+    row.id = app_id(rq);
+    row.environment = x->environment.id;
+    row.subscriber = x->row.id;
+    row.context = x->joined;
+    row.schedule = x->schedule = x->default_schedule;
+    return preference_write(db, &row, app_now(rq), err);
+}
+
+static bool subscriber_settle(struct request *rq, struct session *x, struct db *db, struct error *err)
+{
     struct error missing = {0};
     struct id id;
     if (!subscriber_find(db, rq->arena, x->environment.id, x->patch.subscriber_id, &x->row, &missing)) {
@@ -209,14 +211,24 @@ static bool session_apply(struct api_write *w, struct db *db, struct error *err)
             return false;
         }
         return subscriber_upsert(db, x->environment.id, &x->patch, app_id(rq), app_now(rq), &id, err)
-            && subscriber_find_by_id(db, rq->arena, x->environment.id, id, &x->row, err) && counts_read(x, db, err);
+            && subscriber_find_by_id(db, rq->arena, x->environment.id, id, &x->row, err);
     }
-    if (needs_update(x)) {
-        if (!subscriber_update(db, x->environment.id, &x->patch, app_now(rq), err))
-            return false;
-        subscriber_patch_apply(&x->patch, &x->row);
-    }
-    return counts_read(x, db, err);
+    if (!needs_update(x))
+        return true;
+    subscriber_patch_apply(&x->patch, &x->row);
+    return subscriber_update(db, x->environment.id, &x->patch, app_now(rq), err);
+}
+
+/* Decides anew: another session may have made the subscriber or the contexts meanwhile. */
+static bool session_apply(struct api_write *w, struct db *db, struct error *err)
+{
+    struct session *x = (struct session *)w;
+    struct request *rq = w->rq;
+    struct context made[CONTEXTS_MAX];
+    memcpy(made, x->contexts, sizeof made);
+    return subscriber_settle(rq, x, db, err)
+        && context_ensure(db, rq->arena, x->environment.id, made, x->contexts_n, &app_of(rq)->ids, app_now(rq), err)
+        && state_read(rq, x, db, err) && schedule_settle(rq, x, db, err);
 }
 
 static int capped(int n)
@@ -233,7 +245,7 @@ static void session_reply(struct api_write *w)
     yyjson_mut_val *o = yyjson_mut_obj(d);
     json_add_str(d, o, "applicationIdentifier", x->environment.application_identifier);
     json_add_str(d, o, "token", subscriber_token_make(rq->arena, app_of(rq)->jwt_secret, &x->row, x->environment.organization,
-                                                      x->keys, x->keys_n));
+                                                      x->joined));
     json_add_int(d, o, "totalUnreadCount", capped(x->counts.unread));
     yyjson_mut_val *unread = json_add_obj(d, o, "unreadCount");
     json_add_int(d, unread, "total", capped(x->counts.unread));
@@ -241,12 +253,25 @@ static void session_reply(struct api_write *w)
     for (size_t i = 0; i < SEVERITIES; i++)
         json_add_int(d, severity, severity_name(order[i]).p, capped(x->counts.by_severity[order[i]]));
     json_add_bool(d, o, "removeNovuBranding", true);
-    json_add_int(d, o, "maxSnoozeDurationHours", 0);        /* nothing can be snoozed: clients hide it */
+    json_add_int(d, o, "maxSnoozeDurationHours", SNOOZE_HOURS_MAX);
     json_add_bool(d, o, "isDevelopmentMode", is_development(&x->environment));
-    yyjson_mut_val *keys = json_add_arr(d, o, "contextKeys");
-    for (size_t i = 0; i < x->keys_n; i++)
-        yyjson_mut_arr_append(keys, json_mut_str(d, x->keys[i]));
+    json_add_text(d, o, "schedule", x->schedule);
+    context_keys_add(d, o, x->joined);
     reply_json(rq, 0, o);
+}
+
+/* *known: all are there. */
+static bool contexts_known(struct request *rq, struct session *x, bool *known, struct error *err)
+{
+    struct error missing = {0};
+    struct context c;
+    *known = true;
+    for (size_t i = 0; i < x->contexts_n && *known; i++)
+        *known = context_find(app_db(rq), rq->arena, x->environment.id, x->contexts[i].type, x->contexts[i].identifier, &c, &missing);
+    if (*known || missing.code == ERROR_NOT_FOUND)
+        return true;
+    *err = missing;
+    return false;
 }
 
 /* Most sessions change nothing: they are answered without a commit. */
@@ -259,8 +284,10 @@ static bool session_unchanged(struct request *rq, struct session *x, bool *uncha
             *err = missing;
         return missing.code == ERROR_NOT_FOUND;
     }
-    *unchanged = !needs_update(x);
-    return !*unchanged || counts_read(x, app_db(rq), err);
+    if (needs_update(x) || !contexts_known(rq, x, unchanged, err) || !state_read(rq, x, app_db(rq), err))
+        return !err->code;
+    *unchanged = *unchanged && (!x->default_schedule.p || x->schedule.p);
+    return true;
 }
 
 void inbox_handle_session(struct request *rq)
@@ -273,9 +300,9 @@ void inbox_handle_session(struct request *rq)
     struct str application = check_string(&checks, rq->json, "applicationIdentifier", false);
     check_string(&checks, rq->json, "subscriberHash", false);
     check_string(&checks, rq->json, "contextHash", false);
-    check_object(&checks, rq->json, "defaultSchedule", false);
     subscriber_read(&checks, x);
-    context_read(&checks, x);
+    contexts_check(&checks, x);
+    schedule_read(&checks, x);
     if (!checks_done(&checks))
         return;
     if (!session_check(rq, x, application, &err) || !session_unchanged(rq, x, &unchanged, &err))

@@ -3,9 +3,10 @@
 
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "model/context.h"
 
 struct str subscriber_token_make(struct arena *a, struct str secret, const struct subscriber *s, struct id organization,
-                                 const struct str *context_keys, size_t n)
+                                 struct str context)
 {
     static const struct { const char *key; enum subscriber_field f; } profile[] = {
         {"firstName", SUBSCRIBER_FIRST_NAME}, {"lastName", SUBSCRIBER_LAST_NAME}, {"email", SUBSCRIBER_EMAIL}};
@@ -19,9 +20,7 @@ struct str subscriber_token_make(struct arena *a, struct str secret, const struc
     json_add_id(d, c, "organizationId", organization);
     json_add_id(d, c, "environmentId", s->environment);
     json_add_str(d, c, "subscriberId", s->subscriber_id);
-    yyjson_mut_val *keys = json_add_arr(d, c, "contextKeys");
-    for (size_t i = 0; i < n; i++)
-        yyjson_mut_arr_add_strn(d, keys, context_keys[i].p, context_keys[i].n);
+    context_keys_add(d, c, context);
     json_add_int(d, c, "iat", now);
     json_add_int(d, c, "exp", now + SUBSCRIBER_TOKEN_SECONDS);
     json_add_str(d, c, "iss", STR("novu_api"));

@@ -15,9 +15,9 @@ struct subscriber_token {
     int64_t expires_ms;
 };
 
-/* context_keys: sorted. */
+/* context: sorted keys joined by ",". */
 struct str subscriber_token_make(struct arena *a, struct str secret, const struct subscriber *s, struct id organization,
-                                 const struct str *context_keys, size_t n);
+                                 struct str context);
 /* Signature, expiry (real time), audience and issuer. */
 bool subscriber_token_verify(struct arena *a, struct str secret, struct str token, struct subscriber_token *out);
 

@@ -204,6 +204,22 @@ struct str topic_subscription_identifier(struct arena *a, struct str topic_key, 
     return str_fmt(a, "tk_%.*s:si_%.*s%s%.*s", STR_ARG(topic_key), STR_ARG(subscriber_id), context.n ? ":ctx_" : "", STR_ARG(context));
 }
 
+bool topic_subscription_find_of(struct db *db, struct arena *a, struct id subscriber, struct str identifier,
+                                struct topic_subscription *out, struct error *err)
+{
+    struct db_stmt *s = db_prepare(
+        db, "SELECT " SUBSCRIPTION_COLUMNS " FROM topic_subscriptions WHERE subscriber_id = ?1 AND identifier = ?2", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, subscriber);
+    db_bind_text(s, 2, identifier);
+    if (!row_one(s, "Subscription not found", err))
+        return false;
+    subscription_read(s, a, out);
+    db_reset(s);
+    return true;
+}
+
 bool topic_subscription_find(struct db *db, struct arena *a, struct id topic, struct str identifier,
                              struct topic_subscription *out, struct error *err)
 {

@@ -49,6 +49,9 @@ enum { SUBSCRIPTIONS_MAX = 10 };        /* of one subscriber to one topic */
 struct str topic_subscription_identifier(struct arena *a, struct str topic_key, struct str subscriber_id, struct str context);
 /* An existing (topic, identifier) is returned unchanged with *created false; s is what is stored. */
 bool topic_subscribe(struct db *db, struct arena *a, struct topic_subscription *s, bool *created, struct error *err);
+/* One of this subscriber's, of whatever topic. */
+bool topic_subscription_find_of(struct db *db, struct arena *a, struct id subscriber, struct str identifier,
+                                struct topic_subscription *out, struct error *err);
 bool topic_subscription_find(struct db *db, struct arena *a, struct id topic, struct str identifier,
                              struct topic_subscription *out, struct error *err);
 /* Name and time. */
