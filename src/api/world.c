@@ -19,9 +19,60 @@ static const struct delivery_address *addresses_of(struct arena *a, struct str f
         list[(*n)++] = address_of(json_str(v), STR_NULL);
     yyjson_arr_iter it = yyjson_arr_iter_with(v);
     while ((x = yyjson_arr_iter_next(&it)))
-        if (yyjson_is_str(x))
+        if (yyjson_is_str(x) && !str_eq(json_str(x), first))
             list[(*n)++] = address_of(json_str(x), STR_NULL);
     return list;
+}
+
+static struct str either(yyjson_val *o, const char *key, const char *other)
+{
+    return json_get_str(o, key).n ? json_get_str(o, key) : json_get_str(o, other);
+}
+
+/* {name | filename, file | content: base64, mime | contentType, cid}: of a trigger's overrides. What is no base64 is left
+ * out; a path or an address to fetch from is never followed. */
+static void attachments_of(struct arena *a, yyjson_val *list, struct delivery_email *e)
+{
+    struct delivery_attachment *out = ARENA_ARRAY(a, struct delivery_attachment, yyjson_arr_size(list) + 1);
+    yyjson_val *x;
+    yyjson_arr_iter it = yyjson_arr_iter_with(list);
+    while ((x = yyjson_arr_iter_next(&it))) {
+        struct delivery_attachment *f = &out[e->attachments_n];
+        struct str mime = either(x, "mime", "contentType"), name = either(x, "name", "filename");
+        *f = (struct delivery_attachment){.name = name.n ? name : STR("attachment"), .cid = json_get_str(x, "cid"),
+                                          .mime = mime.n ? mime : STR("application/octet-stream")};
+        e->attachments_n += base64_decode(a, either(x, "file", "content"), &f->content);
+    }
+    e->attachments = out;
+}
+
+/* What the trigger's overrides tell SMTP in particular, as an object of nodemailer (providers.md §3). */
+static void email_override(struct arena *a, struct delivery_email *e, yyjson_val *o)
+{
+    yyjson_val *from = json_get(o, "from");
+    if (!o)
+        return;
+    if (json_get(o, "to"))
+        e->to = addresses_of(a, STR_NULL, json_get(o, "to"), &e->to_n);
+    if (json_get(o, "cc"))
+        e->cc = addresses_of(a, STR_NULL, json_get(o, "cc"), &e->cc_n);
+    if (json_get(o, "bcc"))
+        e->bcc = addresses_of(a, STR_NULL, json_get(o, "bcc"), &e->bcc_n);
+    if (json_get(o, "replyTo"))
+        e->reply_to = addresses_of(a, STR_NULL, json_get(o, "replyTo"), &e->reply_to_n);
+    if (yyjson_is_obj(from) && json_get_str(from, "address").n)
+        e->from = address_of(json_get_str(from, "address"), json_get_str(from, "name"));
+    else if (json_str(from).n)
+        e->from = address_of(json_str(from), e->from.name);
+    e->subject = json_get_str(o, "subject").n ? json_get_str(o, "subject") : e->subject;
+    e->html = json_get_str(o, "html").n ? json_get_str(o, "html") : e->html;
+    e->text = json_get_str(o, "text").n ? json_get_str(o, "text") : e->text;
+    if (yyjson_is_obj(json_get(o, "headers")))
+        e->headers = json_get(o, "headers");
+    if (yyjson_is_arr(json_get(o, "attachments"))) {
+        e->attachments_n = 0;
+        attachments_of(a, json_get(o, "attachments"), e);
+    }
 }
 
 static struct delivery_email *email_of(struct arena *a, yyjson_val *doc, yyjson_val *credentials)
@@ -38,6 +89,7 @@ static struct delivery_email *email_of(struct arena *a, yyjson_val *doc, yyjson_
     e->html = json_get_str(doc, "content");
     e->text = json_get_str(doc, "text");
     e->headers = json_get(doc, "headers");
+    attachments_of(a, json_get(doc, "attachments"), e);
     return e;
 }
 
@@ -77,9 +129,14 @@ void app_deliver(void *arg, struct engine_delivery *e)
     }
     *d = (struct delivery){.arena = e->arena, .provider_id = e->provider_id, .credentials = credentials,
                            .idempotency_key = e->idempotency_key, .done = delivery_done, .owner = e};
+    if (e->channel != CHANNEL_EMAIL) {
+        refuse(e, VERDICT_UNUSABLE, "This version sends through e-mail providers only");
+        return;
+    }
     d->email = email_of(e->arena, e->doc, credentials);
+    email_override(e->arena, d->email, e->provider_data);
     if (!d->email->from.email.n) {
-        refuse(e, VERDICT_FAILED, "Provider is missing or not configured");     /* engine.md §7.3: no default sender */
+        refuse(e, VERDICT_UNUSABLE, "Provider is missing or not configured");     /* engine.md §7.3: no default sender */
         return;
     }
     if (!dispatcher_submit(app->dispatcher, d, &err))

@@ -146,6 +146,22 @@ void delivery_give_back(struct engine *e, struct work *w, int64_t due_at, struct
     }
 }
 
+/* After a failover: what the trigger says for mails of this provider in particular (steps/email.c). */
+static void bag_apply(struct engine_delivery *d)
+{
+    yyjson_val *bag = json_getn(json_get(d->doc, "bags"), d->provider_id), *k;
+    if (!bag)
+        return;
+    yyjson_mut_doc *doc = json_doc(d->arena);
+    yyjson_mut_val *o = yyjson_val_mut_copy(doc, d->doc);
+    yyjson_obj_iter it = yyjson_obj_iter_with(bag);
+    while ((k = yyjson_obj_iter_next(&it))) {
+        yyjson_mut_obj_remove_keyn(o, yyjson_get_str(k), yyjson_get_len(k));
+        yyjson_mut_obj_add(o, yyjson_val_mut_copy(doc, k), yyjson_val_mut_copy(doc, yyjson_obj_iter_get_val(k)));
+    }
+    json_parse(d->arena, json_write_mut(d->arena, o), &d->doc, NULL);
+}
+
 /* What the attempt needs, copied: the provider's settings as of now. */
 static void delivery_fill(struct engine_delivery *d, const struct message *m, const struct delivery_record *r,
                           const struct environment_view *v, const struct integration *i)
@@ -162,6 +178,7 @@ static void delivery_fill(struct engine_delivery *d, const struct message *m, co
         return;
     d->provider_id = str_dup(d->arena, i->provider_id);
     d->integration_name = str_dup(d->arena, i->name);
+    bag_apply(d);
     d->provider_data = json_getn(json_get(d->doc, "providers"), d->provider_id);
     if (i->credentials.p)
         d->credentials = str_dup(d->arena, i->credentials);
@@ -213,7 +230,7 @@ static void delivery_go(struct engine *e, struct work *work, struct engine_deliv
         if (blocked)
             result_at_once(e, work, VERDICT_BLOCKED, STR("The circuit of the integration is open"), until - now);
         else
-            result_at_once(e, work, VERDICT_FAILED, detail_text(DETAIL_PROVIDER_MISSING), 0);
+            result_at_once(e, work, VERDICT_UNUSABLE, detail_text(DETAIL_PROVIDER_MISSING), 0);
         return;
     }
     if (!attempt_leave(e)) {                    /* stopping: it has not begun */

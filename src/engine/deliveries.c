@@ -236,8 +236,24 @@ static void target_sent(struct machine *m, struct run_target *t, const struct ma
     message_status(m, t, MESSAGE_SENT, NULL, STR_NULL, in->provider_message_id);
 }
 
+/* The integration has no sender, or is gone: engine.md §7.3. */
+static void target_unusable(struct machine *m, struct run_target *t, const struct machine_input *in)
+{
+    bool sms = m->run->jobs[t->job].type == STEP_SMS && integration_by_id(m->facts, t->integration);
+    delivery_over(m, t, TARGET_DEAD, in->error);
+    log_target(m, t, sms ? DETAIL_NO_CHANNEL : DETAIL_PROVIDER_MISSING, DETAIL_FAILED, STR_NULL);
+    if (sms)
+        message_status(m, t, MESSAGE_WARNING, "no_integration_from_phone", STR("Integration does not have from phone configured"), STR_NULL);
+    else
+        message_status(m, t, MESSAGE_ERROR, provider_error_id(m->run->jobs[t->job].type), in->error, STR_NULL);
+}
+
 static void target_dead(struct machine *m, struct run_target *t, const struct machine_input *in)
 {
+    if (in->verdict == VERDICT_UNUSABLE) {
+        target_unusable(m, t, in);
+        return;
+    }
     struct str text = in->response.n ? in->response : in->error;
     delivery_over(m, t, TARGET_DEAD, in->error.n ? in->error : text);
     log_target(m, t, DETAIL_PROVIDER_ERROR, DETAIL_FAILED, raw_of(m, t, in));
@@ -261,7 +277,7 @@ static void target_failed(struct machine *m, struct run_target *t, const struct 
         target_dead(m, t, in);
         return;
     }
-    if (counts)
+    if (counts && in->verdict != VERDICT_UNUSABLE)
         due = next_attempt(m, t, &p, in);
     if (!due && fail_over(m, t, i, in->error)) {
         t->attempt += counts;
@@ -280,8 +296,17 @@ static void target_failed(struct machine *m, struct run_target *t, const struct 
 /* --- the job ------------------------------------------------------------------------------------------------------- */
 
 struct tally {
-    int n, first, open, sent, dead;     /* first: not even one attempt has ended */
+    int n, first, open, sent, skipped;  /* first: not even one attempt has ended */
+    enum skip_reason why;               /* of the first that was skipped */
 };
+
+/* The reason is in the address that was missing: engine.md §7.3. */
+static enum skip_reason skip_of(const struct run *r, const struct run_target *t)
+{
+    if (r->jobs[t->job].type == STEP_PUSH)
+        return SKIP_NO_PUSH_TOKEN;
+    return str_find(t->address, STR("\"phone\"")) >= 0 ? SKIP_NO_PHONE : SKIP_NO_WEBHOOK;
+}
 
 static struct tally tally_of(const struct run *r, int job)
 {
@@ -294,36 +319,35 @@ static struct tally tally_of(const struct run *r, int job)
         c.open += t->status == TARGET_OPEN;
         c.first += t->status == TARGET_OPEN && !t->waits;
         c.sent += t->status == TARGET_SENT;
-        c.dead += t->status == TARGET_DEAD;
+        if (t->status == TARGET_SKIPPED && !c.skipped++)
+            c.why = skip_of(r, t);
     }
     return c;
 }
 
-/* engine.md §7.3, "End:" of push and chat. */
-static enum outcome failed_as(struct machine *m, int job)
-{
-    enum step_type type = m->run->jobs[job].type;
-    enum detail d = type == STEP_PUSH ? DETAIL_PUSH_ERRORS : DETAIL_CHAT_ALL_FAILED;
-    if (type == STEP_PUSH || type == STEP_CHAT)
-        return machine_fail(m, job, d, STR_NULL, STR_NULL);
-    m->run->jobs[job].error = detail_text(DETAIL_PROVIDER_ERROR);
-    return OUTCOME_FAILED;
-}
-
+/* engine.md §7.3, "End:" of push and chat. E-mail and SMS have one delivery, whose end is the step's. */
 enum outcome delivery_outcome_of(struct machine *m, int job)
 {
+    struct run_job *j = &m->run->jobs[job];
     struct tally c = tally_of(m->run, job);
     if (c.open)
         return OUTCOME_WAITING;
-    m->run->jobs[job].due_at = 0;
+    j->due_at = 0;
+    j->skip = SKIP_NONE;
     if (c.sent)
         return OUTCOME_COMPLETED;
-    if (m->run->jobs[job].skip && m->run->jobs[job].type == STEP_CHAT) {    /* some channels had no address */
-        machine_log(m, job, DETAIL_CHAT_SOME_SKIPPED, DETAIL_WARNING, STR_NULL);
+    if (j->type == STEP_PUSH && c.skipped < c.n)
+        return machine_fail(m, job, DETAIL_PUSH_ERRORS, STR_NULL, STR_NULL);
+    if (j->type == STEP_CHAT && !c.skipped)
+        return machine_fail(m, job, DETAIL_CHAT_ALL_FAILED, STR_NULL, STR_NULL);
+    if (c.skipped) {
+        bool push = j->type == STEP_PUSH;
+        machine_log(m, job, push ? DETAIL_PUSH_SOME_SKIPPED : DETAIL_CHAT_SOME_SKIPPED, push ? DETAIL_FAILED : DETAIL_WARNING, STR_NULL);
+        j->skip = c.why;
         return OUTCOME_SKIPPED;
     }
-    m->run->jobs[job].skip = SKIP_NONE;
-    return failed_as(m, job);
+    j->error = detail_text(DETAIL_PROVIDER_ERROR);
+    return OUTCOME_FAILED;
 }
 
 /* What a job has become after one of its deliveries changed; the chain goes on when it need not wait any more. */

@@ -4,9 +4,10 @@
 const struct step_executor step_executors[STEP_TYPES] = {
     [STEP_IN_APP] = {.execute = step_in_app},
     [STEP_EMAIL] = {.execute = step_email},
-    [STEP_SMS] = {.execute = step_text_channel},
-    [STEP_PUSH] = {.execute = step_text_channel},
-    [STEP_CHAT] = {.execute = step_text_channel},
+    [STEP_SMS] = {.execute = step_sms},
+    [STEP_PUSH] = {.execute = step_push},
+    [STEP_CHAT] = {.execute = step_chat},
+    [STEP_TOOL] = {.execute = step_chat},
     [STEP_DELAY] = {.deferred = true, .execute = step_delay},
     [STEP_HTTP_REQUEST] = {.execute = step_http_request, .answered = http_request_answered},
     [STEP_CUSTOM] = {.execute = step_custom, .answered = custom_answered},

@@ -92,6 +92,7 @@ enum delivery_verdict {
     VERDICT_SENT,
     VERDICT_RETRY,                              /* worth another attempt */
     VERDICT_FAILED,                             /* permanent */
+    VERDICT_UNUSABLE,                           /* the integration cannot send: it is gone, or has no sender */
     VERDICT_UNKNOWN,                            /* it was begun, and the process died: it counts as one that failed */
     VERDICT_BLOCKED                             /* nothing was sent: the integration's circuit is open for retry_after_ms */
 };

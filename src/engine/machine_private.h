@@ -82,6 +82,16 @@ const struct integration *integration_next(const struct machine *m, const struct
 /* {"providerId":…,"identifier":…,"name":…,"_id":…} */
 struct str integration_raw(const struct machine *m, const struct integration *i);
 
+/* overrides.c (engine.md §1.9). */
+/* doc.providers: what each provider named by the step or the trigger is to be told, merged deeply: step, trigger, trigger for
+ * this step. Nothing where nothing is said. */
+void overrides_add_providers(const struct machine *m, yyjson_mut_doc *d, yyjson_mut_val *doc, const struct step_definition *s,
+                             yyjson_val *outputs);
+/* What the trigger tells this provider, the step's word first; NULL: nothing. */
+yyjson_val *overrides_provider(const struct machine *m, const struct step_definition *s, struct str provider_id);
+/* {...overrides[channel], ...overrides[providerId]}: the legacy bags; NULL: neither is there. */
+yyjson_val *overrides_bag(const struct machine *m, enum channel c, struct str provider_id);
+
 struct effect *machine_effect(struct machine *m, enum effect_kind kind);
 void machine_log(struct machine *m, int job, enum detail d, enum detail_status st, struct str raw);
 void machine_log_message(struct machine *m, int job, enum detail d, enum detail_status st, struct str raw);
@@ -94,6 +104,15 @@ struct message machine_message(struct machine *m, int job, const struct step_def
 /* {"transactionId":…,"templateIdentifier":…,"stepId":…,"providerId":…,"workflow":{…},"tags":…} to be completed. */
 yyjson_mut_val *machine_message_doc(struct machine *m, yyjson_mut_doc *d, int job, const struct step_definition *s);
 
+/* Stores the job's message number `number`, and says that it was created. */
+struct message message_store(struct machine *m, int job, const struct step_definition *s, enum channel c, int number,
+                             enum message_status status, struct str doc);
+void machine_log_of(struct machine *m, int job, int number, enum detail d, enum detail_status st, struct str raw);
+/* One address of a message, to its provider or to the outbox. `device` counts the addresses of the job. */
+void machine_send_to(struct machine *m, int job, int number, const struct message *message, const struct integration *i,
+                     struct str address, struct str recipient, struct str outbox_doc, int device);
+/* An address of the job that nothing can be sent to. */
+void machine_skip_address(struct machine *m, int job, struct str address);
 /* Does what goes to this integration end in the outbox? */
 bool machine_captures(const struct machine *m, const struct integration *i);
 /* Hands a stored message to its provider: to the outbox at once, or as a delivery. */
@@ -102,7 +121,9 @@ enum outcome machine_send(struct machine *m, int job, const struct message *mess
 
 enum outcome step_in_app(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
 enum outcome step_email(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
-enum outcome step_text_channel(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
+enum outcome step_sms(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
+enum outcome step_push(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
+enum outcome step_chat(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
 enum outcome step_http_request(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
 enum outcome http_request_answered(struct machine *m, int job, const struct step_definition *s, const struct call_answer *a);
 enum outcome step_custom(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);

@@ -50,7 +50,7 @@ struct run_log {
 
 /* One recipient's address of a channel step, and how far its delivery is. E-mail and SMS have one, push has one a device,
  * chat one an endpoint (engine.md §7.1). What goes to the outbox has none. */
-enum target_status { TARGET_OPEN, TARGET_SENT, TARGET_DEAD, TARGET_CANCELED, TARGET_STATUSES };
+enum target_status { TARGET_OPEN, TARGET_SENT, TARGET_DEAD, TARGET_CANCELED, TARGET_SKIPPED, TARGET_STATUSES };
 
 struct run_target {
     int job;

@@ -43,8 +43,8 @@ yyjson_mut_val *machine_message_doc(struct machine *m, yyjson_mut_doc *d, int jo
 }
 
 /* The outbox has one entry a message, or one a device of it. */
-static void send_to_outbox(struct machine *m, int job, const struct message *message, struct str recipient, struct str outbox_doc,
-                           int device)
+static void send_to_outbox(struct machine *m, int job, int number, const struct message *message, struct str recipient,
+                           struct str outbox_doc, int device)
 {
     struct effect *e = machine_effect(m, EFFECT_OUTBOX);
     char hex[ID_HEX + 1];
@@ -60,7 +60,24 @@ static void send_to_outbox(struct machine *m, int job, const struct message *mes
     };
     id_hex(e->outbox.id, hex);
     m->run->jobs[job].attempts++;
-    machine_log_message(m, job, DETAIL_MESSAGE_SENT, DETAIL_SUCCESS, str_fmt(m->run->arena, "{\"id\":\"%s\"}", hex));
+    machine_log_of(m, job, number, DETAIL_MESSAGE_SENT, DETAIL_SUCCESS, str_fmt(m->run->arena, "{\"id\":\"%s\"}", hex));
+}
+
+struct message message_store(struct machine *m, int job, const struct step_definition *s, enum channel c, int number,
+                             enum message_status status, struct str doc)
+{
+    struct message message = machine_message(m, job, s, c);
+    message.id = run_message_id(m->run->row.id, job, number);
+    message.status = status;
+    message.doc = doc;
+    machine_effect(m, EFFECT_MESSAGE)->message = message;
+    machine_log_of(m, job, number, DETAIL_MESSAGE_CREATED, DETAIL_PENDING, STR_NULL);
+    return message;
+}
+
+void machine_log_of(struct machine *m, int job, int number, enum detail d, enum detail_status st, struct str raw)
+{
+    run_log_add(m->run, m->facts->now, job, d, st, number + 1, raw);
 }
 
 bool machine_captures(const struct machine *m, const struct integration *i)
@@ -72,9 +89,30 @@ enum outcome machine_send(struct machine *m, int job, const struct message *mess
                           struct str outbox_doc, const struct integration *i)
 {
     if (machine_captures(m, i)) {
-        send_to_outbox(m, job, message, recipient, outbox_doc, 0);
+        send_to_outbox(m, job, 0, message, recipient, outbox_doc, 0);
         return OUTCOME_COMPLETED;
     }
     delivery_begin(m, job, 0, i, STR_NULL);
     return OUTCOME_WAITING;
+}
+
+void machine_send_to(struct machine *m, int job, int number, const struct message *message, const struct integration *i,
+                     struct str address, struct str recipient, struct str outbox_doc, int device)
+{
+    if (!machine_captures(m, i)) {
+        delivery_begin(m, job, number, i, address);
+        return;
+    }
+    struct run_target *t = run_target_add(m->run, job);
+    t->status = TARGET_SENT;
+    t->message = number;
+    t->integration = i->id;
+    send_to_outbox(m, job, number, message, recipient, outbox_doc, device);
+}
+
+void machine_skip_address(struct machine *m, int job, struct str address)
+{
+    struct run_target *t = run_target_add(m->run, job);
+    t->status = TARGET_SKIPPED;
+    t->address = address;
 }

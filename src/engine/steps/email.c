@@ -4,27 +4,30 @@
 #include "content/sanitize.h"
 #include "content/text_part.h"
 
-static yyjson_val *override_of(const struct machine *m)
+/* The mail overrides for what this integration sends: {...overrides.email, ...overrides[providerId]}. */
+static yyjson_val *bag_of(const struct machine *m, const struct integration *i)
 {
-    return json_get(m->facts->overrides, "email");
+    return overrides_bag(m, CHANNEL_EMAIL, i->provider_id);
 }
 
-/* The subscriber's address, or the override's (engine.md §1.9: toRecipient replaces it). */
-static struct str recipient_of(const struct machine *m)
+static struct str first_of(struct str a, struct str b)
 {
-    struct str to = json_get_str(override_of(m), "toRecipient");
-    return to.n ? to : m->facts->subscriber->field[SUBSCRIBER_EMAIL];
+    return a.n ? a : b;
 }
 
-static void add_sender(struct machine *m, yyjson_mut_doc *d, yyjson_mut_val *doc, yyjson_val *o)
+/* One address, or several: the list of an override. */
+static void add_addresses(yyjson_mut_doc *d, yyjson_mut_val *doc, const char *key, yyjson_val *v)
+{
+    if ((yyjson_is_arr(v) && yyjson_arr_size(v)) || (yyjson_is_str(v) && yyjson_get_len(v)))
+        json_add_val(d, doc, key, v);
+}
+
+static void add_sender(yyjson_mut_doc *d, yyjson_mut_val *doc, yyjson_val *bag, yyjson_val *o)
 {
     yyjson_mut_val *from = json_add_obj(d, doc, "from");
-    yyjson_val *override = override_of(m), *control = json_get(o, "from");
-    struct str email = json_get_str(override, "from"), name = json_get_str(override, "senderName");
-    if (!email.n)
-        email = json_get_str(control, "email");
-    if (!name.n)
-        name = json_get_str(control, "name");
+    yyjson_val *control = json_get(o, "from");
+    struct str email = first_of(json_get_str(bag, "from"), json_get_str(control, "email"));
+    struct str name = first_of(json_get_str(bag, "senderName"), json_get_str(control, "name"));
     /* Empty members are filled from the integration when the message is sent. */
     if (email.n)
         json_add_str(d, from, "email", email);
@@ -32,39 +35,93 @@ static void add_sender(struct machine *m, yyjson_mut_doc *d, yyjson_mut_val *doc
         json_add_str(d, from, "name", name);
 }
 
-static void add_addresses(yyjson_mut_doc *d, yyjson_mut_val *doc, const char *key, yyjson_val *list)
+/* What the overrides say of a mail beside its recipients and its content (engine.md §1.9). */
+static void add_bag(yyjson_mut_doc *d, yyjson_mut_val *doc, yyjson_val *bag, yyjson_val *o)
 {
-    if (yyjson_is_arr(list) && yyjson_arr_size(list))
-        json_add_val(d, doc, key, list);
+    static const char *const objects[] = {"headers", "customData"};
+    add_sender(d, doc, bag, o);
+    add_addresses(d, doc, "cc", json_get(bag, "cc"));
+    add_addresses(d, doc, "bcc", json_get(bag, "bcc"));
+    add_addresses(d, doc, "replyTo", json_get(bag, "replyTo") ? json_get(bag, "replyTo") : json_get(o, "replyTo"));
+    for (size_t i = 0; i < sizeof objects / sizeof *objects; i++)
+        if (yyjson_is_obj(json_get(bag, objects[i])))
+            json_add_val(d, doc, objects[i], json_get(bag, objects[i]));
+    if (yyjson_is_arr(json_get(bag, "attachments")))
+        json_add_val(d, doc, "attachments", json_get(bag, "attachments"));
+    if (json_get_str(bag, "ipPoolName").n)
+        json_add_str(d, doc, "ipPoolName", json_get_str(bag, "ipPoolName"));
+}
+
+/* Who gets it. With replaceToRecipient only those whom the override names, and one of them must be there; else the
+ * subscriber, or toRecipient in their place, and those of `to` besides. */
+struct recipients {
+    struct str first;           /* empty: nobody, or only in copies */
+    yyjson_val *more;           /* of the override's `to`: beside the first, or (replace) all of them */
+    bool replace, any;
+};
+
+static bool names_somebody(yyjson_val *v)
+{
+    return (yyjson_is_arr(v) && yyjson_arr_size(v)) || (yyjson_is_str(v) && yyjson_get_len(v));
+}
+
+static struct recipients recipients_of(const struct machine *m, yyjson_val *bag)
+{
+    struct recipients r = {.more = json_get(bag, "to"), .replace = json_get_bool(bag, "replaceToRecipient", false)};
+    if (!r.replace)
+        r.first = first_of(json_get_str(bag, "toRecipient"), m->facts->subscriber->field[SUBSCRIBER_EMAIL]);
+    r.any = r.first.n || names_somebody(r.more) || (r.replace && (names_somebody(json_get(bag, "cc")) || names_somebody(json_get(bag, "bcc"))));
+    return r;
+}
+
+/* The address that stands for the message where one is shown. */
+static struct str shown_recipient(const struct recipients *r)
+{
+    struct str first = yyjson_is_arr(r->more) ? json_str(yyjson_arr_get_first(r->more)) : json_str(r->more);
+    return first_of(r->first, first);
+}
+
+/* For the other integrations that a failover may come to: what their own bags change. */
+static void add_other_bags(struct machine *m, yyjson_mut_doc *d, yyjson_mut_val *doc, yyjson_val *o, const struct integration *chosen)
+{
+    const struct machine_facts *f = m->facts;
+    yyjson_mut_val *all = NULL;
+    for (size_t i = 0; i < f->integrations_n; i++) {
+        const struct integration *x = &f->integrations[i];
+        if (x->channel != CHANNEL_EMAIL || str_eq(x->provider_id, chosen->provider_id) || !json_getn(f->overrides, x->provider_id)
+            || (all && yyjson_mut_obj_getn(all, x->provider_id.p, x->provider_id.n)))
+            continue;
+        if (!all)
+            all = json_add_obj(d, doc, "bags");
+        yyjson_mut_val *own = yyjson_mut_obj(d);
+        add_bag(d, own, bag_of(m, x), o);
+        yyjson_mut_obj_add(all, yyjson_mut_strn(d, x->provider_id.p, x->provider_id.n), own);
+    }
 }
 
 /* The stored message: everything that an attempt needs, so that a later one sends the same. */
-static struct str message_doc(struct machine *m, int job, const struct step_definition *s, yyjson_val *o, struct str to,
+static struct str message_doc(struct machine *m, int job, const struct step_definition *s, yyjson_val *o, const struct recipients *to,
                               struct str html, struct str subject, const struct integration *i)
 {
-    yyjson_mut_doc *d = json_doc(m->run->arena);
+    struct arena *a = m->run->arena;
+    yyjson_mut_doc *d = json_doc(a);
     yyjson_mut_val *doc = machine_message_doc(m, d, job, s);
-    yyjson_val *override = override_of(m);
-    struct str reply_to = json_get_str(override, "replyTo");
+    yyjson_val *bag = bag_of(m, i);
+    struct str shown = shown_recipient(to), text = json_get_str(bag, "text");
     json_add_str(d, doc, "subject", subject);
     json_add_str(d, doc, "content", html);
-    json_add_str(d, doc, "text", json_get_str(override, "text").n ? json_get_str(override, "text")
-                                                                    : text_part_from_html(m->run->arena, html));
-    json_add_str(d, doc, "email", to.p ? to : STR(""));
-    add_sender(m, d, doc, o);
-    add_addresses(d, doc, "to", json_get(override, "to"));
-    add_addresses(d, doc, "cc", json_get(override, "cc"));
-    add_addresses(d, doc, "bcc", json_get(override, "bcc"));
-    if (!reply_to.n)
-        reply_to = json_get_str(o, "replyTo");
-    if (reply_to.n)
-        json_add_str(d, doc, "replyTo", reply_to);
-    if (yyjson_is_obj(json_get(override, "headers")))
-        json_add_val(d, doc, "headers", json_get(override, "headers"));
+    json_add_str(d, doc, "text", text.n ? text : text_part_from_html(a, html));
+    json_add_str(d, doc, "email", shown.p ? shown : STR(""));
+    if (to->first.n || yyjson_arr_size(to->more) > 1)
+        add_addresses(d, doc, "to", to->more);
+    add_bag(d, doc, bag, o);
     if (json_get_str(o, "preheader").n)
         json_add_str(d, doc, "preheader", json_get_str(o, "preheader"));
-    json_add_id(d, doc, "integrationId", i->id);
-    return json_write_mut(m->run->arena, doc);
+    overrides_add_providers(m, d, doc, s, o);
+    add_other_bags(m, d, doc, o, i);
+    if (!id_is_zero(i->id))
+        json_add_id(d, doc, "integrationId", i->id);
+    return json_write_mut(a, doc);
 }
 
 static struct str outbox_doc(struct machine *m, struct str message_doc_text)
@@ -85,6 +142,8 @@ static struct str outbox_doc(struct machine *m, struct str message_doc_text)
     json_add_val(d, o, "bcc", json_get(doc, "bcc"));
     json_add_val(d, o, "replyTo", json_get(doc, "replyTo"));
     json_add_val(d, o, "headers", json_get(doc, "headers"));
+    json_add_val(d, o, "alsoTo", json_get(doc, "to"));
+    json_add_val(d, o, "attachments", json_get(doc, "attachments"));
     json_add_val(d, o, "workflowId", json_get(doc, "templateIdentifier"));
     return json_write_mut(m->run->arena, o);
 }
@@ -117,16 +176,17 @@ enum outcome step_email(struct machine *m, int job, const struct step_definition
     if (!i)
         return OUTCOME_FAILED;
     bool raw = json_get_bool(outputs, "disableOutputSanitization", false);
-    struct str html = json_get_str(outputs, "body"), subject = json_get_str(outputs, "subject"), to = recipient_of(m);
-    if (json_get_str(override_of(m), "subject").n)
-        subject = json_get_str(override_of(m), "subject");
+    yyjson_val *bag = bag_of(m, i);
+    struct recipients to = recipients_of(m, bag);
+    struct str html = first_of(json_get_str(bag, "html"), json_get_str(outputs, "body"));
+    struct str subject = first_of(json_get_str(bag, "subject"), json_get_str(outputs, "subject"));
     if (!raw)
         subject = sanitize_html(a, subject);
     if (html.n > EMAIL_LARGE)
         machine_log(m, job, DETAIL_EMAIL_LARGE, DETAIL_WARNING, str_fmt(a, "{\"bytes\":%zu}", html.n));
     struct message message = machine_message(m, job, s, CHANNEL_EMAIL);
-    struct str doc = message_doc(m, job, s, outputs, to, html.p ? html : STR(""), subject.p ? subject : STR(""), i);
-    if (!to.n) {
+    struct str doc = message_doc(m, job, s, outputs, &to, html.p ? html : STR(""), subject.p ? subject : STR(""), i);
+    if (!to.any) {
         message.status = MESSAGE_WARNING;
         store(m, job, &message, missing_address_doc(m, doc));
         machine_log_message(m, job, DETAIL_NO_EMAIL, DETAIL_FAILED, STR_NULL);
@@ -134,5 +194,5 @@ enum outcome step_email(struct machine *m, int job, const struct step_definition
         return OUTCOME_SKIPPED;
     }
     store(m, job, &message, doc);
-    return machine_send(m, job, &message, to, outbox_doc(m, doc), i);
+    return machine_send(m, job, &message, shown_recipient(&to), outbox_doc(m, doc), i);
 }

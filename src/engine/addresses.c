@@ -1,0 +1,163 @@
+/* The subscriber's channels, as push and chat targets. */
+#include "engine/addresses.h"
+
+/* The integration that a channel of the subscriber names: by identifier or id, else the newest active one of the provider. */
+static const struct integration *integration_for(const struct machine *m, enum channel c, yyjson_val *channel)
+{
+    struct str identifier = json_get_str(channel, "integrationIdentifier"), provider = json_get_str(channel, "providerId");
+    const struct machine_facts *f = m->facts;
+    const struct integration *best = NULL;
+    struct id id;
+    bool has_id = id_parse(json_get_str(channel, "_integrationId"), &id);
+    for (size_t i = 0; i < f->integrations_n; i++) {
+        const struct integration *x = &f->integrations[i];
+        if (!str_eq(x->provider_id, provider) || !integration_fits(m, x, c))
+            continue;
+        if (identifier.n ? str_eq(x->identifier, identifier) : !has_id || id_eq(x->id, id))
+            best = !best || x->created_at >= best->created_at ? x : best;
+    }
+    return best;
+}
+
+static yyjson_val *channels_of(const struct machine *m)
+{
+    yyjson_val *v = NULL;
+    struct str text = m->facts->subscriber->field[SUBSCRIBER_CHANNELS];
+    return text.n && json_parse(m->run->arena, text, &v, NULL) ? v : NULL;
+}
+
+/* --- push ---------------------------------------------------------------------------------------------------------- */
+
+static void add_token(struct push_channel *p, struct str token)
+{
+    for (size_t i = 0; i < p->tokens_n; i++)
+        if (str_eq(p->tokens[i], token))
+            return;
+    if (token.n && p->tokens_n < TOKENS_MAX)
+        p->tokens[p->tokens_n++] = token;
+}
+
+static void add_tokens(struct push_channel *p, yyjson_val *list)
+{
+    yyjson_val *v;
+    yyjson_arr_iter it = yyjson_arr_iter_with(list);
+    while ((v = yyjson_arr_iter_next(&it)))
+        add_token(p, json_str(v));
+}
+
+/* deviceTokens of an override replace those of the person. Firebase also takes tokens, or a topic, from its own override:
+ * then one call says all, for which the topic stands as the address. */
+static void push_override(const struct machine *m, const struct step_definition *s, struct push_channel *p)
+{
+    yyjson_val *bag = overrides_bag(m, CHANNEL_PUSH, p->integration->provider_id);
+    yyjson_val *own = overrides_provider(m, s, p->integration->provider_id);
+    yyjson_val *tokens = json_get(bag, "deviceTokens");
+    if (!yyjson_is_arr(tokens))
+        tokens = yyjson_is_arr(json_get(own, "tokens")) ? json_get(own, "tokens") : json_get(own, "deviceTokens");
+    if (yyjson_is_arr(tokens) || json_get_str(own, "topic").n)
+        p->tokens_n = 0;
+    add_tokens(p, tokens);
+    if (!p->tokens_n)
+        add_token(p, json_get_str(own, "topic"));
+}
+
+static struct push_channel *push_channel_of(struct push_channel *list, size_t *n, size_t max, const struct integration *i)
+{
+    for (size_t k = 0; k < *n; k++)
+        if (list[k].integration == i)
+            return &list[k];
+    if (*n == max)
+        return NULL;
+    list[*n] = (struct push_channel){.integration = i};
+    return &list[(*n)++];
+}
+
+size_t push_channels(const struct machine *m, const struct step_definition *s, struct push_channel *out, size_t max)
+{
+    const struct machine_facts *f = m->facts;
+    size_t n = 0;
+    yyjson_val *channels = channels_of(m), *v;
+    yyjson_arr_iter it = yyjson_arr_iter_with(channels);
+    while ((v = yyjson_arr_iter_next(&it))) {
+        const struct integration *i = integration_for(m, CHANNEL_PUSH, v);
+        struct push_channel *p = i ? push_channel_of(out, &n, max, i) : NULL;
+        if (p)
+            add_tokens(p, json_get(json_get(v, "credentials"), "deviceTokens"));
+    }
+    /* The trigger may bring its own addresses, also to somebody who has no push channel. */
+    for (size_t i = 0; i < f->integrations_n; i++) {
+        struct push_channel probe = {.integration = &f->integrations[i]}, *p;
+        if (!integration_fits(m, probe.integration, CHANNEL_PUSH))
+            continue;
+        push_override(m, s, &probe);
+        if (probe.tokens_n && (p = push_channel_of(out, &n, max, probe.integration)))
+            *p = probe;
+    }
+    return n;
+}
+
+/* --- chat ---------------------------------------------------------------------------------------------------------- */
+
+static bool reaches_phones(struct str provider_id)
+{
+    return str_eqz(provider_id, "whatsapp-business") || str_eqz(provider_id, "sendblue");
+}
+
+static yyjson_val *endpoint_new(const struct machine *m, const char *type, const char *key, struct str value, struct str channel)
+{
+    yyjson_mut_doc *d = json_doc(m->run->arena);
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    yyjson_val *v = NULL;
+    json_add_str(d, o, "type", str_of(type));
+    yyjson_mut_val *endpoint = json_add_obj(d, o, "endpoint");
+    json_add_str(d, endpoint, key, value.n ? value : STR(""));
+    if (channel.n)
+        json_add_str(d, endpoint, "channel", channel);
+    json_parse(m->run->arena, json_write_mut(m->run->arena, o), &v, NULL);
+    return v;
+}
+
+static void add_endpoint(struct chat_target *list, size_t *n, size_t max, const struct integration *i, yyjson_val *endpoint)
+{
+    struct chat_target *t = NULL;
+    for (size_t k = 0; k < *n; k++)
+        if (list[k].integration == i)
+            t = &list[k];
+    if (!t && *n < max) {
+        t = &list[(*n)++];
+        *t = (struct chat_target){.integration = i};
+    }
+    if (t && t->endpoints_n < TOKENS_MAX)
+        t->endpoints[t->endpoints_n++] = endpoint;
+}
+
+size_t chat_targets(const struct machine *m, enum channel c, struct chat_target *out, size_t max)
+{
+    const struct machine_facts *f = m->facts;
+    size_t n = 0, served = 0;
+    yyjson_val *v;
+    yyjson_arr_iter it = yyjson_arr_iter_with(channels_of(m));
+    while ((v = yyjson_arr_iter_next(&it))) {
+        const struct integration *i = integration_for(m, c, v);
+        yyjson_val *credentials = json_get(v, "credentials");
+        if (!i)
+            continue;
+        struct str url = json_get_str(overrides_bag(m, c, i->provider_id), "webhookUrl");
+        if (!url.n)
+            url = json_get_str(credentials, "webhookUrl");
+        add_endpoint(out, &n, max, i, reaches_phones(i->provider_id)
+                         ? endpoint_new(m, "phone", "phoneNumber", f->subscriber->field[SUBSCRIBER_PHONE], STR_NULL)
+                         : endpoint_new(m, "webhook", "url", url, json_get_str(credentials, "channel")));
+    }
+    /* engine.md §7.1: providers that reach phones need no channel of the person. */
+    for (size_t i = 0; i < f->integrations_n; i++) {
+        const struct integration *x = &f->integrations[i];
+        if (!reaches_phones(x->provider_id) || !integration_fits(m, x, c))
+            continue;
+        for (served = 0; served < n && !str_eq(out[served].integration->provider_id, x->provider_id);)
+            served++;
+        if (served == n)
+            add_endpoint(out, &n, max, x, endpoint_new(m, "phone", "phoneNumber", f->subscriber->field[SUBSCRIBER_PHONE], STR_NULL));
+    }
+    return n;
+}
