@@ -1,0 +1,68 @@
+/* POST /v2/workflows/{workflowId}/step/{stepId}/preview (content.md §3.6): always 201. */
+#include "api/workflow_private.h"
+#include "api/workflow_view.h"
+#include "content/preview.h"
+#include "model/layout.h"
+
+static void reply_nothing(struct request *rq)
+{
+    reply_json_text(rq, 0, STR("{\"result\":{\"preview\":{}},\"previewPayloadExample\":{},\"schema\":null}"));
+}
+
+/* The layout that the values ask for; one that is not there is none. */
+static const struct email_layout *layout_find_for(struct request *rq, yyjson_val *values)
+{
+    struct str wanted = json_get_str(values, "layoutId");
+    struct layout l;
+    struct error err = {0};
+    yyjson_val *doc;
+    if (!wanted.n || !layout_find(app_db(rq), rq->arena, rq->principal.environment, wanted, &l, &err)
+        || !json_parse(rq->arena, l.doc, &doc, NULL))
+        return NULL;
+    struct str body = json_get_str(json_get(json_get(doc, "values"), "email"), "body");
+    struct email_layout *out = ARENA_NEW(rq->arena, struct email_layout);
+    *out = (struct email_layout){.name = l.name, .identifier = l.identifier, .id = id_str(rq->arena, l.id),
+                                 .body = email_body_compile(rq->arena, body.p ? body : STR(""))};
+    return out;
+}
+
+void workflow_handle_preview(struct request *rq)
+{
+    struct checks checks = checks_begin(rq);
+    struct workflow w;
+    struct workflow_content content;
+    struct error err = {0};
+    struct preview_input in = {.values = check_object(&checks, rq->json, "controlValues", false),
+                               .payload = check_object(&checks, rq->json, "previewPayload", false), .now_ms = app_now(rq)};
+    yyjson_val *doc;
+    if (!checks_done(&checks))
+        return;
+    if (!workflow_find(app_db(rq), rq->arena, rq->principal.environment, request_param(rq, "workflowId"), &w, &err)
+        || !workflow_content_load(rq, &content, &err) || !json_parse(rq->arena, w.doc, &doc, &err)) {
+        if (err.code == ERROR_NOT_FOUND)
+            reply_nothing(rq);
+        else
+            reply_error(rq, &err);
+        return;
+    }
+    int step = workflow_step_find(doc, request_param(rq, "stepId"));
+    if (step < 0) {
+        reply_nothing(rq);
+        return;
+    }
+    struct content_workflow cw = {.doc = doc, .env = content.env, .env_n = content.env_n};
+    in.workflow = &cw;
+    in.step = (size_t)step;
+    in.workflow_id = w.identifier;
+    in.workflow_name = w.name;
+    in.environment_name = content.environment_name;
+    in.environment_type = content.environment_type;
+    in.layout = layout_find_for(rq, in.values ? in.values : json_get(yyjson_arr_get(json_get(doc, "steps"), in.step), "controlValues"));
+    yyjson_mut_doc *d = json_doc(rq->arena);
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    struct preview p = preview_step(rq->arena, d, &in);
+    yyjson_mut_obj_add_val(d, o, "result", p.result);
+    yyjson_mut_obj_add_val(d, o, "previewPayloadExample", p.example);
+    yyjson_mut_obj_add_val(d, o, "schema", p.schema);
+    reply_json(rq, 0, o);
+}
