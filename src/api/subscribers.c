@@ -8,7 +8,7 @@ struct subscriber_write {
     struct subscriber_patch patch;      /* without its channels, which are: */
     struct channel_settings channels;
     enum { CREATE, PATCH, ERASE } kind;
-    bool fail_if_exists;
+    bool fail_if_exists, whole_person;
     struct subscriber row;              /* afterwards */
 };
 
@@ -39,7 +39,9 @@ static bool erase_apply(struct subscriber_write *x, struct db *db, struct error 
 {
     struct request *rq = x->w.rq;
     struct buf details = {.arena = rq->arena};
-    if (subscriber_delete(db, rq->principal.environment, x->patch.subscriber_id, app_now(rq), err))
+    struct id environment = rq->principal.environment;
+    if (x->whole_person ? subscriber_erase(db, rq->arena, environment, x->patch.subscriber_id, app_id(rq), rq->principal.user, app_now(rq), err)
+                        : subscriber_delete(db, environment, x->patch.subscriber_id, app_now(rq), err))
         return true;
     buf_z(&details, "{\"externalSubscriberId\":");
     json_quote(&details, x->patch.subscriber_id);
@@ -140,8 +142,10 @@ static void handle_patch(struct request *rq)
 
 static void handle_delete(struct request *rq)
 {
+    struct checks checks = checks_begin(rq);
     struct subscriber_write *x = write_new(rq);
     x->patch.subscriber_id = request_param(rq, "subscriberId");
+    x->whole_person = check_query_bool(&checks, "erase", false);
     x->kind = ERASE;
     x->w.flags = WRITE_REMOVAL;
     api_write(rq, &x->w);

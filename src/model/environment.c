@@ -69,7 +69,7 @@ bool environment_delete(struct db *db, struct id id, int64_t now, struct error *
         if (!db_run(s, err))
             return false;
     }
-    return removal_begin(db, id, REMOVAL_ENVIRONMENT, id, now, err);
+    return removal_begin(db, &(struct removal){.ref = id, .environment = id, .kind = REMOVAL_ENVIRONMENT}, now, err);
 }
 
 bool environment_find(struct db *db, struct arena *a, struct id id, struct environment *out, struct error *err)

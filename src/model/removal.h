@@ -10,16 +10,21 @@
 #include "db/db.h"
 
 /* Stored: never renumber. */
-enum removal_kind { REMOVAL_TOPIC, REMOVAL_SUBSCRIBER, REMOVAL_ENVIRONMENT, REMOVAL_WORKFLOW };
+enum removal_kind { REMOVAL_TOPIC, REMOVAL_SUBSCRIBER, REMOVAL_ENVIRONMENT, REMOVAL_WORKFLOW, REMOVAL_PERSON };
 
 enum { REMOVAL_CHUNK = 500 };           /* things (subscriptions, runs) a commit */
 
+struct removal {
+    struct id ref, environment;
+    enum removal_kind kind;
+    struct str subscriber_id;           /* REMOVAL_PERSON: the external id, which events name; else p NULL */
+};
 /* Leaves the tombstone and removes the first chunk; nothing stays if that was all. */
-bool removal_begin(struct db *db, struct id environment, enum removal_kind kind, struct id ref, int64_t now, struct error *err);
+bool removal_begin(struct db *db, const struct removal *r, int64_t now, struct error *err);
 /* The next chunk of the oldest tombstone. *more: call again, in another transaction. */
 bool removal_continue(struct db *db, bool *more, struct error *err);
 
-/* A condition for lists whose rows may belong to a deleted subscriber; column is their subscriber's. */
+/* A condition for lists whose rows may belong to a deleted subscriber; column, with its table, is their subscriber's. */
 #define REMOVAL_NOT_HIDDEN(column) "NOT EXISTS (SELECT 1 FROM removals WHERE removals.ref = " column ")"
 
 #endif

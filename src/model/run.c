@@ -195,7 +195,7 @@ bool run_list(struct db *db, struct arena *a, struct id environment, const struc
         in_list(&sql, "workflow_id", q->workflows_n, &next);
     if (q->subscribers_n)
         in_list(&sql, "subscriber_id", q->subscribers_n, &next);
-    buf_z(&sql, " AND " REMOVAL_NOT_HIDDEN("subscriber_id") " ORDER BY id DESC LIMIT ?6 OFFSET ?7");
+    buf_z(&sql, " AND " REMOVAL_NOT_HIDDEN("runs.subscriber_id") " ORDER BY id DESC LIMIT ?6 OFFSET ?7");
     struct db_stmt *s = db_prepare(db, buf_finish(&sql).p, err);
     if (!s)
         return false;

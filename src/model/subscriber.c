@@ -232,7 +232,61 @@ bool subscriber_delete(struct db *db, struct id environment, struct str subscrib
         return false;
     struct id id = db_id(s, 0);
     db_reset(s);
-    return removal_begin(db, environment, REMOVAL_SUBSCRIBER, id, now, err);
+    return removal_begin(db, &(struct removal){.ref = id, .environment = environment, .kind = REMOVAL_SUBSCRIBER}, now, err);
+}
+
+/* Runs a statement about ?2 in environment ?1. */
+static bool erase_by(struct db *db, const char *sql, struct id environment, struct str value, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, sql, err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_text(s, 2, value);
+    return db_run(s, err);
+}
+
+/* Answers that were kept for a repeated request: they tell of nobody else's environment only by the id that is in them. */
+static bool answers_erase(struct db *db, struct arena *a, const struct subscriber *p, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "DELETE FROM idempotency_keys WHERE lower(answer) LIKE ?1 ESCAPE '\\'", err);
+    if (!s)
+        return false;
+    db_bind_text(s, 1, row_contains(a, id_str(a, p->id)));
+    return db_run(s, err);
+}
+
+static bool erasure_note(struct db *db, const struct subscriber *p, struct id note, struct id user, int64_t now, struct error *err)
+{
+    struct db_stmt *s = db_prepare(
+        db, "INSERT INTO erasures (id, environment_id, user_id, subject, created_at) VALUES (?1, ?2, ?3, ?4, ?5)", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, note);
+    db_bind_id(s, 2, p->environment);
+    db_bind_id(s, 3, user);
+    db_bind_id(s, 4, p->id);
+    db_bind_int(s, 5, now);
+    return db_run(s, err);
+}
+
+bool subscriber_erase(struct db *db, struct arena *a, struct id environment, struct str subscriber_id, struct id note, struct id user,
+                      int64_t now, struct error *err)
+{
+    static const char by_recipient[] = "DELETE FROM outbox WHERE environment_id = ?1 AND recipient = ?2";
+    struct subscriber p;
+    if (!subscriber_find(db, a, environment, subscriber_id, &p, err))
+        return err->code == ERROR_NOT_FOUND ? error_set(err, ERROR_NOT_FOUND, "Subscriber was not found") : false;
+    struct removal r = {.ref = p.id, .environment = environment, .kind = REMOVAL_PERSON, .subscriber_id = subscriber_id};
+    return erase_by(db, "DELETE FROM subscribers WHERE environment_id = ?1 AND subscriber_id = ?2", environment, subscriber_id, err)
+        && erase_by(db, by_recipient, environment, subscriber_id, err)
+        && erase_by(db, by_recipient, environment, p.field[SUBSCRIBER_EMAIL], err)
+        && erase_by(db, by_recipient, environment, p.field[SUBSCRIBER_PHONE], err)
+        && erase_by(db, "DELETE FROM channel_endpoints WHERE environment_id = ?1 AND subscriber_id = ?2", environment, subscriber_id, err)
+        && erase_by(db, "DELETE FROM channel_connections WHERE environment_id = ?1 AND subscriber_id = ?2", environment, subscriber_id, err)
+        && erase_by(db, "DELETE FROM request_log WHERE environment_id = ?1 AND lower(path) LIKE ?2 ESCAPE '\\'", environment,
+                    row_contains(a, str_fmt(a, "/subscribers/%.*s", STR_ARG(subscriber_id))), err)
+        && answers_erase(db, a, &p, err) && erasure_note(db, &p, note, user, now, err) && removal_begin(db, &r, now, err);
 }
 
 /* --- lists ------------------------------------------------------------------------------------------ */

@@ -58,6 +58,11 @@ bool subscriber_clear_online(struct db *db, int64_t now, struct error *err);
  * (removal.h). ERROR_NOT_FOUND if missing. */
 bool subscriber_delete(struct db *db, struct id environment, struct str subscriber_id, int64_t now, struct error *err);
 
+/* The same, and takes the person out of what is not theirs alone: events for several people, the outbox, kept answers, the
+ * request log, channel endpoints (decisions.md 20). Leaves an entry `note` of who did it and when. */
+bool subscriber_erase(struct db *db, struct arena *a, struct id environment, struct str subscriber_id, struct id note, struct id user,
+                      int64_t now, struct error *err);
+
 struct subscriber_query {
     struct str email, phone, name;          /* case-insensitive substring; empty: no filter */
     struct str subscriber_id;               /* exact */

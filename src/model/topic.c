@@ -147,7 +147,7 @@ bool topic_delete(struct db *db, struct id environment, struct id id, int64_t no
     db_bind_id(s, 1, environment);
     db_bind_id(s, 2, id);
     return db_run(s, err) && (db_changes(s) > 0 || error_set(err, ERROR_NOT_FOUND, "Topic not found"))
-        && removal_begin(db, environment, REMOVAL_TOPIC, id, now, err);
+        && removal_begin(db, &(struct removal){.ref = id, .environment = environment, .kind = REMOVAL_TOPIC}, now, err);
 }
 
 static void topic_item_read(struct db_stmt *s, struct arena *a, void *item)

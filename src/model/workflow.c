@@ -111,7 +111,8 @@ bool workflow_delete(struct db *db, struct id environment, struct id id, int64_t
         return false;
     if (db_changes(s) == 0)
         return error_set(err, ERROR_NOT_FOUND, "Workflow cannot be found");
-    return overrides_delete(db, id, err) && removal_begin(db, environment, REMOVAL_WORKFLOW, id, now, err);
+    return overrides_delete(db, id, err)
+        && removal_begin(db, &(struct removal){.ref = id, .environment = environment, .kind = REMOVAL_WORKFLOW}, now, err);
 }
 
 bool workflow_count(struct db *db, struct id environment, int64_t *n, struct error *err)

@@ -4,8 +4,13 @@
 #include "base/clock.h"
 #include "db/migrate.h"
 #include "model/context.h"
+#include "model/event.h"
+#include "model/message.h"
+#include "model/outbox.h"
 #include "model/preference.h"
 #include "model/removal.h"
+#include "model/run.h"
+#include "model/subscriber_channels.h"
 #include "model/topic.h"
 
 static const struct id ENV = {{1}}, OTHER = {{2}}, NOBODY;
@@ -381,6 +386,149 @@ static void a_large_topic_goes_in_chunks(void **state)
     assert_int_equal(removal_chunks(db), 1);
 }
 
+/* --- erasing a person --------------------------------------------------------------------------------------------- */
+
+static void put_event(struct db *db, int n, const char *doc)
+{
+    struct error err = {0};
+    char transaction[16];
+    snprintf(transaction, sizeof transaction, "t%d", n);
+    struct event e = {.id = id_of(6, n), .environment = ENV, .workflow = id_of(5, 1), .transaction_id = str_of(transaction), .doc = str_of(doc),
+                      .created_at = 1};
+    assert_int_equal(event_insert(db, &e, &err), EVENT_INSERTED);
+}
+
+static void put_run(struct db *db, int n, int event, int subscriber)
+{
+    struct error err = {0};
+    struct run_row r = {.id = id_of(7, n), .environment = ENV, .event = id_of(6, event), .workflow = id_of(5, 1), .subscriber = id_of(1, subscriber),
+                        .state = STR("{}"), .created_at = 1, .updated_at = 1};
+    must(run_insert(db, &r, &err), &err, "run");
+    struct message m = {.id = id_of(8, n), .environment = ENV, .subscriber = id_of(1, subscriber), .run = r.id, .workflow = r.workflow,
+                        .channel = CHANNEL_EMAIL, .doc = STR("{}"), .created_at = 1};
+    must(message_insert(db, &m, &err), &err, "message");
+    struct outbox_message o = {.id = id_of(9, n), .environment = ENV, .message = m.id, .channel = CHANNEL_EMAIL, .recipient = STR("elsewhere@x.org"),
+                               .transaction_id = STR("t"), .doc = STR("{}"), .created_at = 1};
+    must(outbox_insert(db, &o, &err), &err, "outbox");
+}
+
+static void an_erased_person_is_nowhere(void **state)
+{
+    struct db *db = open_store(state);
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct error err = {0};
+    struct event e;
+    int runs = REMOVAL_CHUNK + 20;
+    put_subscriber(db, 1);
+    put_subscriber(db, 2);
+    exec(db, "BEGIN");
+    put_event(db, 1, "{\"to\":[\"s1\",{\"subscriberId\":\"s2\"},{\"subscriberId\":\"s1\",\"email\":\"me@x.org\"}],\"actor\":\"s1\",\"payload\":{\"k\":1}}");
+    put_event(db, 2, "{\"to\":\"s1\"}");
+    put_event(db, 3, "{\"to\":\"s2\"}");
+    put_run(db, 1, 1, 1);
+    put_run(db, 2, 1, 2);
+    put_run(db, 3, 2, 1);
+    put_run(db, 4, 3, 2);
+    for (int i = 5; i < runs; i++)
+        put_run(db, i, 2, 1);
+    exec(db, "COMMIT");
+    must(subscriber_erase(db, a, ENV, STR("s1"), id_of(10, 1), id_of(11, 1), 77, &err), &err, "erase");
+    struct run_row *list;
+    struct run_query q = {.limit = 10};
+    size_t n;
+    must(run_list(db, a, ENV, &q, &list, &n, &err), &err, "runs");
+    assert_int_equal(n, 2);                     /* what is left of theirs is not shown */
+    assert_int_equal(number(db, "SELECT count(*) FROM removals"), 1);
+    removal_chunks(db);
+    assert_int_equal(number(db, "SELECT count(*) FROM removals"), 0);
+    static const char *const tables[] = {"runs", "messages", "outbox"};
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(number(db, str_fmt(a, "SELECT count(*) FROM %s", tables[i]).p), 2);
+    assert_false(event_find(db, a, ENV, id_of(6, 2), &e, &err));
+    must(event_find(db, a, ENV, id_of(6, 1), &e, &err), &err, "event");
+    assert_true(str_eqz(e.doc, "{\"payload\":{\"k\":1},\"to\":[{\"subscriberId\":\"s2\"}]}")
+                || str_eqz(e.doc, "{\"to\":[{\"subscriberId\":\"s2\"}],\"payload\":{\"k\":1}}"));
+    must(event_find(db, a, ENV, id_of(6, 3), &e, &err), &err, "event");
+    assert_true(str_eqz(e.doc, "{\"to\":\"s2\"}"));
+    assert_int_equal(number(db, "SELECT count(*) FROM erasures WHERE created_at = 77"), 1);
+    assert_false(subscriber_erase(db, a, ENV, STR("s1"), id_of(10, 2), id_of(11, 1), 77, &err));
+    assert_int_equal(err.code, ERROR_NOT_FOUND);
+}
+
+/* What v1 clients do with messages. */
+static void marks_move_messages(void **state)
+{
+    struct db *db = open_store(state);
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct error err = {0};
+    put_subscriber(db, 1);
+    put_event(db, 1, "{}");
+    for (int i = 0; i < 5; i++)
+        put_run(db, i, 1, 1);
+    exec(db, "UPDATE messages SET channel = 0");
+    static const struct { enum message_mark mark; bool changed, seen, read; int64_t first, last, read_at; } steps[] = {
+        {MARK_UNREAD, false, false, false, 0, 0, 0}, {MARK_SEEN, true, true, false, 11, 11, 0}, {MARK_SEEN, false, true, false, 11, 11, 0},
+        {MARK_READ, true, true, true, 11, 13, 13},   {MARK_UNREAD, true, true, false, 11, 13, 13}, {MARK_UNSEEN, true, false, false, 11, 13, 13}};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        struct message m, stored;
+        bool changed;
+        must(message_find(db, a, ENV, id_of(8, 1), &m, &err), &err, "find");
+        must(message_mark(db, &m, steps[i].mark, 10 + (int64_t)i, &changed, &err), &err, "mark");
+        must(message_find(db, a, ENV, id_of(8, 1), &stored, &err), &err, "find");
+        assert_int_equal(changed, steps[i].changed);
+        assert_true(stored.seen == steps[i].seen && stored.read == steps[i].read && stored.first_seen_at == steps[i].first
+                    && stored.last_seen_at == steps[i].last && stored.last_read_at == steps[i].read_at);
+        assert_true(m.seen == stored.seen && m.read == stored.read && m.first_seen_at == stored.first_seen_at
+                    && m.last_seen_at == stored.last_seen_at && m.last_read_at == stored.last_read_at && m.updated_at == stored.updated_at);
+    }
+    int64_t changed;
+    static const int64_t chunks[] = {3, 2, 0};
+    for (int i = 0; i < 3; i++) {
+        must(message_mark_all(db, ENV, id_of(1, 1), MARK_READ, 50, 3, &changed, &err), &err, "mark all");
+        assert_int_equal(changed, chunks[i]);
+    }
+    assert_int_equal(number(db, "SELECT count(*) FROM messages WHERE seen = 1 AND read = 1 AND last_read_at = 50"), 5);
+    must(message_mark_all(db, OTHER, id_of(1, 1), MARK_UNREAD, 60, 3, &changed, &err), &err, "mark all");
+    assert_int_equal(changed, 0);
+}
+
+static void channels_are_put(void **state)
+{
+    (void)state;
+    static const struct { const char *credentials; bool unite; const char *then; size_t tokens; } steps[] = {
+        {"{\"deviceTokens\":[\"a\",\"b\",\"a\"]}", false, "{\"deviceTokens\":[\"a\",\"b\"]}", 2},
+        {"{\"deviceTokens\":[\"c\",\"a\"]}", true, "{\"deviceTokens\":[\"a\",\"b\",\"c\"]}", 3},
+        {"{\"title\":\"T\"}", false, "{\"title\":\"T\",\"deviceTokens\":[\"a\",\"b\",\"c\"]}", 3},
+        {"{\"deviceTokens\":[\"d\"]}", false, "{\"title\":\"T\",\"deviceTokens\":[\"d\"]}", 1},
+        {"{\"deviceTokens\":[]}", true, "{\"title\":\"T\",\"deviceTokens\":[]}", 0}};
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct str stored = STR_NULL;
+    yyjson_val *v, *want;
+    size_t tokens;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        struct channel_setting s = {.provider_id = STR("fcm"), .integration = id_of(1, 1)};
+        assert_true(json_parse(a, str_of(steps[i].credentials), &s.credentials, NULL));
+        stored = channels_put(a, stored, &s, steps[i].unite, &tokens);
+        assert_int_equal(tokens, steps[i].tokens);
+        assert_true(json_parse(a, stored, &v, NULL) && json_parse(a, str_of(steps[i].then), &want, NULL));
+        assert_true(yyjson_equals(json_path(v, STR("0.credentials")), want));
+        assert_int_equal(yyjson_arr_size(v), 1);
+    }
+    struct channel_setting other = {.provider_id = STR("slack"), .integration = id_of(1, 2)};
+    assert_true(json_parse(a, STR("{\"webhookUrl\":\"u\"}"), &other.credentials, NULL));
+    stored = channels_put(a, stored, &other, false, &tokens);
+    stored = channels_remove(a, stored, STR("fcm"));
+    assert_true(json_parse(a, stored, &v, NULL));
+    assert_int_equal(yyjson_arr_size(v), 1);
+    assert_true(str_eqz(json_get_str(yyjson_arr_get_first(v), "providerId"), "slack"));
+    /* Whatever a trigger brought, the wire form is closed. */
+    yyjson_mut_doc *d = json_doc(a);
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    channels_add(d, o, STR("[1,{\"providerId\":\"mine\",\"credentials\":{\"deviceTokens\":[1],\"webhookUrl\":3,\"k\":1}}]"));
+    assert_true(str_eqz(json_write_mut(a, o), "{\"channels\":[{\"providerId\":\"chat-webhook\",\"customProviderId\":\"mine\","
+                                              "\"_integrationId\":\"\",\"credentials\":{\"k\":1}}]}"));
+}
+
 /* --- preferences ------------------------------------------------------------------------------------------------ */
 
 static struct preference row_of(int workflow, int subscription, const char *context)
@@ -735,6 +883,9 @@ int main(void)
         BOTH(membership_pages_are_stable_under_inserts),
         BOTH(members_are_walked_once_each),
         BOTH(a_large_topic_goes_in_chunks),
+        BOTH(an_erased_person_is_nowhere),
+        BOTH(marks_move_messages),
+        cmocka_unit_test(channels_are_put),
         BOTH(choices_add_up_and_a_global_one_resets),
         cmocka_unit_test(layers_merge),
         cmocka_unit_test(schedules_are_checked),

@@ -63,12 +63,25 @@ CREATE UNIQUE INDEX contexts_by_id ON contexts (environment_id, id);
 CREATE INDEX contexts_by_age ON contexts (environment_id, created_at, id);
 CREATE INDEX contexts_by_change ON contexts (environment_id, updated_at, id);
 
--- Tombstones: what was deleted, and what hung on it is still being removed, a chunk a commit.
+-- Tombstones: what was deleted, and what hung on it is still being removed, a chunk a commit. external_id: of a person to
+-- be erased, the id that events name.
 CREATE TABLE removals (
   ref BLOB NOT NULL PRIMARY KEY,
   environment_id BLOB NOT NULL,
   kind INTEGER NOT NULL,
+  external_id TEXT,
   created_at INTEGER NOT NULL
+);
+
+-- That a person was erased, by whom and when, without anything about the person (decisions.md 20). subject: their
+-- internal id, which stands nowhere else any more.
+CREATE TABLE erasures (
+  id BLOB NOT NULL,
+  environment_id BLOB NOT NULL,
+  user_id BLOB NOT NULL,
+  subject BLOB NOT NULL,
+  created_at INTEGER NOT NULL,
+  PRIMARY KEY (environment_id, id)
 );
 
 -- Lists of subscribers and topics by their last change.
