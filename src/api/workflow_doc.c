@@ -37,8 +37,7 @@ static yyjson_val *check_tags(struct checks *c, yyjson_val *body)
 
 static bool step_is_supported(enum step_type t)
 {
-    return t == STEP_IN_APP || t == STEP_EMAIL || t == STEP_SMS || t == STEP_PUSH || t == STEP_CHAT || t == STEP_DELAY
-        || t == STEP_HTTP_REQUEST || t == STEP_CUSTOM;
+    return t != STEP_TOOL;
 }
 
 /* The step that an update means: the one with this _id, of the same type. */
@@ -95,16 +94,6 @@ static void add_values(yyjson_mut_doc *d, yyjson_mut_val *o, yyjson_val *values)
     }
 }
 
-static bool delay_is_supported(yyjson_val *values, size_t i, struct error *err)
-{
-    char field[64];
-    if (!str_eqz(json_get_str(values, "type"), "timed") && !json_get_str(values, "cron").n)
-        return true;
-    snprintf(field, sizeof field, "steps.%zu.controlValues.type", i);
-    error_http(err, 400, "Delays by cron expression are not supported by this version");
-    return error_field(err, field);
-}
-
 static bool step_read(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *steps, yyjson_val *step, size_t i,
                       yyjson_val *steps_before, struct error *err)
 {
@@ -130,8 +119,6 @@ static bool step_read(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *steps
         error_http(err, 400, "Step type \"%.*s\" is not supported by this version", STR_ARG(type_name));
         return error_field(err, field);
     }
-    if (type == STEP_DELAY && !delay_is_supported(values, i, err))
-        return false;
     yyjson_val *before = step_before(steps_before, json_get_str(step, "_id"));
     if (before && !str_eq(json_get_str(before, "type"), type_name))
         before = NULL;
