@@ -136,12 +136,22 @@ static bool cancel_plan(struct worker *w, struct plan *p, bool *known, struct er
     return step->stops_fanout || runs_stop(w, p, p->work->after, err);
 }
 
+/* All that is read belongs together: a digest that is handed over between two reads would seem to wait for nobody. */
+static bool cancel_plan_at_once(struct worker *w, struct plan *p, bool *known, struct error *err)
+{
+    if (!db_begin(w->db, false, err))
+        return false;
+    bool ok = cancel_plan(w, p, known, err);
+    db_rollback(w->db);
+    return ok;
+}
+
 void plan_cancel(struct worker *w, struct work *work)
 {
     struct plan *p = plan_new(w->engine, work);
     struct error err = {0};
     bool known = true;
-    if (cancel_plan(w, p, &known, &err)) {
+    if (cancel_plan_at_once(w, p, &known, &err)) {
         plan_submit(p);
         return;
     }
