@@ -54,6 +54,7 @@ struct app {
     _Atomic bool stopping;
     bool listens_on_loopback_only;
     struct outbound_policy outbound;    /* where customers' URLs may lead */
+    struct str openapi;                 /* the document of /openapi.json */
     const struct demo *demo;            /* NULL: the demo is off (src/cli/demo.h) */
 };
 

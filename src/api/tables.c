@@ -29,6 +29,6 @@ const struct route_table app_tables[] = {
     TABLE(outbox_wait),
     TABLE(inbox),
     TABLE(socket),
-    TABLE(system),
+    TABLE(system), TABLE(openapi),
     {NULL, NULL},
 };

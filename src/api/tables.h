@@ -32,5 +32,6 @@ ROUTE_TABLE(outbox_wait);
 ROUTE_TABLE(inbox);
 ROUTE_TABLE(socket);
 ROUTE_TABLE(system);
+ROUTE_TABLE(openapi);
 
 #endif

@@ -13,6 +13,7 @@ static const struct command commands[] = {
     {"trigger", "WORKFLOW --to SUBSCRIBER [--payload JSON] [--transaction-id ID]", "trigger a workflow on a running server", cli_trigger},
     {"keys", "[--data-dir DIR]", "show the environments and their secret keys", cli_keys},
     {"config", "", "list every setting as a Markdown table", cli_config},
+    {"routes", "[--json]", "list every route of the API", cli_routes},
     {"version", "", "print the version", cli_version},
     {"help", "", "this text", cli_help},
 };

@@ -15,6 +15,7 @@ int cli_keys(int argc, char **argv);
 int cli_version(int argc, char **argv);
 int cli_help(int argc, char **argv);
 int cli_config(int argc, char **argv);
+int cli_routes(int argc, char **argv);
 
 /* Finds the command in argv[1] and runs it. */
 int cli_main(int argc, char **argv);

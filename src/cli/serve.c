@@ -13,6 +13,7 @@
 #include "api/app.h"
 #include "api/gate.h"
 #include "api/idempotency.h"
+#include "api/openapi.h"
 #include "api/outbox_wait.h"
 #include "api/rate_limit.h"
 #include "api/request_log.h"
@@ -199,7 +200,7 @@ static bool gate_open(struct serve *s, struct error *err)
     app->idempotency = idempotency_create();
     app->request_log = request_log_create(app->writer, &app->clock, app->metrics);
     sweep_init(&app->sweep, app->writer, &app->clock);
-    return true;
+    return openapi_make(s->arena, s->config.context_path, &app->openapi, err);
 }
 
 static void tables_collect(struct serve *s)

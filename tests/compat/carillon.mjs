@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const program = process.env.CARILLON ?? fileURLToPath(new URL("../../build/carillon", import.meta.url));
+export const program = process.env.CARILLON ?? fileURLToPath(new URL("../../build/carillon", import.meta.url));
 
 /** Arguments of setpriv: a test that is killed leaves no server behind. */
 export const dieWithParent = ["--pdeathsig", "KILL"];
