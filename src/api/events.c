@@ -189,7 +189,7 @@ const struct route event_routes[] = {
      RATE_TRIGGER, 100, 201, ENVELOPE_DATA, 32u << 20, 0, handle_bulk},
     {HTTP_POST, "/v1/events/trigger/broadcast", "triggerBroadcast", "Events", "Trigger a workflow for everybody", AUTH_ENVIRONMENT,
      "EVENT_WRITE", RATE_TRIGGER, 100, 201, ENVELOPE_DATA, 32u << 20, 0, handle_broadcast},
-    {HTTP_DELETE, "/v1/events/trigger/{transactionId}", "cancelTrigger", "Events", "Cancel what a trigger started", AUTH_ENVIRONMENT,
+    {HTTP_DELETE, "/v1/events/trigger/{transactionId}", "cancel", "Events", "Cancel what a trigger started", AUTH_ENVIRONMENT,
      "EVENT_WRITE", RATE_TRIGGER, 1, 200, ENVELOPE_DATA, 0, 0, handle_cancel},
 };
 const size_t event_routes_n = sizeof event_routes / sizeof *event_routes;
