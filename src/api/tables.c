@@ -23,6 +23,7 @@ const struct route_table app_tables[] = {
     TABLE(translation),
     TABLE(fanout),
     TABLE(layout),
+    TABLE(publish),
     TABLE(channel_link),
     TABLE(environment),
     TABLE(outbox),

@@ -26,6 +26,7 @@ ROUTE_TABLE(environment);
 ROUTE_TABLE(environment_variable);
 ROUTE_TABLE(translation);
 ROUTE_TABLE(layout);
+ROUTE_TABLE(publish);
 ROUTE_TABLE(channel_link);
 ROUTE_TABLE(outbox);
 ROUTE_TABLE(outbox_wait);

@@ -2,6 +2,8 @@
 #include "api/workflow_private.h"
 #include "api/workflow_view.h"
 #include "api/workflow_write.h"
+#include "model/layout.h"
+#include "model/translation.h"
 
 struct workflow_sync {
     struct api_write w;
@@ -11,10 +13,33 @@ struct workflow_sync {
     yyjson_mut_val *answer;         /* of the source, made before the write */
 };
 
+/* The layouts that the workflow's steps name go along; one that is not there stays unknown in the target, too. */
+static bool layouts_copy(struct workflow_sync *x, struct db *db, struct arena *a, struct error *err)
+{
+    size_t i, n;
+    yyjson_val *doc, *step;
+    if (!json_parse(a, x->source.doc, &doc, err))
+        return false;
+    yyjson_arr_foreach(json_get(doc, "steps"), i, n, step) {
+        struct str wanted = json_get_str(json_get(step, "controlValues"), "layoutId");
+        struct layout l;
+        struct error missing = {0};
+        if (!wanted.n)
+            continue;
+        if (layout_find(db, a, x->source.environment, wanted, &l, &missing)
+                ? !layout_copy(db, a, &l, x->copy.environment, x->copy.ids, x->copy.now, err)
+                : missing.code != ERROR_NOT_FOUND && (*err = missing, true))
+            return false;
+    }
+    return true;
+}
+
 static bool sync_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct workflow_sync *x = (struct workflow_sync *)w;
-    return workflow_write_copy(db, w->rq->arena, &x->copy, &x->source, &x->target, err);
+    struct arena *a = w->rq->arena;
+    return layouts_copy(x, db, a, err) && workflow_write_copy(db, a, &x->copy, &x->source, &x->target, err)
+        && translation_copy(db, a, x->source.environment, x->copy.environment, TRANSLATED_WORKFLOW, x->source.identifier, x->copy.now, err);
 }
 
 static void sync_reply(struct api_write *w)

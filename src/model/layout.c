@@ -2,6 +2,7 @@
 #include "model/layout.h"
 
 #include "model/row.h"
+#include "model/translation.h"
 #include "model/workflow.h"
 
 #define COLUMNS "id, environment_id, identifier, name, is_default, doc, created_at, updated_at"
@@ -112,4 +113,21 @@ bool layout_list(struct db *db, struct arena *a, struct id environment, struct l
         layout_read(s, a, ARENA_SLOT(a, *out, *n, cap));
     db_reset(s);
     return step == DB_DONE;
+}
+
+bool layout_copy(struct db *db, struct arena *a, const struct layout *source, struct id target, struct id_source *ids, int64_t now,
+                 struct error *err)
+{
+    struct layout l;
+    struct error missing = {0};
+    bool exists = layout_find(db, a, target, source->identifier, &l, &missing);
+    if (!exists && missing.code != ERROR_NOT_FOUND)
+        return *err = missing, false;
+    if (!exists)
+        l = (struct layout){.id = id_new(ids, now), .environment = target, .identifier = source->identifier, .created_at = now};
+    l.name = source->name;
+    l.doc = source->doc;
+    l.updated_at = now;
+    return (exists ? layout_update(db, &l, err) : layout_insert(db, &l, err))
+        && translation_copy(db, a, source->environment, target, TRANSLATED_LAYOUT, source->identifier, now, err);
 }

@@ -29,5 +29,8 @@ bool layout_find(struct db *db, struct arena *a, struct id environment, struct s
 bool layout_find_default(struct db *db, struct arena *a, struct id environment, struct layout *out, struct error *err);
 /* All of an environment (at most LAYOUTS_MAX and a few), oldest first. */
 bool layout_list(struct db *db, struct arena *a, struct id environment, struct layout **out, size_t *n, struct error *err);
+/* Creates or overwrites the target's layout of the same identifier, with its translations. */
+bool layout_copy(struct db *db, struct arena *a, const struct layout *source, struct id target, struct id_source *ids, int64_t now,
+                 struct error *err);
 
 #endif

@@ -131,6 +131,23 @@ bool translation_delete(struct db *db, struct id environment, enum translated ty
     return true;
 }
 
+bool translation_copy(struct db *db, struct arena *a, struct id source, struct id target, enum translated type, struct str resource,
+                      int64_t now, struct error *err)
+{
+    struct translation *list;
+    size_t n;
+    int64_t gone;
+    if (!translation_delete(db, target, type, resource, STR_NULL, &gone, err) || !translation_list(db, a, source, type, resource, &list, &n, err))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        list[i].environment = target;
+        list[i].created_at = list[i].updated_at = now;
+        if (!translation_write(db, &list[i], err))
+            return false;
+    }
+    return true;
+}
+
 static bool layout_named(struct db *db, struct arena *a, struct id environment, struct str identifier, struct str *name,
                          struct error *err)
 {

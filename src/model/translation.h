@@ -40,6 +40,10 @@ bool translation_list_by_locale(struct db *db, struct arena *a, struct id enviro
 bool translation_delete(struct db *db, struct id environment, enum translated type, struct str resource, struct str locale,
                         int64_t *n, struct error *err);
 
+/* The texts of the target's resource become those of the source's. */
+bool translation_copy(struct db *db, struct arena *a, struct id source, struct id target, enum translated type, struct str resource,
+                      int64_t now, struct error *err);
+
 /* Is there such a workflow or layout? resource: identifier, id or slug; out: its identifier and name. ERROR_NOT_FOUND. */
 bool translation_resource(struct db *db, struct arena *a, struct id environment, enum translated type, struct str resource,
                           struct str *identifier, struct str *name, struct error *err);
