@@ -42,6 +42,7 @@ struct app {
     struct directory *directory;
     struct definitions *definitions;
     struct dispatcher *dispatcher;
+    struct notify *notify;              /* words of other processes on the same store */
     struct hub *hub;
     struct outbox_waits *outbox_waits;
     struct engine *engine;

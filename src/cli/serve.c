@@ -175,13 +175,15 @@ static bool engine_open(struct serve *s, struct error *err)
                                .world = {.app = app, .deliver = app_deliver, .call = app_call, .received = app_received, .listening = app_listening, .outboxed = app_outboxed},
                                .metrics = app->metrics, .workers = (int)workers,
                                .capture = !strcmp(s->config.capture_deliveries, "on")};
+    app->notify = notify_create(s->url);
+    ec.notify = app->notify;
     app->outbox_waits = outbox_waits_create(shared ? s->url : NULL, app->metrics);
     app->dispatcher = dispatcher_start(&dc, err);
     app->hub = app->dispatcher ? hub_start(&hc, err) : NULL;
     app->engine = app->hub ? engine_start(&ec, err) : NULL;
     if (app->engine)
         removals_start(&app->removals, app->writer);
-    return app->engine != NULL;
+    return app->engine && notify_start(app->notify, err);
 }
 
 static const char *variable(const char *name)
@@ -275,6 +277,7 @@ static void close_all(struct serve *s)
         hub_drain(app->hub);
     outbox_waits_drain(app->outbox_waits);
     server_stop(app->server, DRAIN_REQUESTS_MS);
+    notify_stop(app->notify);
     engine_stop(app->engine, DRAIN_DELIVERIES_MS);
     dispatcher_stop(app->dispatcher, DRAIN_TRANSFERS_MS);
     /* Both may call the other: the hub says who is online, a write that is done emits. Once the writer has done all

@@ -1,4 +1,4 @@
-/* Which deliveries this process makes: leases between processes, and claims of what is due (beyond.md §1).
+/* Which work is this process's: leases between processes, and claims of what is due (beyond.md §1).
  *
  * A process that shares its store holds a lease, renewed every few seconds. What it has started is its own as long as the
  * lease holds; after that another process takes it over, and the attempt counts as one of unknown end. A call to a provider
@@ -167,6 +167,29 @@ int claims_share(const struct engine *e)
 }
 
 /* --- claiming --------------------------------------------------------------------------------------------------------------- */
+
+struct queue_claiming {
+    struct engine *engine;
+    int64_t now;
+    struct queue_item *out;
+    size_t max, *n;
+};
+
+static bool claim_queue_apply(void *arg, struct db *db, struct error *err)
+{
+    struct queue_claiming *c = arg;
+    return queue_claim(db, c->now, c->engine->boot, clock_real_ms(), c->out, c->max, c->n, err);
+}
+
+bool claims_queue(struct engine *e, int64_t now, struct queue_item *out, size_t max, size_t *n, struct error *err)
+{
+    struct queue_claiming c = {.engine = e, .now = now, .out = out, .max = max, .n = n};
+    bool yes;
+    *n = 0;
+    if (!queue_claimable(e->timer_db, now, e->boot, clock_real_ms(), &yes, err))
+        return false;
+    return !yes || writer_run(e->c.writer, claim_queue_apply, &c, err);
+}
 
 bool claims_scan(struct engine *e, int64_t *next, bool *full, struct error *err)
 {

@@ -28,6 +28,13 @@ static void metrics_setup(struct engine *e)
                                             lateness, sizeof lateness / sizeof *lateness);
 }
 
+/* Another process has left work that it has no room for. */
+static void heard_due(void *arg, struct str payload)
+{
+    (void)payload;
+    engine_deliveries_changed(arg);
+}
+
 struct engine *engine_start(const struct engine_config *c, struct error *err)
 {
     struct engine *e = calloc(1, sizeof *e);
@@ -51,6 +58,8 @@ struct engine *engine_start(const struct engine_config *c, struct error *err)
         engine_stop(e, 0);
         return NULL;
     }
+    if (c->notify)
+        notify_listen(c->notify, NOTIFY_DUE, heard_due, e);
     return e;
 }
 

@@ -19,6 +19,7 @@
 #include "account/directory.h"
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "db/notify.h"
 #include "db/writer.h"
 #include "engine/circuits.h"
 #include "engine/definition.h"
@@ -85,6 +86,7 @@ struct engine_config {
     struct definitions *definitions;
     struct engine_world world;
     struct metrics *metrics;
+    struct notify *notify;                  /* not started yet; to be stopped before the engine. NULL: nobody to hear */
     int workers;                            /* 0: one a core, at most 8 */
     int attempts_max;                       /* deliveries; 0: 8 (beyond.md §1) */
     int64_t defer_max_ms;                   /* the longest delay or digest; 0: any (engine.md §11) */

@@ -16,6 +16,9 @@ enum {
     DELIVERIES_AT_ONCE = 2048   /* of one process; more of them wait in the store, where they hold up nothing else */
 };
 
+/* db/notify.h: there is something to do now, and nobody has it in hand. */
+#define NOTIFY_DUE "carillon_due"
+
 enum work_kind { WORK_TRIGGER, WORK_DUE, WORK_DELIVERED, WORK_REDRIVE, WORK_CANCEL };
 
 struct work {
@@ -122,6 +125,8 @@ void claims_stop(struct engine *e);
 /* On the timer thread: starts the deliveries that are due now. *next: when the next one is; *full: there are more, but no
  * room. false: the store cannot be read or written. */
 bool claims_scan(struct engine *e, int64_t *next, bool *full, struct error *err);
+/* Makes due items of the queue this process's, where several share it. */
+bool claims_queue(struct engine *e, int64_t now, struct queue_item *out, size_t max, size_t *n, struct error *err);
 /* May a call to the outside begin now? Not when the lease could end before the call does. */
 bool claims_hold(const struct engine *e);
 /* Processes that share the store. */

@@ -249,7 +249,7 @@ static bool plan_apply(struct write_task *t, struct db *db, struct error *err)
     for (size_t i = 0; i < p->runs_n; i++)
         if (!run_apply(p, &p->runs[i], db, err))
             return false;
-    return fanout_apply(p, db, err);
+    return fanout_apply(p, db, err) && (!p->overflows || notify_publish(db, NOTIFY_DUE, STR(""), err));
 }
 
 /* --- after the commit -------------------------------------------------------------------------------------- */
@@ -467,16 +467,21 @@ void plan_submit(struct plan *p)
 
 /* What is due at once starts with the commit, if there is room and its integration's pace allows it. The record of that is
  * the row itself: it is on disk before the provider is called (beyond.md §1). */
-static void delivery_complete(struct engine *e, const struct facts *f, struct delivery_record *r)
+static void delivery_complete(struct plan *plan, const struct facts *f, struct delivery_record *r)
 {
+    struct engine *e = plan->engine;
     struct delivery_policy p = delivery_policy_of(e, f->environment, r->integration);
     if (r->due_at > f->machine.now)
         return;
     int64_t wait = pacing_take(e->circuits, r->integration, &p, claims_share(e), f->machine.now);
     r->slot = p.rate > 0 ? e->boot : r->slot;
     r->due_at += wait;
-    if (wait || atomic_load(&e->deliveries) >= DELIVERIES_AT_ONCE)
+    if (wait)
         return;
+    if (atomic_load(&e->deliveries) >= DELIVERIES_AT_ONCE) {
+        plan->overflows = true;
+        return;
+    }
     r->owner = e->boot;
     r->started_at = f->machine.now;
 }
@@ -513,7 +518,7 @@ void effects_complete(struct plan *p, struct planned_run *r, const struct facts 
     r->payload = f->machine.payload;
     for (struct effect *x = r->machine.effects; x; x = x->next) {
         if (x->kind == EFFECT_DELIVERY)
-            delivery_complete(p->engine, f, &x->delivery);
+            delivery_complete(p, f, &x->delivery);
         else if (x->kind == EFFECT_RECEIVED)
             r->received[r->received_n++] = listened ? socket_form(p, r, &x->message) : STR_NULL;
     }

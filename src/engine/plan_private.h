@@ -61,6 +61,7 @@ struct plan {
     struct tenant *tenant;              /* to be stored; NULL: none */
     struct context contexts[CONTEXTS_MAX];      /* to be there after the commit */
     size_t contexts_n;
+    bool overflows;                     /* leaves deliveries for which there is no room here: other processes are told */
     bool conflict, taken;               /* results of apply */
     enum trigger_result result;
     struct str before;                  /* transactionId that the idempotency key was used with; p NULL: none */

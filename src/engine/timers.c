@@ -60,6 +60,7 @@ static bool unreadable(const struct error *err)
 static bool scan(struct engine *e, int64_t *next, bool *full)
 {
     int64_t delivery;
+    bool shared = db_kind_of(e->timer_db) == DB_POSTGRES;
     struct queue_item items[SCAN];
     int64_t now = clock_now_ms(e->c.clock), after_due = INT64_MIN;
     struct id after_id = {{0}};
@@ -73,7 +74,8 @@ static bool scan(struct engine *e, int64_t *next, bool *full)
             nanosleep(&t, NULL);
             work_unpark(e, false);
         }
-        if (!queue_due(e->timer_db, now, after_due, after_id, items, SCAN, &n, &err))
+        if (!(shared ? claims_queue(e, now, items, SCAN, &n, &err)
+                     : queue_due(e->timer_db, now, after_due, after_id, items, SCAN, &n, &err)))
             return unreadable(&err);
         for (size_t i = 0; i < n; i++)
             start_item(e, &items[i], now);

@@ -1,6 +1,8 @@
 /* The queue in the store. */
 #include "model/queue.h"
 
+#include <stdlib.h>
+
 #include "model/row.h"
 
 bool queue_insert(struct db *db, const struct queue_item *q, struct error *err)
@@ -55,19 +57,9 @@ bool queue_exists(struct db *db, int64_t due_at, struct id id, bool *exists, str
     return step != DB_FAILED;
 }
 
-bool queue_due(struct db *db, int64_t now, int64_t after_due, struct id after_id, struct queue_item *out, size_t max,
-               size_t *n, struct error *err)
+static bool items_read(struct db_stmt *s, struct queue_item *out, size_t max, size_t *n, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT due_at, id, kind, environment_id, ref, job, attempt, owner FROM queue "
-                                       "WHERE due_at <= ?1 AND (due_at, id) > (?2, ?3) ORDER BY due_at, id LIMIT ?4", err);
     enum db_step step;
-    *n = 0;
-    if (!s)
-        return false;
-    db_bind_int(s, 1, now);
-    db_bind_int(s, 2, after_due);
-    db_bind_id(s, 3, after_id);
-    db_bind_int(s, 4, (int64_t)max);
     while (*n < max && (step = db_step(s, err)) != DB_DONE) {
         if (step == DB_FAILED)
             return false;
@@ -84,6 +76,65 @@ bool queue_due(struct db *db, int64_t now, int64_t after_due, struct id after_id
     }
     db_reset(s);
     return true;
+}
+
+bool queue_due(struct db *db, int64_t now, int64_t after_due, struct id after_id, struct queue_item *out, size_t max,
+               size_t *n, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT due_at, id, kind, environment_id, ref, job, attempt, owner FROM queue "
+                                       "WHERE due_at <= ?1 AND (due_at, id) > (?2, ?3) ORDER BY due_at, id LIMIT ?4", err);
+    *n = 0;
+    if (!s)
+        return false;
+    db_bind_int(s, 1, now);
+    db_bind_int(s, 2, after_due);
+    db_bind_id(s, 3, after_id);
+    db_bind_int(s, 4, (int64_t)max);
+    return items_read(s, out, max, n, err);
+}
+
+#define QUEUE_CLAIMABLE                                                                                                \
+    "q.due_at <= ?1 AND (q.owner IS NULL OR (q.owner <> ?2 AND q.owner NOT IN (SELECT nodes.id FROM nodes WHERE lease_until > ?3)))"
+
+static int item_compare(const void *a, const void *b)
+{
+    const struct queue_item *x = a, *y = b;
+    if (x->due_at != y->due_at)
+        return x->due_at < y->due_at ? -1 : 1;
+    return id_cmp(x->id, y->id);
+}
+
+bool queue_claim(struct db *db, int64_t now, struct id owner, int64_t real_now, struct queue_item *out, size_t max, size_t *n,
+                 struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "UPDATE queue SET owner = ?2 WHERE (due_at, id) IN (SELECT q.due_at, q.id FROM queue AS q WHERE "
+                                       QUEUE_CLAIMABLE " ORDER BY q.due_at, q.id LIMIT ?4 FOR UPDATE SKIP LOCKED) "
+                                       "RETURNING due_at, id, kind, environment_id, ref, job, attempt, owner", err);
+    *n = 0;
+    if (!s)
+        return false;
+    db_bind_int(s, 1, now);
+    db_bind_id(s, 2, owner);
+    db_bind_int(s, 3, real_now);
+    db_bind_int(s, 4, (int64_t)max);
+    if (!items_read(s, out, max, n, err))
+        return false;
+    qsort(out, *n, sizeof *out, item_compare);          /* RETURNING has no order */
+    return true;
+}
+
+bool queue_claimable(struct db *db, int64_t now, struct id owner, int64_t real_now, bool *yes, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT 1 FROM queue AS q WHERE " QUEUE_CLAIMABLE " LIMIT 1", err);
+    if (!s)
+        return false;
+    db_bind_int(s, 1, now);
+    db_bind_id(s, 2, owner);
+    db_bind_int(s, 3, real_now);
+    enum db_step step = db_step(s, err);
+    db_reset(s);
+    *yes = step == DB_ROW;
+    return step != DB_FAILED;
 }
 
 bool queue_next_due(struct db *db, int64_t now, int64_t *due, struct error *err)

@@ -31,6 +31,12 @@ bool queue_exists(struct db *db, int64_t due_at, struct id id, bool *exists, str
 /* Due at `now` or before, in order, beyond (after_due, after_id); at most max items into out. */
 bool queue_due(struct db *db, int64_t now, int64_t after_due, struct id after_id, struct queue_item *out, size_t max,
                size_t *n, struct error *err);
+/* For processes that share the store: makes what is due, and belongs to nobody whose lease holds (model/delivery.h), the
+ * process `owner`'s; what another process is just claiming is passed over. */
+bool queue_claim(struct db *db, int64_t now, struct id owner, int64_t real_now, struct queue_item *out, size_t max, size_t *n,
+                 struct error *err);
+/* Is there something to claim? */
+bool queue_claimable(struct db *db, int64_t now, struct id owner, int64_t real_now, bool *yes, struct error *err);
 /* When the next item after `now` is due; INT64_MAX if none. */
 bool queue_next_due(struct db *db, int64_t now, int64_t *due, struct error *err);
 bool queue_count(struct db *db, int64_t *n, struct error *err);
