@@ -131,7 +131,8 @@ static yyjson_mut_val *digest_mock(struct arena *a, yyjson_mut_doc *d, const str
     return o;
 }
 
-/* Results of the steps before: the caller's, or made up with what templates use of them. */
+/* Results of the steps before: the caller's, or what templates use of them, with made-up values of the right type for what
+ * the step's kind is known to leave. */
 static yyjson_mut_val *steps_of(struct arena *a, yyjson_mut_doc *d, const struct preview_input *in, yyjson_mut_val *used)
 {
     yyjson_mut_val *o = yyjson_mut_obj(d), *result;
@@ -148,8 +149,11 @@ static yyjson_mut_val *steps_of(struct arena *a, yyjson_mut_doc *d, const struct
             json_parse(a, json_write_mut(a, step_result_schema(d, a, type, NULL, json_get(step, "controlValues"))), &schema, NULL);
             result = object_of(d, json_mock(a, d, schema, in->now_ms));
         }
-        if (!yyjson_is_obj(own))
-            merge(d, result, get(get(used, STR("steps")), id), true, 0);
+        if (!yyjson_is_obj(own)) {
+            yyjson_mut_val *all = object_of(d, get(get(used, STR("steps")), id));
+            merge(d, all, result, true, 0);
+            result = all;
+        }
         yyjson_mut_val *events = get(result, STR("events"));
         if (yyjson_mut_is_arr(events))
             yyjson_mut_obj_put(result, yyjson_mut_str(d, "eventCount"), yyjson_mut_uint(d, yyjson_mut_arr_size(events)));
