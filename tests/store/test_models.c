@@ -11,6 +11,7 @@
 #include "model/message.h"
 #include "model/outbox.h"
 #include "model/queue.h"
+#include "model/removal.h"
 #include "model/run.h"
 #include "model/subscriber.h"
 #include "model/workflow.h"
@@ -672,6 +673,69 @@ static void workflows_keep_their_versions(void **state)
     assert_int_equal(err.code, ERROR_NOT_FOUND);
 }
 
+static void workflow_versions_are_read(void **state)
+{
+    struct db *db = open_store(state);
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct error err = {0};
+    struct workflow w = {.id = id_of(4, 1), .environment = ENV, .identifier = STR("v"), .name = STR("One"), .active = true,
+                         .version = 1, .doc = STR("{\"a\":1}"), .created_at = 1, .updated_at = 1};
+    struct workflow_version *list, v;
+    size_t n;
+    int64_t total;
+    must(workflow_insert(db, &w, id_of(9, 1), &err), &err, "insert");
+    for (int i = 2; i <= 4; i++) {
+        w.doc = str_fmt(a, "{\"a\":%d}", i);
+        w.updated_at = i;
+        must(workflow_update(db, &w, id_of(9, 2), &err), &err, "update");
+    }
+    must(workflow_version_list(db, a, w.id, 1, 2, &list, &n, &total, &err), &err, "list");
+    assert_int_equal(total, 4);
+    assert_int_equal(n, 2);
+    assert_true(list[0].number == 3 && list[1].number == 2 && id_eq(list[0].user, id_of(9, 2)) && list[0].created_at == 3);
+    assert_int_equal(list[0].hash_hex.n, 64);
+    assert_false(str_eq(list[0].hash_hex, list[1].hash_hex));
+    must(workflow_version_find(db, a, w.id, 1, &v, &err), &err, "find");
+    assert_true(str_eqz(v.doc, "{\"a\":1}") && str_eqz(v.name, "One") && id_eq(v.user, id_of(9, 1)));
+    assert_false(workflow_version_find(db, a, w.id, 5, &v, &err));
+    assert_int_equal(err.code, ERROR_NOT_FOUND);
+}
+
+/* What subscribers prefer of it goes in chunks, and nothing of other workflows; versions stay for runs. */
+static void a_deleted_workflow_takes_its_preferences(void **state)
+{
+    enum { CHOICES = REMOVAL_CHUNK + 20 };
+    struct db *db = open_store(state);
+    struct error err = {0};
+    struct workflow w = {.id = id_of(4, 1), .environment = ENV, .identifier = STR("v"), .name = STR("One"), .active = true,
+                         .version = 1, .doc = STR("{}"), .created_at = 1, .updated_at = 1};
+    int64_t count;
+    bool more = true;
+    must(workflow_insert(db, &w, id_of(9, 1), &err), &err, "insert");
+    must(workflow_count(db, ENV, &count, &err), &err, "count");
+    assert_int_equal(count, 1);
+    must(db_begin(db, true, &err), &err, "begin");
+    for (unsigned i = 0; i < CHOICES * 2; i++) {
+        struct db_stmt *s = db_prepare(db, "INSERT INTO preferences (id, environment_id, subscriber_id, workflow_id, subscription_id, "
+                                           "context, doc, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?2, '', '{}', 1, 1)", &err);
+        struct id id = id_of(7, 1);
+        memcpy(id.b + 4, &i, sizeof i);
+        db_bind_id(s, 1, id);
+        db_bind_id(s, 2, ENV);
+        db_bind_id(s, 3, id);
+        db_bind_id(s, 4, i % 2 ? id_of(4, 1) : id_of(4, 2));
+        must(db_run(s, &err), &err, "preference");
+    }
+    must(db_commit(db, &err), &err, "commit");
+    must(workflow_delete(db, ENV, w.id, 1000, &err), &err, "delete");
+    assert_int_equal(number(db, "SELECT count(*) FROM preferences"), CHOICES + 20);
+    while (more)
+        must(removal_continue(db, &more, &err), &err, "continue");
+    assert_int_equal(number(db, "SELECT count(*) FROM preferences"), CHOICES);
+    assert_int_equal(number(db, "SELECT count(*) FROM removals"), 0);
+    assert_int_equal(number(db, "SELECT count(*) FROM workflow_versions"), 1);
+}
+
 static void workflows_are_listed_in_order(void **state)
 {
     struct db *db = open_store(state);
@@ -951,7 +1015,7 @@ int main(void)
         BOTH(the_queue_is_in_order),
         BOTH(events_are_inserted_once),
         BOTH(workflows_keep_their_versions),
-        BOTH(workflows_are_listed_in_order),
+        BOTH(workflows_are_listed_in_order), BOTH(workflow_versions_are_read), BOTH(a_deleted_workflow_takes_its_preferences),
         cmocka_unit_test(slugs_come_back),
         BOTH(one_integration_is_primary),
         cmocka_unit_test(integrations_are_selected),
