@@ -11,6 +11,7 @@ const struct route_table app_tables[] = {
     TABLE(subscriber_preference),
     TABLE(subscriber_credential),
     TABLE(subscriber_v1),
+    TABLE(subscriber_export),
     TABLE(topic),
     TABLE(subscription),
     TABLE(context),

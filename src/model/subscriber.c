@@ -1,6 +1,7 @@
 /* Subscribers in the store. */
 #include "model/subscriber.h"
 
+#include "model/channel_link.h"
 #include "model/removal.h"
 #include "model/row.h"
 #include "model/subscriber_channels.h"
@@ -232,7 +233,8 @@ bool subscriber_delete(struct db *db, struct id environment, struct str subscrib
         return false;
     struct id id = db_id(s, 0);
     db_reset(s);
-    return removal_begin(db, &(struct removal){.ref = id, .environment = environment, .kind = REMOVAL_SUBSCRIBER}, now, err);
+    return channel_links_delete_by_subscriber(db, environment, subscriber_id, err)
+        && removal_begin(db, &(struct removal){.ref = id, .environment = environment, .kind = REMOVAL_SUBSCRIBER}, now, err);
 }
 
 /* Runs a statement about ?2 in environment ?1. */
@@ -282,8 +284,7 @@ bool subscriber_erase(struct db *db, struct arena *a, struct id environment, str
         && erase_by(db, by_recipient, environment, subscriber_id, err)
         && erase_by(db, by_recipient, environment, p.field[SUBSCRIBER_EMAIL], err)
         && erase_by(db, by_recipient, environment, p.field[SUBSCRIBER_PHONE], err)
-        && erase_by(db, "DELETE FROM channel_endpoints WHERE environment_id = ?1 AND subscriber_id = ?2", environment, subscriber_id, err)
-        && erase_by(db, "DELETE FROM channel_connections WHERE environment_id = ?1 AND subscriber_id = ?2", environment, subscriber_id, err)
+        && channel_links_delete_by_subscriber(db, environment, subscriber_id, err)
         && erase_by(db, "DELETE FROM request_log WHERE environment_id = ?1 AND lower(path) LIKE ?2 ESCAPE '\\'", environment,
                     row_contains(a, str_fmt(a, "/subscribers/%.*s", STR_ARG(subscriber_id))), err)
         && answers_erase(db, a, &p, err) && erasure_note(db, &p, note, user, now, err) && removal_begin(db, &r, now, err);

@@ -232,3 +232,30 @@ test("@novu/node 2.6.6", async () => {
   assert.equal((await older.messages.deleteById(message.id)).data.data.acknowledged, true);
   assert.equal((await older.subscribers.delete("old-timer")).data.data.status, "deleted");
 });
+
+test("what is held about a person is exported, and erased", async () => {
+  await novu.subscribers.create({ subscriberId: "person", email: "person@example.com" });
+  await novu.subscribers.create({ subscriberId: "bystander" });
+  await novu.topics.subscriptions.create({ subscriptions: ["person"] }, "people");
+  await novu.subscribers.preferences.update({ channels: { sms: false } }, "person");
+  await send("person", 3);
+  await novu.trigger({ workflowId: "bell", to: ["person", { subscriberId: "bystander" }], payload: { n: 7 }, transactionId: "both" });
+  await until(async () => (await novu.messages.retrieve({ transactionId: ["both"] })).result.data.length === 2, "both messages");
+  const { body } = await server.call("GET", "/v2/subscribers/person/export?limit=3");
+  const all = body.data;
+  assert.equal(all.subscriber.email, "person@example.com");
+  assert.deepEqual(all.preferences[0].channels, { sms: false });
+  assert.equal(all.subscriptions[0].topicKey, "people");
+  assert.equal(all.notifications.length, 3);
+  assert.equal(all.notifications[0].messages[0].content, "No. 7");
+  assert.equal(all.hasMore, true);
+  assert.equal((await server.call("GET", "/v2/subscribers/person/export?limit=3&page=1")).body.data.notifications.length, 1);
+  assert.equal((await server.call("GET", "/v2/subscribers/nobody/export")).status, 404);
+
+  assert.equal((await server.call("DELETE", "/v2/subscribers/person?erase=true")).status, 200);
+  assert.equal((await server.call("GET", "/v2/subscribers/person/export")).status, 404);
+  assert.equal((await server.call("GET", "/v1/notifications?transactionId=person-0")).body.data.length, 0);
+  const left = (await server.call("GET", "/v1/notifications?transactionId=both")).body.data;
+  assert.equal(left.length, 1);
+  assert.doesNotMatch(JSON.stringify(left), /"person"/);
+});
