@@ -1,6 +1,8 @@
 /* /v2/layouts: what stands around the body of an e-mail (rest-api.md §6.9). */
 #include "api/app.h"
 #include "api/tables.h"
+#include "api/workflow_content.h"
+#include "content/preview.h"
 #include "model/layout.h"
 #include "model/workflow.h"
 
@@ -201,7 +203,7 @@ static bool names_layout(yyjson_val *step, const struct layout *l)
     return given.n && (str_eq(given, l->identifier) || ((id_parse(given, &id) || slug_parse(given, "lt_", &id)) && id_eq(id, l->id)));
 }
 
-static bool workflow_uses(struct arena *a, const struct workflow *w, const struct layout *l)
+static bool names_in_workflow(struct arena *a, const struct workflow *w, const struct layout *l)
 {
     size_t i, n;
     yyjson_val *doc, *step;
@@ -229,7 +231,7 @@ static void handle_usage(struct request *rq)
         return;
     }
     for (size_t i = 0; i < n; i++)
-        if (workflow_uses(rq->arena, &list[i], &l)) {
+        if (names_in_workflow(rq->arena, &list[i], &l)) {
             yyjson_mut_val *w = yyjson_mut_arr_add_obj(d, arr);
             json_add_str(d, w, "name", list[i].name);
             json_add_str(d, w, "workflowId", list[i].identifier);
@@ -295,7 +297,7 @@ static bool delete_apply(struct api_write *w, struct db *db, struct error *err)
     if (!workflow_list(db, rq->arena, x->row.environment, &all, &list, &n, err))
         return false;
     for (size_t i = 0; i < n; i++)
-        if (workflow_uses(rq->arena, &list[i], &x->row)
+        if (names_in_workflow(rq->arena, &list[i], &x->row)
             && !workflow_unset(db, rq->arena, &list[i], &x->row, rq->principal.user, x->row.updated_at, err))
             return false;
     return layout_delete(db, x->row.environment, x->row.id, err);
@@ -417,6 +419,38 @@ static void handle_delete(struct request *rq)
         api_write(rq, &x->w);
 }
 
+/* --- preview ------------------------------------------------------------------------------------------------------ */
+
+static void handle_preview(struct request *rq)
+{
+    struct checks c = checks_begin(rq);
+    yyjson_val *values = check_object(&c, rq->json, "controlValues", false), *doc = NULL;
+    struct preview_input in = {.payload = check_object(&c, rq->json, "previewPayload", false), .now_ms = app_now(rq)};
+    struct workflow_content content;
+    struct content_workflow none = {0};
+    struct error err = {0};
+    struct layout l;
+    if (!checks_done(&c) || !load(rq, &l))
+        return;
+    if (!workflow_content_load(rq, &content, &err) || !json_parse(rq->arena, l.doc, &doc, &err)) {
+        reply_error(rq, &err);
+        return;
+    }
+    none.env = content.env;
+    none.env_n = content.env_n;
+    in.workflow = &none;
+    in.environment_name = content.environment_name;
+    in.environment_type = content.environment_type;
+    yyjson_mut_doc *d = json_doc(rq->arena);
+    struct preview p = preview_layout(rq->arena, d, values ? values : json_get(doc, "values"), &in);
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    yyjson_mut_obj_add_val(d, o, "result", p.result);
+    yyjson_mut_obj_add_val(d, o, "previewPayloadExample", p.example);
+    if (p.schema)
+        yyjson_mut_obj_add_val(d, o, "schema", p.schema);
+    reply_json(rq, 0, o);
+}
+
 #define LAYOUT(method, path, operation, summary, permission, status, handler)                                              \
     {method, path, operation, "Layouts", summary, AUTH_ENVIRONMENT, permission, RATE_CONFIGURATION, 1, status, ENVELOPE_DATA, \
      32u << 20, 0, handler}
@@ -431,5 +465,7 @@ const struct route layout_routes[] = {
            handle_duplicate),
     LAYOUT(HTTP_GET, "/v2/layouts/{layoutId}/usage", "layoutsUsage", "List the workflows that use a layout", "WORKFLOW_READ", 200,
            handle_usage),
+    LAYOUT(HTTP_POST, "/v2/layouts/{layoutId}/preview", "layoutsGeneratePreview", "Preview a layout", "WORKFLOW_READ", 201,
+           handle_preview),
 };
 const size_t layout_routes_n = sizeof layout_routes / sizeof *layout_routes;

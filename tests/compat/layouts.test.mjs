@@ -72,6 +72,15 @@ test("a duplicate is apart; usage is told; deletion takes the layout out of step
   assert.equal(workflow.body.data.steps[0].controlValues.layoutId, undefined);
 });
 
+test("a preview shows the layout around a placeholder, stored or as proposed", async () => {
+  const stored = (await novu.layouts.generatePreview({}, "brand")).result;
+  assert.match(stored.result.preview.body, /<main>/);
+  assert.equal(stored.result.type, "email");
+  const proposed = (await novu.layouts.generatePreview({ controlValues: html("<b>{{subscriber.firstName}}</b>{{content}}"), previewPayload: { subscriber: { firstName: "Zoé" } } }, "brand")).result;
+  assert.match(proposed.result.preview.body, /<b>Zoé<\/b>/);
+  await fails(novu.layouts.generatePreview({}, "nowhere"), 404, /Layout not found/);
+});
+
 test("bad input is named, and another environment's layouts are not there", async () => {
   for (const [body, message] of [
     [{ name: "x" }, "layoutId must be a string"],
