@@ -3,9 +3,11 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "api/gate.h"
 #include "api/idempotency.h"
+#include "base/log.h"
 
 struct db *app_db(struct request *rq)
 {
@@ -23,7 +25,9 @@ static bool keyed_apply(struct api_write *w, struct idempotent *k, struct db *db
     if (!idempotency_claim(w->rq, k, db, err) || !w->apply(w, db, err))
         return false;
     reply_hold(w->rq);
+    w->applying = true;
     w->reply(w);
+    w->applying = false;
     return idempotency_store(w->rq, k, db, err);
 }
 
@@ -66,7 +70,7 @@ static void write_done(struct write_task *t, const struct error *err)
     }
     write_tell(w);
     if (w->flags & WRITE_CHAIN) {
-        w->reply(w);
+        w->reply(w);        /* may have handed w on: nothing of it is touched any more */
         return;
     }
     /* Held even if it is not stored: once it is sent, the request and w with it may be gone. */
@@ -83,6 +87,10 @@ static void write_done(struct write_task *t, const struct error *err)
 void api_write(struct request *rq, struct api_write *w)
 {
     struct error err = {0};
+    if (w->applying || reply_is_held(rq)) {
+        log_error("a chain of writes is not declared as one (WRITE_CHAIN)", "operation", rq->route->operation, NULL);
+        abort();
+    }
     w->rq = rq;
     w->task.apply = write_apply;
     w->task.done = write_done;

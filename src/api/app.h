@@ -110,6 +110,7 @@ struct api_write {
     void (*committed)(struct api_write *w);
     /* At the end, made or not: gives back what the arena does not own. May be NULL; not with WRITE_CHAIN. */
     void (*release)(struct api_write *w);
+    bool applying;                      /* api_write's own */
 };
 /* Queues it; the request is answered when it is durable, or with the error. */
 void api_write(struct request *rq, struct api_write *w);

@@ -193,6 +193,7 @@ static void redrive_reply(struct api_write *w)
 static struct redrive *redrive_new(struct request *rq)
 {
     struct redrive *x = ARENA_NEW(rq->arena, struct redrive);
+    x->w.flags = WRITE_CHAIN;
     x->w.apply = redrive_apply;
     x->w.reply = redrive_reply;
     x->now = app_now(rq);

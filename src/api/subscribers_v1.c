@@ -210,6 +210,13 @@ static bool mark_apply(struct api_write *w, struct db *db, struct error *err)
     return true;
 }
 
+static void mark_committed(struct api_write *w)
+{
+    struct mark_write *x = (struct mark_write *)w;
+    if (x->changed)
+        hub_changed(app_of(w->rq)->hub, x->subscriber.id, HUB_UNSEEN | HUB_UNREAD);
+}
+
 static void mark_reply(struct api_write *w)
 {
     struct mark_write *x = (struct mark_write *)w;
@@ -222,8 +229,6 @@ static void mark_reply(struct api_write *w)
         one = message_json(d, &x->messages[i], doc, rq->principal.organization, &x->subscriber, x->payloads[i]);
         yyjson_mut_arr_append(list, one);
     }
-    if (x->changed)
-        hub_changed(app_of(rq)->hub, x->subscriber.id, HUB_UNSEEN | HUB_UNREAD);
     reply_json(rq, 0, x->button.p ? yyjson_mut_arr_get_first(list) : list);
 }
 
@@ -232,6 +237,7 @@ static struct mark_write *mark_new(struct request *rq, size_t most)
     struct mark_write *x = ARENA_NEW(rq->arena, struct mark_write);
     x->w.apply = mark_apply;
     x->w.reply = mark_reply;
+    x->w.committed = mark_committed;
     x->messages = ARENA_ARRAY(rq->arena, struct message, most);
     x->payloads = ARENA_ARRAY(rq->arena, struct str, most);
     return x;
@@ -381,6 +387,7 @@ static void handle_mark_all(struct request *rq)
     struct mark_all *x = ARENA_NEW(rq->arena, struct mark_all);
     yyjson_val *feed = json_get(rq->json, "feedIdentifier");
     struct subscriber s;
+    x->w.flags = WRITE_CHAIN;
     x->w.apply = mark_all_apply;
     x->w.reply = mark_all_reply;
     if (!mark_parse(json_get_str(rq->json, "markAs"), &x->mark))

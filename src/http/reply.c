@@ -67,6 +67,11 @@ bool reply_held(const struct request *rq, int *status, const char **content_type
     return true;
 }
 
+bool reply_is_held(const struct request *rq)
+{
+    return ((const struct exchange *)rq)->hold;
+}
+
 void reply_send(struct request *rq)
 {
     struct exchange *x = exchange_of(rq);

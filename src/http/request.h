@@ -66,6 +66,7 @@ void reply_validation(struct request *rq, const struct str *messages, size_t n);
 void reply_hold(struct request *rq);
 /* The answer that is kept; false: there is none. *content_type is NULL without a body. */
 bool reply_held(const struct request *rq, int *status, const char **content_type, struct str *body);
+bool reply_is_held(const struct request *rq);                          /* between reply_hold and reply_send or reply_drop */
 /* Forgets what is kept; the next answer is sent. */
 void reply_drop(struct request *rq);
 /* Sends what is kept, or what the answering hook has taken. The hook is not called (again). */
