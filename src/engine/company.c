@@ -107,38 +107,12 @@ static bool tenant_facts(struct worker *w, struct plan *p, struct id environment
     return frozen(p->arena, tenant_variable(json_doc(p->arena), &stored), out, err);
 }
 
-/* {type: {id, data}}: as stored, or as the accepting commit is about to store them. */
-static bool context_facts(struct worker *w, struct plan *p, struct id environment, struct str keys, yyjson_val **out,
-                          struct error *err)
-{
-    if (!p->contexts_n)
-        return context_resolve(w->db, p->arena, environment, keys, out, err);
-    yyjson_mut_doc *d = json_doc(p->arena);
-    yyjson_mut_val *all = yyjson_mut_obj(d);
-    for (size_t i = 0; i < p->contexts_n; i++) {
-        const struct context *c = &p->contexts[i];
-        struct context stored = {.data = c->data};
-        struct error missing = {0};
-        if (!context_find(w->db, p->arena, environment, c->type, c->identifier, &stored, &missing)
-            && missing.code != ERROR_NOT_FOUND) {
-            *err = missing;
-            return false;
-        }
-        yyjson_mut_val *o = yyjson_mut_obj(d);
-        json_add_str(d, o, "id", c->identifier);
-        json_add_text(d, o, "data", stored.data.p ? stored.data : STR("{}"));
-        yyjson_mut_obj_add(all, json_mut_str(d, c->type), o);
-    }
-    return frozen(p->arena, all, out, err);
-}
-
 bool company_facts(struct worker *w, struct plan *p, const struct event *event, yyjson_val *doc, struct id organization,
-                   struct str context, struct machine_facts *f, struct error *err)
+                   struct machine_facts *f, struct error *err)
 {
     yyjson_val *actor = json_get(doc, "actor"), *tenant = json_get(doc, "tenant");
     f->actor = actor;
     f->tenant = tenant;
     return (!actor || actor_facts(w, p, event->environment, organization, actor, &f->actor, err))
-        && (!tenant || tenant_facts(w, p, event->environment, tenant, &f->tenant, &f->tenant_missing, err))
-        && (!context.n || context_facts(w, p, event->environment, context, &f->context, err));
+        && (!tenant || tenant_facts(w, p, event->environment, tenant, &f->tenant, &f->tenant_missing, err));
 }

@@ -13,7 +13,7 @@ struct expansion {
     enum severity severity;
     int64_t now;
     bool company_known;
-    yyjson_val *actor, *tenant, *contexts;
+    yyjson_val *actor, *tenant;
 };
 
 static yyjson_val *plain_object(yyjson_val *v)
@@ -52,18 +52,15 @@ static struct expansion expansion_begin(struct worker *w, struct plan *p, struct
 static bool company_once(struct expansion *x, struct facts *f, struct error *err)
 {
     if (!x->company_known
-        && !company_facts(x->worker, x->plan, &x->plan->event, x->doc, f->environment->environment.organization, x->context,
-                          &f->machine, err))
+        && !company_facts(x->worker, x->plan, &x->plan->event, x->doc, f->environment->environment.organization, &f->machine, err))
         return false;
     if (!x->company_known) {
         x->actor = f->machine.actor;
         x->tenant = f->machine.tenant;
-        x->contexts = f->machine.context;
         x->company_known = true;
     }
     f->machine.actor = x->actor;
     f->machine.tenant = x->tenant;
-    f->machine.context = x->contexts;
     return true;
 }
 

@@ -565,7 +565,7 @@ static bool run_load(struct worker *w, struct plan *p, struct planned_run *r, st
     f->machine.messages = messages;
     f->machine.messages_n = n;
     r->person.row = f->subscriber;
-    if (company_facts(w, p, event, doc, f->environment->environment.organization, row.context, &f->machine, err))
+    if (company_facts(w, p, event, doc, f->environment->environment.organization, &f->machine, err))
         return true;
     facts_release(f);
     return false;

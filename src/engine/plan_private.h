@@ -107,9 +107,9 @@ bool members_next(struct worker *w, struct plan *p, yyjson_val *doc, struct id w
 
 /* company.c: what else takes part in an event, as templates and conditions see it: actor, tenant, contexts. */
 bool company_plan(struct worker *w, struct plan *p, const struct trigger *t, int64_t now, struct error *err);
-/* Sets actor, tenant and context of f. context: the run's keys. */
+/* Sets actor and tenant of f. */
 bool company_facts(struct worker *w, struct plan *p, const struct event *event, yyjson_val *doc, struct id organization,
-                   struct str context, struct machine_facts *f, struct error *err);
+                   struct machine_facts *f, struct error *err);
 /* How a named subscriber will be stored. */
 bool person_load(struct worker *w, struct plan *p, const struct subscriber_patch *patch, struct id environment, int64_t now,
                  struct planned_person *out, struct error *err);

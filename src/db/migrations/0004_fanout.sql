@@ -40,3 +40,23 @@ CREATE TABLE fanout_refusals (
   PRIMARY KEY (event_id, subscriber_id)
 );
 CREATE INDEX fanout_refusals_by_subscriber ON fanout_refusals (subscriber_id, created_at);
+
+-- Contents of payload.attachments, by their sha256 (32 bytes); of which event, until its last run has ended. With SQLite
+-- the bytes are files below the data directory, with PostgreSQL rows of at most 1 MiB here (src/model/attachment.h).
+CREATE TABLE attachments (
+  hash BLOB NOT NULL PRIMARY KEY,
+  size INTEGER NOT NULL,
+  created_at INTEGER NOT NULL
+);
+CREATE TABLE attachment_chunks (
+  hash BLOB NOT NULL,
+  n INTEGER NOT NULL,
+  bytes BLOB NOT NULL,
+  PRIMARY KEY (hash, n)
+);
+CREATE TABLE attachment_refs (
+  event_id BLOB NOT NULL,
+  hash BLOB NOT NULL,
+  PRIMARY KEY (event_id, hash)
+);
+CREATE INDEX attachment_refs_by_hash ON attachment_refs (hash);
