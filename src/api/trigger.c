@@ -203,11 +203,6 @@ bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct error *err)
                                               json_get_str(event, "name"), err);
     if (!d)
         return err->code == ERROR_NOT_FOUND ? error_http(err, 422, "workflow_not_found") : false;
-    if (json_path(event, STR("payload.attachments"))) {
-        cached_unref(&d->head);
-        error_http(err, 400, "Attachments are not supported by this version");
-        return error_field(err, "payload.attachments");
-    }
     if (!tx.n) {
         id_hex(app_id(rq), hex);
         tx = str_fmt(rq->arena, "txn_%s", hex);
@@ -223,11 +218,18 @@ bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct error *err)
         c->done(c, NULL);
         return true;
     }
+    struct attachment *attachments;
+    size_t attachments_n;
+    if (!attachments_take(rq, &payload, &attachments, &attachments_n, err)) {
+        cached_unref(&d->head);
+        return false;
+    }
     c->trigger = (struct trigger){
         .arena = c->arena ? c->arena : rq->arena, .environment = rq->principal.environment, .organization = rq->principal.organization,
         .definition = d, .request_id = str_of(rq->id), .transaction_id = tx, .to = member(event, "to"),
         .payload = payload, .overrides = member(event, "overrides"), .actor = member(event, "actor"),
         .tenant = member(event, "tenant"), .context = member(event, "context"), .broadcast = c->broadcast,
+        .attachments = attachments, .attachments_n = attachments_n,
         .strict = c->trigger.strict, .done = engine_done, .owner = c};
     idempotency_event(rq, c->bulk ? (long)c->index : -1, &c->trigger.idempotency_hash, &c->trigger.body_hash);
     if (!c->bulk)

@@ -24,6 +24,9 @@ void trigger_check(struct checks *c, yyjson_val *event, bool broadcast);
 /* Runs the checks behind the form and starts the trigger. On false, err says why (done is not called); otherwise done
  * is called, at once when the status is not TRIGGER_PROCESSED. The event carries the request's Idempotency-Key. */
 bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct error *err);
+/* Takes the files out of payload.attachments: *payload is then as it is stored, with a storagePath for each
+ * (src/api/attachments.c). false: 400 or 413. */
+bool attachments_take(struct request *rq, yyjson_val **payload, struct attachment **out, size_t *n, struct error *err);
 /* {acknowledged, status, transactionId, activityFeedLink} */
 yyjson_mut_val *trigger_json(yyjson_mut_doc *d, const struct trigger_call *c);
 /* The same of an event that was accepted with request_id. */

@@ -161,7 +161,11 @@ static bool engine_open(struct serve *s, struct error *err)
     app->recipients_max = limit_of(s->config.recipients_max);
     app->workflows_max = limit_of(s->config.workflows_max);
     bool shared = s->config.database_url != NULL;
-    int64_t workers = 0;
+    int64_t workers = 0, recipients_max = 0, days = 0, in_app_days = 0;
+    str_to_i64(str_of(s->config.recipients_max), &recipients_max);
+    app->recipients_max = (size_t)recipients_max;
+    str_to_i64(str_of(s->config.retention_days), &days);
+    str_to_i64(str_of(s->config.retention_in_app_days), &in_app_days);
     str_to_i64(str_of(s->config.workers), &workers);
     app->directory = directory_create(shared);
     directory_box(app->directory, &app->box);
@@ -174,6 +178,7 @@ static bool engine_open(struct serve *s, struct error *err)
                                .directory = app->directory, .definitions = app->definitions,
                                .world = {.app = app, .deliver = app_deliver, .call = app_call, .received = app_received, .listening = app_listening, .outboxed = app_outboxed},
                                .metrics = app->metrics, .workers = (int)workers,
+                               .retention_days = (int)days, .retention_in_app_days = (int)in_app_days,
                                .capture = !strcmp(s->config.capture_deliveries, "on")};
     app->notify = notify_create(s->url);
     ec.notify = app->notify;

@@ -214,6 +214,8 @@ static enum loaded delivery_load(struct worker *w, struct engine_delivery *d, in
         result = err->code == ERROR_NOT_FOUND ? MESSAGE_GONE : LOAD_FAILED;
     else if (!json_parse(d->arena, m.doc, &d->doc, err))
         result = LOAD_FAILED;
+    else if (!delivery_attachments(w, d, err))
+        result = err->code == ERROR_NOT_FOUND ? MESSAGE_GONE : LOAD_FAILED;
     else
         delivery_fill(d, &m, &r, v, integration_of(v, r.integration));
     cached_unref(&v->head);

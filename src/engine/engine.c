@@ -35,6 +35,15 @@ static void heard_due(void *arg, struct str payload)
     engine_deliveries_changed(arg);
 }
 
+/* What a crash left behind. */
+static bool attachments_sweep(struct engine *e, struct error *err)
+{
+    struct db *db = db_open(e->c.database_url, true, err);
+    bool ok = db && attachment_store_sweep(e->attachments, db, err);
+    db_close(db);
+    return ok;
+}
+
 struct engine *engine_start(const struct engine_config *c, struct error *err)
 {
     struct engine *e = calloc(1, sizeof *e);
@@ -54,7 +63,9 @@ struct engine *engine_start(const struct engine_config *c, struct error *err)
     metrics_setup(e);
     e->plan_arenas = arena_pool_create(PLAN_ARENA, PLAN_ARENAS_MAX);
     e->circuits = circuits_create(e->c.metrics);
-    if (!workers_start(e, err) || !claims_start(e, err) || !timers_start(e, err)) {
+    e->attachments = attachment_store_open(c->database_url, err);
+    if (!e->attachments || !attachments_sweep(e, err) || !workers_start(e, err) || !claims_start(e, err)
+        || !timers_start(e, err)) {
         engine_stop(e, 0);
         return NULL;
     }
@@ -67,6 +78,7 @@ void engine_free(struct engine *e)
 {
     flights_free(e);
     circuits_destroy(e->circuits);
+    attachment_store_close(e->attachments);
     arena_pool_destroy(e->plan_arenas);
     pthread_mutex_destroy(&e->lock);
     pthread_cond_destroy(&e->changed);

@@ -25,8 +25,13 @@
 #include "engine/definition.h"
 #include "engine/machine.h"
 #include "engine/recipients.h"
+#include "model/attachment.h"
 
 struct engine;
+
+struct engine_attachment {
+    struct str name, mime, bytes;
+};
 
 /* One attempt to hand a message to its provider. The receiver owns it until engine_delivered. */
 struct engine_delivery {
@@ -42,6 +47,8 @@ struct engine_delivery {
     yyjson_val *address;                    /* a device ({deviceToken}) or an endpoint; NULL: the message's own address */
     yyjson_val *provider_data;              /* what the trigger's overrides say to this provider (engine.md §1.9), or NULL */
     struct delivery_policy policy;
+    struct engine_attachment *attachments;
+    size_t attachments_n;
     struct engine *engine;
     struct queue_item item;
     struct engine_delivery *next;
@@ -90,6 +97,8 @@ struct engine_config {
     int workers;                            /* 0: one a core, at most 8 */
     int attempts_max;                       /* deliveries; 0: 8 (beyond.md §1) */
     int64_t defer_max_ms;                   /* the longest delay or digest; 0: any (engine.md §11) */
+    int retention_days;                     /* runs, events, messages, outbox (engine.md §11); 0: for ever */
+    int retention_in_app_days;              /* in-app messages; 0: for ever */
     bool capture;                           /* provider calls of all environments go to the outbox (beyond.md §4) */
 };
 
@@ -107,6 +116,8 @@ struct trigger {
     struct str request_id, transaction_id;
     struct str idempotency_hash, body_hash; /* 32 bytes or empty */
     yyjson_val *to, *payload, *overrides, *actor, *tenant, *context;    /* NULL where absent */
+    const struct attachment *attachments;   /* what payload.attachments carried (their storagePath is in the payload) */
+    size_t attachments_n;
     bool broadcast;                         /* to everybody of the environment; `to` is not read */
     bool strict;                            /* subscriberIds: decisions.md 8 */
     /* Set for done: */

@@ -6,6 +6,7 @@
 
 #include "base/arena_pool.h"
 #include "engine/engine.h"
+#include "model/attachment.h"
 #include "model/event.h"
 
 enum {
@@ -51,10 +52,17 @@ struct worker {
     struct db *db;
 };
 
+enum { TOUCHES = 64 };
+struct touch {
+    struct id workflow;
+    int64_t at;
+};
+
 struct flight;          /* the set of queue items that are being worked on */
 
 struct engine {
     struct engine_config c;
+    struct attachment_store *attachments;
     struct arena_pool *plan_arenas;     /* made by workers, ended by the writer */
     struct id boot;                     /* owner of the queue items that this process holds */
     struct worker *workers;
@@ -67,6 +75,7 @@ struct engine {
     int64_t next_due;                   /* of the queue beyond what is in flight; INT64_MAX unknown/none */
     struct work *parked;                /* could not be written for now; the timer thread gives them back */
     struct advance *advances;
+    struct touch touches[TOUCHES];
     int64_t out;                        /* of busy: deliveries that the world has */
     bool no_attempts;                   /* stopping: no further delivery leaves */
     bool ended;                         /* results that still come are dropped */
@@ -78,6 +87,7 @@ struct engine {
     struct lease *lease;                /* claims.c */
     pthread_t timer_thread;
     struct db *timer_db;
+    int64_t tidy_at, purge_at;          /* the timer thread's: when housekeeping is due; 0: not known yet */
 
     struct {
         struct counter *triggers, *runs, *messages[CHANNELS], *attempts, *busy;
@@ -138,6 +148,8 @@ void delivery_adopt(struct engine *e, const struct delivery_record *r);
 /* Gives it back: it waits until due_at. Ends the work. */
 void delivery_give_back(struct engine *e, struct work *w, int64_t due_at, struct id slot);
 struct delivery_policy delivery_policy_of(const struct engine *e, const struct environment_view *v, struct id integration);
+/* attachments.c: the bytes of the attachments that d->doc names. ERROR_NOT_FOUND: they are gone. */
+bool delivery_attachments(struct worker *w, struct engine_delivery *d, struct error *err);
 
 /* flights.c: an item is in flight from when it is queued here until its plan is committed or given up. */
 bool flight_begin(struct engine *e, struct id item);    /* false: already in flight */
@@ -150,6 +162,11 @@ void engine_free(struct engine *e);
 bool timers_start(struct engine *e, struct error *err);
 void timers_stop(struct engine *e);
 void timers_due(struct engine *e, int64_t due_at);      /* something is due then */
+
+/* housekeeping.c: on the timer thread, whenever it has looked at the queue; starts what is due of it. */
+void housekeeping_due(struct engine *e, int64_t now);
+/* Is it time to write when this workflow was last triggered? At most once a minute. */
+bool workflow_touch_due(struct engine *e, struct id workflow, int64_t now);
 
 /* facts.c */
 struct facts {

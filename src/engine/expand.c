@@ -267,7 +267,9 @@ void plan_trigger(struct worker *w, struct work *work)
         .body_hash = t->body_hash,
         .created_at = now,
     };
-    if (trigger_expand(w, p, t, now, &err))
+    p->attached = t->attachments_n > 0;
+    p->touches = workflow_touch_due(e, p->event.workflow, now);
+    if (trigger_expand(w, p, t, now, &err) && attachments_hold(p, &err))
         plan_submit(p);
     else
         work_fail(e, work, p->arena, &err);
@@ -393,6 +395,7 @@ static bool event_expand(struct worker *w, struct plan *p, struct error *err)
         return false;
     bool ok = json_parse(p->arena, p->event.doc, &doc, err);
     if (ok) {
+        p->attached = attachments_named(doc);
         struct expansion x = expansion_begin(w, p, d, doc);
         ok = chunk_expand(&x, err);
     }

@@ -115,6 +115,9 @@ void machine_send_to(struct machine *m, int job, int number, const struct messag
 void machine_skip_address(struct machine *m, int job, struct str address);
 /* Does what goes to this integration end in the outbox? */
 bool machine_captures(const struct machine *m, const struct integration *i);
+/* "storedAttachments": those of the payload that this channel gets, [{name, mime, storagePath}] (engine.md §1.8). */
+void machine_add_attachments(struct machine *m, yyjson_mut_doc *d, yyjson_mut_val *doc, enum channel c);
+
 /* Hands a stored message to its provider: to the outbox at once, or as a delivery. */
 enum outcome machine_send(struct machine *m, int job, const struct message *message, struct str recipient,
                           struct str outbox_doc, const struct integration *i);

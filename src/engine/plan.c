@@ -226,6 +226,7 @@ static bool plan_apply(struct write_task *t, struct db *db, struct error *err)
     p->conflict = false;
     p->taken = false;
     p->before = STR_NULL;
+    p->removal = (struct attachment_removal){.n = 0};
     /* The timer thread may have read the item before it was done with: then it is not there any more. */
     if (p->consumes) {
         if (!item_take(db, &p->work->item, &p->taken, err))
@@ -246,10 +247,13 @@ static bool plan_apply(struct write_task *t, struct db *db, struct error *err)
     }
     if (p->insert_event && !company_apply(p, db, err))
         return false;
+    if (p->touches && !workflow_touch(db, p->event.environment, p->event.workflow, p->event.created_at, err))
+        return false;
     for (size_t i = 0; i < p->runs_n; i++)
         if (!run_apply(p, &p->runs[i], db, err))
             return false;
-    return fanout_apply(p, db, err) && (!p->overflows || notify_publish(db, NOTIFY_DUE, STR(""), err));
+    return fanout_apply(p, db, err) && attachments_apply(p, db, err)
+        && (!p->overflows || notify_publish(db, NOTIFY_DUE, STR(""), err));
 }
 
 /* --- after the commit -------------------------------------------------------------------------------------- */
@@ -396,6 +400,7 @@ static void plan_done(struct write_task *t, const struct error *err)
     struct engine *e = p->engine;
     struct work *w = p->work;
     bool fresh = !err && p->result == TRIGGER_FRESH && (p->taken || !p->consumes);
+    attachments_let_go(p);
     if (!fresh)
         hold_next(p, false);
     if (err && p->conflict && w->replans < REPLANS_MAX) {
@@ -407,6 +412,8 @@ static void plan_done(struct write_task *t, const struct error *err)
             run_announce(p, &p->runs[i]);
         if (p->continues)
             start_rest(p);
+        if (p->removal.n)
+            attachment_store_remove(e->attachments, &p->removal);
     }
     if (w->kind == WORK_CANCEL) {
         if (cancel_done(p, err))
@@ -451,6 +458,7 @@ void plan_submit(struct plan *p)
     for (size_t i = 0; i < p->runs_n; i++)
         if (p->runs[i].machine.err.code != ERROR_NONE) {
             err = p->runs[i].machine.err;
+            attachments_let_go(p);
             work_fail(p->engine, p->work, p->arena, &err);
             return;
         }
@@ -459,6 +467,7 @@ void plan_submit(struct plan *p)
     hold_next(p, true);
     if (!writer_submit(p->engine->c.writer, &p->task, &err)) {
         hold_next(p, false);
+        attachments_let_go(p);
         work_fail(p->engine, p->work, p->arena, &err);
     }
 }
@@ -565,6 +574,8 @@ static bool run_load(struct worker *w, struct plan *p, struct planned_run *r, st
     f->machine.messages = messages;
     f->machine.messages_n = n;
     r->person.row = f->subscriber;
+    p->event = *event;
+    p->attached = attachments_named(doc);
     if (company_facts(w, p, event, doc, f->environment->environment.organization, &f->machine, err))
         return true;
     facts_release(f);

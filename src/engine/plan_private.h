@@ -3,6 +3,7 @@
 #define ENGINE_PLAN_PRIVATE_H
 
 #include "engine/engine_private.h"
+#include "model/attachment.h"
 #include "model/context.h"
 #include "model/tenant.h"
 #include "model/topic.h"
@@ -59,6 +60,10 @@ struct plan {
     struct cancel_step *cancel;         /* of WORK_CANCEL (stop.c) */
     struct planned_person *actor;       /* NULL: none, or known */
     struct tenant *tenant;              /* to be stored; NULL: none */
+    bool touches;                       /* the workflow: this is when it was last triggered */
+    bool attached;                      /* the event has attachments */
+    bool holds_attachments;             /* see attachments_hold */
+    struct attachment_removal removal;  /* result of apply: files that nobody needs any more */
     struct context contexts[CONTEXTS_MAX];      /* to be there after the commit */
     size_t contexts_n;
     bool overflows;                     /* leaves deliveries for which there is no room here: other processes are told */
@@ -91,6 +96,13 @@ bool cancel_apply(struct plan *p, struct db *db, struct error *err);
 /* After the commit or its failure. true: the work goes on with the next step. */
 bool cancel_done(struct plan *p, const struct error *err);
 void cancel_answer(struct work *w, const struct error *err);
+
+/* attachments.c. Stores the trigger's before its commit; let go of after it, or after its failure. */
+bool attachments_hold(struct plan *p, struct error *err);
+void attachments_let_go(struct plan *p);
+/* Does an event's document name any? */
+bool attachments_named(yyjson_val *doc);
+bool attachments_apply(struct plan *p, struct db *db, struct error *err);
 
 /* expand.c: a later chunk of an accepted event. */
 void plan_expand(struct worker *w, struct work *work);

@@ -84,6 +84,7 @@ static bool scan(struct engine *e, int64_t *next, bool *full)
             after_id = items[n - 1].id;
         }
     } while (n == SCAN && !e->stop);
+    housekeeping_due(e, now);
     if (!queue_next_due(e->timer_db, now, next, &err) || !claims_scan(e, &delivery, full, &err))
         return unreadable(&err);
     *next = earlier(*next, delivery);
@@ -142,6 +143,8 @@ static void advance_run(struct engine *e, struct advance *a)
             continue;                   /* what ran left new work, perhaps due at once */
         if (next > a->to) {
             clock_set(e->c.clock, a->to);
+            housekeeping_due(e, a->to);
+            wait_idle(e);
             break;
         }
         clock_set(e->c.clock, next);

@@ -328,12 +328,14 @@ static bool refs_collect(struct db *db, struct arena *a, struct id event, struct
     return step == DB_DONE;
 }
 
-bool attachment_settle(struct db *db, struct arena *a, struct id event, struct attachment_removal *remove, struct error *err)
+bool attachment_settle(struct db *db, struct arena *a, struct id event, bool sparing, struct attachment_removal *remove,
+                       struct error *err)
 {
     struct attachment_removal mine = {.n = 0};
     bool busy;
     int64_t gone, rows;
-    if (!exists(db, "SELECT 1 FROM fanouts WHERE event_id = ?1 AND state IN (1, 2)", event, &busy, err))
+    if (!exists(db, sparing ? "SELECT 1 FROM fanouts WHERE event_id = ?1"
+                            : "SELECT 1 FROM fanouts WHERE event_id = ?1 AND state IN (1, 2)", event, &busy, err))
         return false;
     if (!busy && !exists(db, "SELECT 1 FROM runs WHERE event_id = ?1 AND status = 0 LIMIT 1", event, &busy, err))
         return false;

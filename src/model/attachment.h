@@ -37,13 +37,15 @@ struct str attachment_path(struct arena *a, struct id organization, struct id en
 /* In the accepting commit. */
 bool attachment_insert(struct attachment_store *s, struct db *db, struct id event, const struct attachment *list, size_t n,
                        int64_t now, struct error *err);
-/* Forgets what the event needs if none of its runs is under way and its fan-out is over. What nobody needs any more goes;
+/* Forgets what the event needs if none of its runs is under way and its fan-out is over (sparing: nothing is looked at if it
+ * ever had a fan-out, for its runs may be many). What nobody needs any more goes;
  * remove has the hashes of the files, for after the commit. */
 struct attachment_removal {
     uint8_t (*hashes)[ATTACHMENT_HASH];
     size_t n, cap;
 };
-bool attachment_settle(struct db *db, struct arena *a, struct id event, struct attachment_removal *remove, struct error *err);
+bool attachment_settle(struct db *db, struct arena *a, struct id event, bool sparing, struct attachment_removal *remove,
+                       struct error *err);
 void attachment_store_remove(struct attachment_store *s, const struct attachment_removal *r);
 /* Events that still need something, beyond `after`, in order of ids. */
 bool attachment_events(struct db *db, struct id after, struct id *out, size_t max, size_t *n, struct error *err);

@@ -117,6 +117,7 @@ static struct str message_doc(struct machine *m, int job, const struct step_defi
     add_bag(d, doc, bag, o);
     if (json_get_str(o, "preheader").n)
         json_add_str(d, doc, "preheader", json_get_str(o, "preheader"));
+    machine_add_attachments(m, d, doc, CHANNEL_EMAIL);
     overrides_add_providers(m, d, doc, s, o);
     add_other_bags(m, d, doc, o, i);
     if (!id_is_zero(i->id))
@@ -143,7 +144,7 @@ static struct str outbox_doc(struct machine *m, struct str message_doc_text)
     json_add_val(d, o, "replyTo", json_get(doc, "replyTo"));
     json_add_val(d, o, "headers", json_get(doc, "headers"));
     json_add_val(d, o, "alsoTo", json_get(doc, "to"));
-    json_add_val(d, o, "attachments", json_get(doc, "attachments"));
+    json_add_val(d, o, "attachments", json_get(doc, "storedAttachments"));
     json_add_val(d, o, "workflowId", json_get(doc, "templateIdentifier"));
     return json_write_mut(m->run->arena, o);
 }

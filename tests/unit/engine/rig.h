@@ -39,6 +39,8 @@ struct rig {
     bool capture;
     int workers, attempts_max, writer_queue_max;
     bool (*listening)(void *app);
+    int retention_days;
+    char attached[16];              /* first bytes of the last attachment that was to be delivered */
 
     pthread_mutex_t lock;           /* of what follows */
     pthread_cond_t changed;
@@ -67,6 +69,8 @@ static inline void rig_deliver(void *app, struct engine_delivery *d)
     snprintf(s->key, sizeof s->key, "%.*s", STR_ARG(d->idempotency_key));
     snprintf(s->provider, sizeof s->provider, "%.*s", STR_ARG(d->provider_id));
     s->attempt = d->attempt;
+    if (d->attachments_n)
+        snprintf(r->attached, sizeof r->attached, "%.*s", STR_ARG(d->attachments[0].bytes));
     s->stored = message_find(r->world_db, a, d->environment, d->message, &m, &err)
         && deliveries_find(r->world_db, a, d->environment, d->item.id, &record, &err) && record.attempt == d->attempt
         && record.started_at;
@@ -151,7 +155,8 @@ static inline void rig_engine_start(struct rig *r)
         .definitions = r->definitions, .metrics = r->metrics, .workers = r->workers ? r->workers : 2,
         .attempts_max = r->attempts_max, .capture = r->capture,
         .world = {.app = r, .deliver = rig_deliver, .received = rig_received, .listening = r->listening,
-                  .call = r->call}};
+                  .call = r->call},
+        .retention_days = r->retention_days, .retention_in_app_days = r->retention_days ? 12 * r->retention_days : 0};
     r->engine = engine_start(&c, &err);
     must(r->engine != NULL, &err, "engine_start");
 }

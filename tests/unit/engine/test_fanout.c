@@ -1,6 +1,8 @@
 /* Fan-out to topics and to everybody, on both databases: who gets a run, exactly once, whatever stops it in between. */
 #include "rig.h"
 
+#include <unistd.h>
+
 #include "engine/engine_private.h"
 #include "model/context.h"
 #include "model/fanout.h"
@@ -392,38 +394,53 @@ static bool steer(struct rig *r, const char *tx, int what)
     return s.changed;
 }
 
-struct late_pause {
+struct early_pause {
     struct write_task task;
     struct rig *rig;
     const char *tx;
+    bool paused, over;
 };
 
-static bool late_pause_apply(struct write_task *t, struct db *db, struct error *err)
+static bool early_pause_apply(struct write_task *t, struct db *db, struct error *err)
 {
-    struct late_pause *p = (struct late_pause *)t;
+    struct early_pause *p = (struct early_pause *)t;
     struct arena *a ARENA_SCOPED = arena_create(0);
     struct event e;
-    bool changed;
-    return event_find_by_transaction(db, a, p->rig->environment, str_of(p->tx), &e, err)
-        && fanout_pause(db, e.id, clock_now_ms(&p->rig->clock), &changed, err);
+    struct error missing = {0};
+    p->paused = false;
+    return !event_find_by_transaction(db, a, p->rig->environment, str_of(p->tx), &e, &missing)
+        || fanout_pause(db, e.id, clock_now_ms(&p->rig->clock), &p->paused, err);
 }
 
-/* Accepted and paused in one commit: nothing but the first 100 single recipients has a run. */
+/* Comes again until there is something to pause: so it always stands before the first chunk, which is only planned after
+ * the commit that accepts the event. */
+static void early_pause_done(struct write_task *t, const struct error *err)
+{
+    struct early_pause *p = (struct early_pause *)t;
+    struct error refused = {0};
+    if (!err && !p->paused && writer_submit(p->rig->writer, t, &refused))
+        return;
+    pthread_mutex_lock(&p->rig->lock);
+    p->over = true;
+    pthread_cond_broadcast(&p->rig->changed);
+    pthread_mutex_unlock(&p->rig->lock);
+}
+
+/* Accepted and paused before its first chunk: nobody but the first 100 single recipients has a run. */
 static void begin_paused(struct rig *r, const char *tx, const char *body)
 {
-    struct gate g;
     struct call c;
-    struct late_pause p = {.task = {.apply = late_pause_apply, .done = gate_done}, .rig = r, .tx = tx};
+    struct early_pause p = {.task = {.apply = early_pause_apply, .done = early_pause_done}, .rig = r, .tx = tx};
     struct error err = {0};
-    call_begin(r, &c, "hello", tx, body);
-    gate_drop(r, &g);
-    assert_true(call_go(&c));
-    gate_wait_depth(r, 1);
     must(writer_submit(r->writer, &p.task, &err), &err, "pause");
-    gate_lift(r);
+    call_begin(r, &c, "hello", tx, body);
+    assert_true(call_go(&c));
     call_wait(&c);
     call_free(&c);
-    assert_false(steer(r, tx, PAUSE));  /* behind p and g: they are done with */
+    pthread_mutex_lock(&r->lock);
+    while (!p.over)
+        pthread_cond_wait(&r->changed, &r->lock);
+    pthread_mutex_unlock(&r->lock);
     assert_int_equal(fanout_of(r, tx).state, FANOUT_PAUSED);
 }
 
@@ -663,6 +680,126 @@ static void tenants_and_actors_come_along(void **state)
     rig_end(r);
 }
 
+/* --- attachments ------------------------------------------------------------------------------------------------------ */
+
+static void trigger_attached(struct rig *r, const char *workflow, const char *tx, const char *to, const char *content)
+{
+    struct call c;
+    struct attachment *x = ARENA_NEW(r->arena, struct attachment);
+    x->bytes = str_of(content);
+    crypto_sha256(x->bytes, x->hash);
+    struct str path = attachment_path(r->arena, r->organization, r->environment, x, STR("a.txt"));
+    call_begin(r, &c, workflow, tx,
+               str_fmt(r->arena, "{\"to\":%s,\"payload\":{\"attachments\":[{\"name\":\"a.txt\",\"mime\":\"text/plain\","
+                                 "\"storagePath\":\"%.*s\"}]}}", to, STR_ARG(path)).p);
+    c.trigger.attachments = x;
+    c.trigger.attachments_n = 1;
+    assert_true(call_go(&c));
+    call_wait(&c);
+    if (c.failed)
+        fail_msg("%s", c.err.message);
+    call_free(&c);
+}
+
+/* The bytes are there until the last run of the last event that needs them is over, whichever comes first. */
+static void attachments_last_as_long_as_runs(void **state)
+{
+    struct rig *r = rig_start(state, true);
+    char file[4200], path[4096];
+    uint8_t hash[32];
+    const char *slash = strrchr(r->url, '/');
+    rig_workflow(r, "mail", EMAIL);
+    rig_workflow(r, "later", "[{\"type\":\"delay\",\"controlValues\":{\"amount\":1,\"unit\":\"hours\"}},"
+                             "{\"type\":\"email\",\"controlValues\":{\"subject\":\"s\",\"body\":\"b\"}}]");
+    seed(r, (struct seed){.topic = "k", .subscribers = "x y"});
+    trigger_attached(r, "mail", "t1", "{\"subscriberId\":\"a\",\"email\":\"a@e.x\"}", "hello file");
+    trigger_attached(r, "later", "t2", "{\"subscriberId\":\"a\",\"email\":\"a@e.x\"}", "hello file");
+    trigger_attached(r, "later", "t3", "{\"topicKey\":\"k\"}", "hello file");
+    rig_advance(r, 0);
+    assert_string_equal(r->attached, "hello file");
+    assert_int_equal(count(r, "attachments"), 1);
+    assert_int_equal(count(r, "attachment_refs"), 2);           /* t1 is over */
+    assert_int_equal(count(r, "attachment_chunks"), r->kind == DB_POSTGRES ? 1 : 0);
+    crypto_sha256(STR("hello file"), hash);
+    struct str hex = hex_encode(r->arena, hash, 32);
+    snprintf(path, sizeof path, "%.*s", (int)(slash - r->url - 7), r->url + 7);
+    snprintf(file, sizeof file, "%s/attachments/%.*s", path, STR_ARG(hex));
+    if (r->kind == DB_SQLITE)
+        assert_int_equal(access(file, F_OK), 0);
+    engine_stop(r->engine, 0);                                  /* and over a restart, with its sweep */
+    rig_engine_start(r);
+    r->attached[0] = 0;
+    rig_advance(r, 3600000 + 120000);
+    assert_string_equal(r->attached, "hello file");
+    assert_int_equal(count(r, "attachment_refs"), 0);
+    assert_int_equal(count(r, "attachments"), 0);
+    assert_int_equal(count(r, "attachment_chunks"), 0);
+    if (r->kind == DB_SQLITE)
+        assert_int_not_equal(access(file, F_OK), 0);
+    assert_nothing_left(r);
+    rig_end(r);
+}
+
+/* --- retention --------------------------------------------------------------------------------------------------------- */
+
+#define DAY 86400000LL
+
+static void what_is_old_goes_but_nothing_pending(void **state)
+{
+    const enum db_kind kind = *(const enum db_kind *)*state;
+    struct rig *r = rig_new(kind, support_db_url(kind), true, 0);
+    struct buf b = {.arena = r->arena};
+    r->retention_days = 30;
+    rig_engine_start(r);
+    rig_workflow(r, "hello", "[{\"type\":\"in_app\",\"controlValues\":{\"body\":\"b\"}},{\"type\":\"email\",\"controlValues\":"
+                             "{\"subject\":\"s\",\"body\":\"b\"}}]");
+    rig_workflow(r, "slow", "[{\"type\":\"delay\",\"controlValues\":{\"amount\":40,\"unit\":\"days\"}},"
+                            "{\"type\":\"in_app\",\"controlValues\":{\"body\":\"late\"}}]");
+    buf_z(&b, "{\"to\":[\"x\"");
+    for (int i = 0; i < 449; i++)
+        buf_fmt(&b, ",{\"subscriberId\":\"p%d\",\"email\":\"p@e.x\"}", i);
+    buf_z(&b, "]}");
+    rig_trigger(r, "hello", "old", buf_finish(&b).p);
+    rig_trigger(r, "slow", "pending", "{\"to\":\"x\"}");
+    rig_advance(r, 20 * DAY);
+    rig_trigger(r, "hello", "young", "{\"to\":{\"subscriberId\":\"x\",\"email\":\"x@e.x\"}}");
+    rig_advance(r, 9 * DAY);
+    assert_int_equal(count(r, "runs"), 452);
+    rig_advance(r, 2 * DAY);
+    assert_int_equal(count(r, "runs"), 2);                      /* pending, young */
+    assert_int_equal(count(r, "events"), 2);
+    assert_int_equal(count(r, "fanouts"), 0);
+    assert_int_equal(count(r, "messages WHERE channel <> 0"), 1);
+    assert_int_equal(count(r, "messages WHERE channel = 0"), 451);
+    rig_advance(r, 9 * DAY + 2 * 3600000);
+    assert_int_equal(count(r, "messages WHERE channel = 0"), 452);      /* the delay fired, its run is only over now … */
+    assert_int_equal(count(r, "events WHERE transaction_id = 'pending'"), 0);   /* … and older than 30 days: it goes */
+    rig_advance(r, 345 * DAY);
+    assert_int_equal(count(r, "messages"), 1);                  /* the late one is not a year old yet */
+    rig_advance(r, 20 * DAY);
+    assert_int_equal(count(r, "messages"), 0);
+    assert_int_equal(count(r, "runs"), 0);
+    assert_int_equal(count(r, "events"), 0);
+    assert_nothing_left(r);
+    rig_end(r);
+}
+
+static void a_workflow_knows_when_it_was_triggered(void **state)
+{
+    struct rig *r = rig_start(state, true);
+    int64_t first = clock_now_ms(&r->clock);
+    rig_workflow(r, "hello", IN_APP);
+    rig_trigger(r, "hello", "t1", "{\"to\":\"a\"}");
+    assert_int_equal(number(r->db, "SELECT last_triggered_at FROM workflows"), first);
+    rig_advance(r, 59000);
+    rig_trigger(r, "hello", "t2", "{\"to\":\"a\"}");
+    assert_int_equal(number(r->db, "SELECT last_triggered_at FROM workflows"), first);
+    rig_advance(r, 1000);
+    rig_trigger(r, "hello", "t3", "{\"to\":\"a\"}");
+    assert_int_equal(number(r->db, "SELECT last_triggered_at FROM workflows"), first + 60000);
+    rig_end(r);
+}
+
 #define EACH_DB(f) {#f " (sqlite)", f, NULL, NULL, (void *)(uintptr_t)&both_kinds[0]}, \
                    {#f " (postgres)", f, NULL, NULL, (void *)(uintptr_t)&both_kinds[1]}
 
@@ -683,6 +820,9 @@ int main(int argc, char **argv)
         EACH_DB(a_repeated_transaction_is_told),
         EACH_DB(who_is_left_out_is_told),
         EACH_DB(tenants_and_actors_come_along),
+        EACH_DB(attachments_last_as_long_as_runs),
+        EACH_DB(what_is_old_goes_but_nothing_pending),
+        EACH_DB(a_workflow_knows_when_it_was_triggered),
     };
     if (!crypto_init())
         return 1;
