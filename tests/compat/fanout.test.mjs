@@ -147,3 +147,49 @@ test("an unknown agent is refused", async () => {
   assert.equal((await trigger({ to: "p1", agentId: " " })).body.message, "Agent identifier must be a non-empty string.");
   assert.equal((await trigger({ to: "p1", agentId: null })).status, 201);
 });
+
+test("a topic through the API: its subscribers get it, one filtered by its condition", async () => {
+  for (const id of ["ta", "tb", "tc"]) assert.equal((await server.call("POST", "/v2/subscribers", { subscriberId: id })).status, 201);
+  const hello = (await server.call("GET", "/v2/workflows/hello")).body.data;
+  await novu.topics.create({ key: "news", name: "News" });
+  await novu.topics.subscriptions.create({ subscriptions: ["ta", "tb"] }, "news");
+  const { status, body } = await server.call("POST", "/v2/topics/news/subscriptions", {
+    subscriptions: ["tc"], preferences: [{ workflowId: hello.workflowId, condition: { "==": [{ var: "payload.status" }, "open"] } }],
+  });
+  assert.equal(status, 201, JSON.stringify(body));
+  const { result } = await novu.trigger({ workflowId: "hello", to: [{ type: "Topic", topicKey: "news", exclude: ["tb"] }], payload: { status: "closed" }, transactionId: "news1" });
+  assert.equal(result.status, "processed");
+  const now = await ended("news1");
+  assert.deepEqual([now.total, now.expanded, now.runs, now.filtered], [3, 3, 1, 1]);
+  await trigger({ to: [{ type: "Topic", topicKey: "news" }], payload: { status: "open" }, transactionId: "news2" });
+  assert.equal((await ended("news2")).runs, 3);
+  const { result: list } = await novu.notifications.list({ transactionId: "news2" });
+  assert.equal(list.data.length, 3);
+  assert.equal(list.data[0].topics[0].topicKey, "news");
+});
+
+test("an attachment is checked, kept apart, and named by the e-mail", async () => {
+  await workflow("mail", [{ name: "Mail", type: "email", controlValues: { subject: "s", body: "<p>b</p>", editorType: "html" } }]);
+  const send = (attachments, transactionId) => server.call("POST", "/v1/events/trigger", {
+    name: "mail", to: { subscriberId: "p1", email: "p1@example.com" }, payload: { attachments }, transactionId });
+  for (const bad of [{ name: "a.txt" }, { name: "a.txt", file: "%%%" }, { name: "a.txt", file: { type: "Buffer", data: [1, 256] } }, { name: "a", file: "" }]) {
+    const { status, body } = await send([{ name: "ok", file: "aGk=" }, bad]);
+    assert.equal(status, 400, JSON.stringify(bad));
+    assert.equal(body.type, "PAYLOAD_VALIDATION_ERROR");
+    assert.deepEqual(body.errors[0], { field: "attachments.1.file", message: "Each attachment must include file content as a base64-encoded string or Buffer" });
+  }
+  const large = await send([{ name: "big", file: Buffer.alloc(20971521).toString("base64") }]);
+  assert.equal(large.status, 413);
+  assert.equal(large.body.message, "Attachments size (20971521 bytes) exceeds maximum allowed size of 20971520 bytes (20MB).");
+  const { status } = await send([
+    { name: "a.txt", file: Buffer.from("hello").toString("base64"), mime: "text/plain" },
+    { name: "b.bin", file: { type: "Buffer", data: [1, 2, 3] }, channels: ["sms"] },
+  ], "att");
+  assert.equal(status, 201);
+  const mail = await until(async () => (await server.call("GET", "/v1/outbox?transactionId=att")).body.data[0], "the e-mail");
+  const one = (await server.call("GET", `/v1/outbox/${mail._id ?? mail.id}`)).body.data;
+  assert.deepEqual((one.attachments ?? one.content?.attachments ?? one.doc?.attachments).map((a) => a.name), ["a.txt"]);
+  const run = (await server.call("GET", "/v1/notifications?transactionId=att")).body.data[0];
+  assert.equal(run.payload.attachments[0].file, undefined);
+  assert.match(run.payload.attachments[0].storagePath, /^[0-9a-f]{24}\/[0-9a-f]{24}\/[0-9a-f]{64}\/a\.txt$/);
+});
