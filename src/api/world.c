@@ -149,20 +149,7 @@ void app_deliver(void *arg, struct engine_delivery *e)
     }
     d->email = email_of(e->arena, e->doc, credentials);
     email_override(e->arena, d->email, e->provider_data);
-}
-
-/* And those that the trigger carried. */
-static void add_attachments(const struct engine_delivery *d, struct delivery_email *e)
-{
-    size_t n = e->attachments_n;
-    struct delivery_attachment *list = ARENA_ARRAY(d->arena, struct delivery_attachment, n + d->attachments_n);
-    if (n)
-        memcpy(list, e->attachments, n * sizeof *list);
-    for (size_t i = 0; i < d->attachments_n; i++)
-        list[n + i] = (struct delivery_attachment){.name = d->attachments[i].name, .mime = d->attachments[i].mime,
-                                                   .content = d->attachments[i].bytes};
-    e->attachments = list;
-    e->attachments_n = n + d->attachments_n;
+    add_attachments(e, d->email);
     if (!d->email->from.email.n) {
         refuse(e, VERDICT_UNUSABLE, "Provider is missing or not configured");     /* engine.md §7.3: no default sender */
         return;
