@@ -302,6 +302,17 @@ test("preview: what is not there is an empty preview, not an error", async () =>
   }
 });
 
+test("preview of a layout: the content is a placeholder", async () => {
+  await novu.layouts.create({ name: "Around", layoutId: "around" });
+  const { result } = await novu.layouts.generatePreview(
+    { controlValues: { email: { body: "<div>{{content}} for {{subscriber.firstName}}</div>", editorType: "html" } }, previewPayload: { subscriber: { firstName: "Eve" } } },
+    "around",
+  );
+  assert.match(result.result.preview.body, /Dynamic placeholder content.*for Eve/s);
+  const { result: none } = await novu.layouts.generatePreview({}, "nope");
+  assert.equal(none.result.preview.body, "");
+});
+
 // ---- our own routes ---------------------------------------------------------------------------------------------------
 
 test("versions: listed, read, compared, rolled back to", async () => {
