@@ -1,6 +1,5 @@
 /* /v2/layouts: what stands around the body of an e-mail (rest-api.md §6.9). */
 #include "api/app.h"
-#include "api/layout_preview.h"
 #include "api/tables.h"
 #include "api/workflow_content.h"
 #include "content/preview.h"
@@ -464,8 +463,6 @@ const struct route layout_routes[] = {
     LAYOUT(HTTP_DELETE, "/v2/layouts/{layoutId}", "layoutsDelete", "Delete a layout", "WORKFLOW_WRITE", 204, handle_delete),
     LAYOUT(HTTP_POST, "/v2/layouts/{layoutId}/duplicate", "layoutsDuplicate", "Duplicate a layout", "WORKFLOW_WRITE", 201,
            handle_duplicate),
-    LAYOUT(HTTP_POST, "/v2/layouts/{layoutId}/preview", "layoutsGeneratePreview", "Preview a layout", "WORKFLOW_READ", 201,
-           layout_handle_preview),
     LAYOUT(HTTP_GET, "/v2/layouts/{layoutId}/usage", "layoutsUsage", "List the workflows that use a layout", "WORKFLOW_READ", 200,
            handle_usage),
     LAYOUT(HTTP_POST, "/v2/layouts/{layoutId}/preview", "layoutsGeneratePreview", "Preview a layout", "WORKFLOW_READ", 201,
