@@ -16,11 +16,14 @@ static bool view_one(struct request *rq, struct run_row *row, yyjson_mut_doc *d,
     struct run run;
     struct event event;
     struct subscriber subscriber;
+    struct run_marked *marks;
+    size_t marks_n;
     struct error missing = {0};
-    if (!run_decode(row, rq->arena, &run, err) || !event_find(db, rq->arena, row->environment, row->event, &event, err))
+    if (!run_marks(db, rq->arena, row->environment, row->id, &marks, &marks_n, err) || !run_decode(row, rq->arena, &run, err) || !event_find(db, rq->arena, row->environment, row->event, &event, err))
         return false;
     struct definition *version = definition_version(app->definitions, db, row->environment, row->workflow,
                                                     row->workflow_version, &missing);
+    run_view_add_marks(&run, marks, marks_n);
     bool found = subscriber_find_by_id(db, rq->arena, row->environment, row->subscriber, &subscriber, &missing);
     struct run_view v = {.run = &run, .version = version, .event = &event, .subscriber = found ? &subscriber : NULL,
                          .organization = rq->principal.organization};

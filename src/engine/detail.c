@@ -60,6 +60,13 @@ static const char *const texts[DETAILS] = {
     [DETAIL_PUSH_SOME_SKIPPED] = "Some push channels skipped to send the message",
     [DETAIL_PUSH_TOKEN_REMOVED] = "Invalid push device token was removed from subscriber",
     [DETAIL_PUSH_ERRORS] = "There was one or more errors when trying to execute the notification",
+    [DETAIL_MESSAGE_SEEN] = "Message seen",
+    [DETAIL_MESSAGE_READ] = "Message read",
+    [DETAIL_MESSAGE_UNREAD] = "Message unread",
+    [DETAIL_MESSAGE_ARCHIVED] = "Message archived",
+    [DETAIL_MESSAGE_UNARCHIVED] = "Message unarchived",
+    [DETAIL_MESSAGE_SNOOZED] = "Message snoozed",
+    [DETAIL_MESSAGE_UNSNOOZED] = "Message unsnoozed",
 };
 
 struct str detail_text(enum detail d)

@@ -173,6 +173,8 @@ static bool abandon_apply(struct plan *p, struct db *db, struct error *err)
     struct run_row row;
     struct error missing = {0};
     bool updated;
+    if (q->kind == QUEUE_SNOOZE)
+        return true;                    /* the run has nothing to do with it any more */
     if (q->kind == QUEUE_EVENT)
         return fanout_cancel(db, q->ref, clock_now_ms(p->engine->c.clock), &updated, err);
     if (q->kind == QUEUE_DELIVERY && !deliveries_remove(db, q->environment, q->id, err))
@@ -238,6 +240,8 @@ static bool plan_apply(struct write_task *t, struct db *db, struct error *err)
         return abandon_apply(p, db, err);
     if (p->cancel && !cancel_apply(p, db, err))
         return false;
+    if (p->wake)
+        return wake_apply(p, db, err);
     if (p->insert_event) {
         enum event_insert inserted = event_insert(db, &p->event, err);
         if (inserted == EVENT_FAILED)
@@ -285,7 +289,7 @@ static struct str socket_form(struct plan *p, const struct planned_run *r, const
 }
 
 /* A socket may have come since the plan was made: what was spared then is made now. */
-static void announce_received(struct plan *p, const struct planned_run *r, const struct message *m, struct str form)
+void announce_received(struct plan *p, const struct planned_run *r, const struct message *m, struct str form)
 {
     struct engine *e = p->engine;
     if (!form.n && somebody_listens(e))
@@ -410,6 +414,8 @@ static void plan_done(struct write_task *t, const struct error *err)
     if (fresh) {
         for (size_t i = 0; i < p->runs_n; i++)
             run_announce(p, &p->runs[i]);
+        if (p->wake)
+            wake_announce(p);
         if (p->continues)
             start_rest(p);
         if (p->removal.n)
@@ -611,6 +617,8 @@ void plan_due(struct worker *w, struct work *work)
         attempt_delivery(w, work);
     } else if (work->item.kind == QUEUE_CALL) {
         attempt_call(w, work);
+    } else if (work->item.kind == QUEUE_SNOOZE) {
+        plan_wake(w, work);
     } else {
         plan_expand(w, work);
     }

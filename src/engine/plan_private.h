@@ -58,6 +58,7 @@ struct plan {
     bool continues;                     /* inserts rest: a further chunk is to come */
     struct queue_item rest;
     struct cancel_step *cancel;         /* of WORK_CANCEL (stop.c) */
+    struct wake *wake;                  /* of QUEUE_SNOOZE (snooze.c) */
     struct planned_person *actor;       /* NULL: none, or known */
     struct tenant *tenant;              /* to be stored; NULL: none */
     bool touches;                       /* the workflow: this is when it was last triggered */
@@ -103,6 +104,14 @@ void attachments_let_go(struct plan *p);
 /* Does an event's document name any? */
 bool attachments_named(yyjson_val *doc);
 bool attachments_apply(struct plan *p, struct db *db, struct error *err);
+
+/* After the commit: tells sockets, if there are any. person, organization and payload of r are filled. form: made before. */
+void announce_received(struct plan *p, const struct planned_run *r, const struct message *m, struct str form);
+
+/* snooze.c: a message that was put away comes back. */
+void plan_wake(struct worker *w, struct work *work);
+bool wake_apply(struct plan *p, struct db *db, struct error *err);
+void wake_announce(struct plan *p);
 
 /* expand.c: a later chunk of an accepted event. */
 void plan_expand(struct worker *w, struct work *work);

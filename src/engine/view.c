@@ -3,6 +3,32 @@
 
 #include "base/clock.h"
 
+static enum detail detail_of(enum run_mark what)
+{
+    switch (what) {
+    case MARKED_SEEN: return DETAIL_MESSAGE_SEEN;
+    case MARKED_READ: return DETAIL_MESSAGE_READ;
+    case MARKED_UNREAD: return DETAIL_MESSAGE_UNREAD;
+    case MARKED_ARCHIVED: return DETAIL_MESSAGE_ARCHIVED;
+    case MARKED_UNARCHIVED: return DETAIL_MESSAGE_UNARCHIVED;
+    case MARKED_SNOOZED: return DETAIL_MESSAGE_SNOOZED;
+    case MARKED_UNSNOOZED: return DETAIL_MESSAGE_UNSNOOZED;
+    }
+    return DETAILS;
+}
+
+void run_view_add_marks(struct run *r, const struct run_marked *marks, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        enum detail d = detail_of(marks[i].what);
+        for (int j = 0; j < r->jobs_n && d != DETAILS; j++)
+            if (id_eq(run_message_id(r->row.id, j, 0), marks[i].message)) {
+                run_log_add(r, marks[i].at, j, d, d == DETAIL_MESSAGE_SNOOZED ? DETAIL_PENDING : DETAIL_SUCCESS, 1, STR_NULL);
+                break;
+            }
+    }
+}
+
 static void add_detail(yyjson_mut_doc *d, yyjson_mut_val *list, const struct run_view *v, int n)
 {
     const struct run_log *l = &v->run->log[n];

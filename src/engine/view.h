@@ -15,6 +15,8 @@ struct run_view {
     const struct subscriber *subscriber;    /* NULL: deleted */
     struct id organization;
 };
+/* Adds what people did with the run's messages to its log: only for showing, such a run must not be stored. */
+void run_view_add_marks(struct run *r, const struct run_marked *marks, size_t n);
 yyjson_mut_val *run_view_json(yyjson_mut_doc *d, struct arena *a, const struct run_view *v);
 
 #endif

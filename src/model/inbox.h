@@ -78,6 +78,20 @@ bool inbox_act_all(struct db *db, struct arena *a, const struct inbox_owner *o, 
 bool inbox_complete(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, struct str button, bool done,
                     int64_t now, struct message *out, struct error *err);
 
+/* --- snooze (inbox_snooze.c) ---------------------------------------------------------------------------------- */
+
+enum { SNOOZE_MIN_MS = 60000 };
+/* Puts it away until then, instead of an earlier choice; a row of the queue brings it back. */
+bool inbox_snooze(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, int64_t until, int64_t now,
+                  struct message *out, struct error *err);
+/* By hand: what was read stays read. ERROR_NOT_FOUND also when it is not snoozed. */
+bool inbox_unsnooze(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, int64_t now, struct message *out,
+                    struct error *err);
+/* The time came (decisions.md 17): like new, and at the top; but what its person archived meanwhile stays archived and as it
+ * is, only no longer snoozed. *woke: it is to be announced, out is its state. Not if it was deleted or snoozed again. */
+bool inbox_wake(struct db *db, struct arena *a, struct id environment, struct id id, int64_t due_at, int64_t now,
+                struct message *out, bool *woke, struct error *err);
+
 /* The object of inbox-realtime.md §2.1. */
 yyjson_mut_val *inbox_message_json(yyjson_mut_doc *d, struct arena *a, const struct message *m, const struct subscriber *s);
 

@@ -3,8 +3,8 @@
 
 #include "model/inbox_private.h"
 #include "model/message_private.h"
+#include "model/queue.h"
 #include "model/row.h"
-#include "model/run.h"
 
 /* How much of a sweep is done a call. */
 enum { SWEEP_ROWS = 2000, SWEEP_IDS = 500 };
@@ -20,11 +20,11 @@ static void bind_time(struct db_stmt *s, int i, int64_t ms)
 }
 
 /* Writes the state of m. A run whose message was looked at counts as interacted (engine.md §9). */
-static bool state_write(struct db *db, const struct message *m, struct error *err)
+bool inbox_state_write(struct db *db, const struct message *m, enum run_mark what, struct error *err)
 {
     struct db_stmt *s = db_prepare(
         db, "UPDATE messages SET seen = ?1, read = ?2, archived = ?3, first_seen_at = ?4, last_seen_at = ?5, last_read_at = ?6, "
-            "archived_at = ?7, updated_at = ?8 WHERE environment_id = ?9 AND id = ?10", err);
+            "archived_at = ?7, updated_at = ?8, snoozed_until = ?11 WHERE environment_id = ?9 AND id = ?10", err);
     if (!s)
         return false;
     db_bind_int(s, 1, m->seen);
@@ -37,10 +37,11 @@ static bool state_write(struct db *db, const struct message *m, struct error *er
     db_bind_int(s, 8, m->updated_at);
     db_bind_id(s, 9, m->environment);
     db_bind_id(s, 10, m->id);
-    return db_run(s, err) && run_mark_interacted(db, m->environment, m->run, err);
+    bind_time(s, 11, m->snoozed_until);
+    return db_run(s, err) && run_mark(db, m->environment, m->run, m->id, what, m->updated_at, err);
 }
 
-static void see(struct message *m, int64_t now)
+void inbox_see(struct message *m, int64_t now)
 {
     m->seen = true;
     m->last_seen_at = now;
@@ -50,7 +51,7 @@ static void see(struct message *m, int64_t now)
 
 static void set_read(struct message *m, int64_t now)
 {
-    see(m, now);
+    inbox_see(m, now);
     m->read = true;
     m->last_read_at = now;
 }
@@ -67,14 +68,14 @@ static bool state_change(struct message *m, enum inbox_action action, int64_t no
     case INBOX_UNREAD:
         if (m->seen && !m->read && !m->archived)
             return false;
-        see(m, now);
+        inbox_see(m, now);
         m->read = m->archived = false;
         m->last_read_at = m->archived_at = 0;
         break;
     case INBOX_SEEN:
         if (m->seen)
             return false;
-        see(m, now);
+        inbox_see(m, now);
         break;
     case INBOX_READ_ARCHIVE:
         if (!m->read)
@@ -90,7 +91,7 @@ static bool state_change(struct message *m, enum inbox_action action, int64_t no
     case INBOX_UNARCHIVE:
         if (!m->archived && m->read && m->seen)
             return false;
-        see(m, now);
+        inbox_see(m, now);
         if (!m->read)
             m->last_read_at = now;
         m->read = true;
@@ -104,12 +105,27 @@ static bool state_change(struct message *m, enum inbox_action action, int64_t no
     return true;
 }
 
+static enum run_mark mark_of(enum inbox_action action)
+{
+    switch (action) {
+    case INBOX_UNREAD: return MARKED_UNREAD;
+    case INBOX_SEEN: return MARKED_SEEN;
+    case INBOX_ARCHIVE:
+    case INBOX_READ_ARCHIVE: return MARKED_ARCHIVED;
+    case INBOX_UNARCHIVE: return MARKED_UNARCHIVED;
+    case INBOX_READ:
+    case INBOX_DELETE: break;
+    }
+    return MARKED_READ;
+}
+
 static bool act(struct db *db, struct message *m, enum inbox_action action, int64_t now, bool *changed, struct error *err)
 {
     *changed = state_change(m, action, now);
     if (action == INBOX_DELETE)
-        return message_delete(db, m->environment, m->id, changed, err);
-    return !*changed || state_write(db, m, err);
+        return (!m->snoozed_until || queue_delete(db, m->snoozed_until, m->id, err))
+            && message_delete(db, m->environment, m->id, changed, err);
+    return !*changed || inbox_state_write(db, m, mark_of(action), err);
 }
 
 bool inbox_act(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, enum inbox_action action, int64_t now,
@@ -326,5 +342,5 @@ bool inbox_complete(struct db *db, struct arena *a, const struct inbox_owner *o,
     if (!out->read)
         set_read(out, now);
     out->updated_at = now;
-    return (same || doc_write(db, out, err)) && state_write(db, out, err);
+    return (same || doc_write(db, out, err)) && inbox_state_write(db, out, MARKED_READ, err);
 }

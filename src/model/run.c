@@ -1,6 +1,8 @@
 /* Runs in the store. */
 #include "model/run.h"
 
+#include <stdio.h>
+
 #include "model/removal.h"
 #include "model/row.h"
 
@@ -87,6 +89,65 @@ bool run_mark_interacted(struct db *db, struct id environment, struct id id, str
     db_bind_id(s, 1, environment);
     db_bind_id(s, 2, id);
     return db_run(s, err);
+}
+
+/* "r1700000000000.<message>;" */
+bool run_mark(struct db *db, struct id environment, struct id id, struct id message, enum run_mark what, int64_t now,
+              struct error *err)
+{
+    char text[64], hex[ID_HEX + 1];
+    struct db_stmt *s = db_prepare(
+        db, "UPDATE runs SET delivery = 7, marks = CASE WHEN length(marks) < ?3 THEN marks || ?4 ELSE marks END "
+            "WHERE environment_id = ?1 AND id = ?2", err);
+    if (!s)
+        return false;
+    id_hex(message, hex);
+    int n = snprintf(text, sizeof text, "%c%lld.%s;", (char)what, (long long)now, hex);
+    db_bind_id(s, 1, environment);
+    db_bind_id(s, 2, id);
+    db_bind_int(s, 3, RUN_MARKS_MAX);
+    db_bind_text(s, 4, (struct str){text, (size_t)n});
+    return db_run(s, err);
+}
+
+static size_t count_of(struct str s, char c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++)
+        n += s.p[i] == c;
+    return n;
+}
+
+static struct run_marked *marks_decode(struct arena *a, struct str text, size_t *n)
+{
+    struct run_marked *list = ARENA_ARRAY(a, struct run_marked, count_of(text, ';') + 1);
+    size_t at = 0;
+    for (*n = 0; at < text.n; at++) {
+        struct run_marked *m = &list[*n];
+        m->what = (enum run_mark)text.p[at++];
+        for (; at < text.n && text.p[at] != '.'; at++)
+            m->at = m->at * 10 + (text.p[at] - '0');
+        at++;
+        if (at + ID_HEX < text.n + 1 && id_parse(str_sub(text, at, at + ID_HEX), &m->message))
+            (*n)++;
+        at += ID_HEX;                   /* on the semicolon */
+    }
+    return list;
+}
+
+bool run_marks(struct db *db, struct arena *a, struct id environment, struct id id, struct run_marked **out, size_t *n,
+               struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT marks FROM runs WHERE environment_id = ?1 AND id = ?2", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_id(s, 2, id);
+    if (!row_one(s, "Notification not found", err))
+        return false;
+    *out = marks_decode(a, row_text(s, 0, a), n);
+    db_reset(s);
+    return true;
 }
 
 bool run_find(struct db *db, struct arena *a, struct id environment, struct id id, struct run_row *out, struct error *err)

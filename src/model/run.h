@@ -26,6 +26,23 @@ bool run_insert(struct db *db, const struct run_row *r, struct error *err);
 bool run_update(struct db *db, const struct run_row *r, bool *updated, struct error *err);
 /* A message of this run was seen, read, archived or snoozed (engine.md §9 rule 1). */
 bool run_mark_interacted(struct db *db, struct id environment, struct id id, struct error *err);
+
+/* … and what exactly, for the activity feed (engine.md §7.6). Stored letters. */
+enum run_mark {
+    MARKED_SEEN = 's', MARKED_READ = 'r', MARKED_UNREAD = 'u', MARKED_ARCHIVED = 'a', MARKED_UNARCHIVED = 'b',
+    MARKED_SNOOZED = 'z', MARKED_UNSNOOZED = 'w'
+};
+enum { RUN_MARKS_MAX = 4000 };          /* bytes of a run's marks: people may toggle for ever, the first ones are kept */
+bool run_mark(struct db *db, struct id environment, struct id id, struct id message, enum run_mark what, int64_t now,
+              struct error *err);
+struct run_marked {
+    enum run_mark what;
+    struct id message;
+    int64_t at;
+};
+/* In order. */
+bool run_marks(struct db *db, struct arena *a, struct id environment, struct id id, struct run_marked **out, size_t *n,
+               struct error *err);
 bool run_find(struct db *db, struct arena *a, struct id environment, struct id id, struct run_row *out, struct error *err);
 
 bool run_count_by_event(struct db *db, struct id event, int64_t *n, struct error *err);
