@@ -1,15 +1,10 @@
 /* /v1/inbox/notifications: what a person's browser reads and changes (inbox-realtime.md §2.2–2.7). */
 #include "api/inbox_private.h"
+#include "api/context_member.h"
 #include "api/tables.h"
 
 /* A count that looks into documents shares its rows among the filters of the request. */
 enum { FILTERS_MAX = 30, COUNT_ROWS = 20000, COUNT_ROWS_EACH = 5000 };
-
-static struct inbox_owner owner_of(struct request *rq)
-{
-    return (struct inbox_owner){.environment = rq->principal.environment, .subscriber = rq->principal.subscriber,
-                                .context = rq->principal.context};
-}
 
 /* A token outlives its subscriber (§0, Auth). */
 static bool caller_read(struct request *rq, struct subscriber *s)
@@ -29,17 +24,92 @@ bool inbox_caller_known(struct request *rq)
     return caller_read(rq, &s);
 }
 
+/* --- whose Inbox ------------------------------------------------------------------------------------------------ */
+
+static bool is_person(const struct request *rq)
+{
+    return !id_is_zero(rq->principal.subscriber);
+}
+
+/* {contextKeys: ["type:id", …]} of a body, as tokens have them: sorted. */
+static bool body_contexts(struct request *rq, struct str *keys)
+{
+    yyjson_val *list = json_get(rq->json, "contextKeys");
+    struct str sorted[CONTEXTS_MAX];
+    struct buf b = {.arena = rq->arena};
+    size_t n = 0, i, max;
+    yyjson_val *v;
+    if (!yyjson_is_arr(list))
+        return false;
+    yyjson_arr_foreach(list, i, max, v) {
+        size_t k = n;
+        if (n == CONTEXTS_MAX || !json_str(v).n)
+            continue;
+        for (n++; k > 0 && str_cmp(sorted[k - 1], json_str(v)) > 0; k--)
+            sorted[k] = sorted[k - 1];
+        sorted[k] = json_str(v);
+    }
+    for (i = 0; i < n; i++) {
+        if (i)
+            buf_char(&b, ',');
+        buf_str(&b, sorted[i]);
+    }
+    *keys = b.n ? buf_finish(&b) : STR("");
+    return true;
+}
+
+/* Of the path's subscriber, in the contexts that are asked for (rest-api.md §6.3). */
+static bool scope_by_path(struct request *rq, struct inbox_scope *x, bool counts)
+{
+    struct str id = request_param(rq, "subscriberId"), *keys = ARENA_NEW(rq->arena, struct str);
+    struct error err = {0};
+    if (!subscriber_find(app_db(rq), rq->arena, rq->principal.environment, id, &x->subscriber, &err)) {
+        char hex[ID_HEX + 1];
+        id_hex(rq->principal.environment, hex);
+        id = str_sub(id, 0, 200);
+        if (err.code != ERROR_NOT_FOUND)
+            reply_error(rq, &err);
+        else if (counts)
+            reply_fail(rq, 400, "Subscriber %.*s doesn't exist in environment %s", STR_ARG(id), hex);
+        else
+            reply_fail(rq, 400, "Subscriber with id: %.*s is not found.", STR_ARG(id));
+        return false;
+    }
+    x->view.subscriber = x->subscriber.id;
+    x->view.contexts = keys;
+    x->view.n = 1;
+    if (context_query_read(rq, keys) || body_contexts(rq, keys))
+        return true;
+    x->view.any = true;
+    if (inbox_contexts(app_db(rq), rq->arena, x->subscriber.id, &x->view.contexts, &x->view.n, &err))
+        return true;
+    reply_error(rq, &err);
+    return false;
+}
+
+/* Whose messages the request is about; false: it was answered. */
+static bool scope_read(struct request *rq, struct inbox_scope *x, bool counts)
+{
+    *x = (struct inbox_scope){.view = {.environment = rq->principal.environment, .subscriber = rq->principal.subscriber}};
+    if (!is_person(rq))
+        return scope_by_path(rq, x, counts);
+    struct str *context = ARENA_NEW(rq->arena, struct str);
+    *context = rq->principal.context.p ? rq->principal.context : STR("");
+    x->view.contexts = context;
+    x->view.n = 1;
+    return caller_read(rq, &x->subscriber);
+}
+
 /* --- reading --------------------------------------------------------------------------------------------------- */
 
-static void handle_list(struct request *rq)
+void inbox_handle_list(struct request *rq)
 {
     struct checks checks = checks_begin(rq);
     yyjson_mut_doc *d = json_doc(rq->arena);
     yyjson_mut_val *o = yyjson_mut_obj(d), *list = json_add_arr(d, o, "data"), *echo = yyjson_mut_obj(d);
-    struct inbox_owner owner = owner_of(rq);
+    struct inbox_scope scope;
     struct inbox_filter filter;
     struct inbox_page page;
-    struct subscriber s;
     struct error err = {0};
     struct id after = {{0}};
     struct str cursor = request_query(rq, "after");
@@ -56,14 +126,14 @@ static void handle_list(struct request *rq)
         reply_error(rq, &err);
         return;
     }
-    if (!caller_read(rq, &s))
+    if (!scope_read(rq, &scope, false))
         return;
-    if (!inbox_list(app_db(rq), rq->arena, &owner, &filter, after, offset, limit, &page, &err)) {
+    if (!inbox_view_list(app_db(rq), rq->arena, &scope.view, &filter, after, offset, limit, &page, &err)) {
         reply_error(rq, &err);
         return;
     }
     for (size_t i = 0; i < page.n; i++)
-        yyjson_mut_arr_append(list, inbox_message_json(d, rq->arena, &page.items[i], &s));
+        yyjson_mut_arr_append(list, inbox_message_json(d, rq->arena, &page.items[i], &scope.subscriber));
     json_add_bool(d, o, "hasMore", page.has_more);
     yyjson_mut_obj_add_val(d, o, "filter", echo);
     reply_json(rq, 0, o);
@@ -102,17 +172,16 @@ static bool filters_parse(struct checks *c, yyjson_val *list, struct inbox_filte
     return true;
 }
 
-static bool counts_add(struct request *rq, yyjson_mut_doc *d, yyjson_mut_val *data, yyjson_val *list,
+static bool counts_add(struct request *rq, const struct inbox_view *view, yyjson_mut_doc *d, yyjson_mut_val *data, yyjson_val *list,
                        struct inbox_filter *filters, int rows, struct error *err)
 {
-    struct inbox_owner owner = owner_of(rq);
     yyjson_val *v;
     size_t i = 0;
     yyjson_arr_iter it = yyjson_arr_iter_with(list);
     for (; (v = yyjson_arr_iter_next(&it)); i++) {
         int n;
         filters[i].scan_max = rows;
-        if (!inbox_count(app_db(rq), rq->arena, &owner, &filters[i], INBOX_COUNT_CAP, &n, err))
+        if (!inbox_view_count(app_db(rq), rq->arena, view, &filters[i], INBOX_COUNT_CAP, &n, err))
             return false;
         yyjson_mut_val *o = yyjson_mut_arr_add_obj(d, data);
         json_add_int(d, o, "count", n);
@@ -121,14 +190,14 @@ static bool counts_add(struct request *rq, yyjson_mut_doc *d, yyjson_mut_val *da
     return true;
 }
 
-static void handle_count(struct request *rq)
+void inbox_handle_count(struct request *rq)
 {
     struct checks checks = checks_begin(rq);
     yyjson_mut_doc *d = json_doc(rq->arena);
     yyjson_mut_val *o = yyjson_mut_obj(d), *data = json_add_arr(d, o, "data");
     struct inbox_filter filters[FILTERS_MAX];
     yyjson_val *list;
-    struct subscriber s;
+    struct inbox_scope scope = {.view = {.n = 0}};
     struct error err = {0};
     int inside = 0;
     bool valid = filters_read(&checks, &list, &err) && (checks.n || filters_parse(&checks, list, filters, &inside, &err));
@@ -139,88 +208,143 @@ static void handle_count(struct request *rq)
         reply_error(rq, &err);
         return;
     }
-    if (!caller_read(rq, &s))
+    if (!scope_read(rq, &scope, true))
         return;
-    if (!counts_add(rq, d, data, list, filters, rows, &err)) {
+    if (!counts_add(rq, &scope.view, d, data, list, filters, rows, &err)) {
         reply_error(rq, &err);
         return;
     }
-    reply_json(rq, 0, o);
+    reply_json(rq, 0, is_person(rq) ? o : data);       /* the API's answer has its own envelope */
 }
 
 /* --- writing one ------------------------------------------------------------------------------------------------ */
 
+enum write_kind { WRITE_STATE, WRITE_BUTTON, WRITE_SNOOZE, WRITE_UNSNOOZE };
+
 struct inbox_write {
     struct api_write w;
-    struct inbox_owner owner;
-    struct subscriber subscriber;
+    struct inbox_scope scope;
     struct id id;
-    enum inbox_action action;
-    struct str button;                  /* set: complete or revert it, instead of the action */
+    enum write_kind kind;
+    enum inbox_action action;           /* WRITE_STATE */
+    struct str button;                  /* WRITE_BUTTON: which, and to complete or to revert it */
     bool complete;
+    int64_t until;                      /* WRITE_SNOOZE */
     struct message row;                 /* afterwards */
 };
 
 static bool write_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct inbox_write *x = (struct inbox_write *)w;
-    struct request *rq = w->rq;
-    if (x->button.n)
-        return inbox_complete(db, rq->arena, &x->owner, x->id, x->button, x->complete, app_now(rq), &x->row, err);
-    return inbox_act(db, rq->arena, &x->owner, x->id, x->action, app_now(rq), &x->row, err);
+    struct arena *a = w->rq->arena;
+    int64_t now = app_now(w->rq);
+    struct inbox_owner o;
+    if (!inbox_view_owner(db, a, &x->scope.view, x->id, &o, err))
+        return false;
+    switch (x->kind) {
+    case WRITE_STATE: return inbox_act(db, a, &o, x->id, x->action, now, &x->row, err);
+    case WRITE_BUTTON: return inbox_complete(db, a, &o, x->id, x->button, x->complete, now, &x->row, err);
+    case WRITE_SNOOZE: return inbox_snooze(db, a, &o, x->id, x->until, now, &x->row, err);
+    case WRITE_UNSNOOZE: return inbox_unsnooze(db, a, &o, x->id, now, &x->row, err);
+    }
+    return false;
+}
+
+static void write_committed(struct api_write *w)
+{
+    struct inbox_write *x = (struct inbox_write *)w;
+    hub_changed(app_of(w->rq)->hub, x->scope.view.subscriber, HUB_UNSEEN | HUB_UNREAD);
+    if (x->kind == WRITE_SNOOZE)
+        engine_due(app_of(w->rq)->engine, x->until);
 }
 
 static void write_reply(struct api_write *w)
 {
     struct inbox_write *x = (struct inbox_write *)w;
     yyjson_mut_doc *d = json_doc(w->rq->arena);
-    hub_changed(app_of(w->rq)->hub, x->owner.subscriber, HUB_UNSEEN | HUB_UNREAD);
-    if (x->action == INBOX_DELETE && !x->button.n)
+    if (x->kind == WRITE_STATE && x->action == INBOX_DELETE)
         reply_empty(w->rq, 204);
     else
-        reply_json(w->rq, 0, inbox_message_json(d, w->rq->arena, &x->row, &x->subscriber));
+        reply_json(w->rq, 0, inbox_message_json(d, w->rq->arena, &x->row, &x->scope.subscriber));
 }
 
-static void write_one(struct request *rq, enum inbox_action action, struct str button, bool complete)
+static void write_one(struct request *rq, struct inbox_write what)
 {
     struct inbox_write *x = ARENA_NEW(rq->arena, struct inbox_write);
-    struct str id = request_param(rq, "id");
-    *x = (struct inbox_write){.w = {.apply = write_apply, .reply = write_reply}, .owner = owner_of(rq), .action = action,
-                              .button = button, .complete = complete};
-    if (!caller_read(rq, &x->subscriber))
+    struct str id = request_param(rq, is_person(rq) ? "id" : "notificationId");
+    *x = what;
+    x->w = (struct api_write){.apply = write_apply, .reply = write_reply, .committed = write_committed};
+    if (!scope_read(rq, &x->scope, false))
         return;
     if (!id_parse(id, &x->id)) {
-        reply_fail(rq, 404, "Notification with id: %.*s is not found.", STR_ARG(str_sub(id, 0, 64)));
+        reply_fail(rq, 404, x->kind == WRITE_SNOOZE ? "Notification id: '%.*s' not found" : "Notification with id: %.*s is not found.",
+                   STR_ARG(str_sub(id, 0, 64)));
         return;
     }
     api_write(rq, &x->w);
 }
 
-static void handle_read(struct request *rq) { write_one(rq, INBOX_READ, STR_NULL, false); }
-static void handle_unread(struct request *rq) { write_one(rq, INBOX_UNREAD, STR_NULL, false); }
-static void handle_archive(struct request *rq) { write_one(rq, INBOX_ARCHIVE, STR_NULL, false); }
-static void handle_unarchive(struct request *rq) { write_one(rq, INBOX_UNARCHIVE, STR_NULL, false); }
-static void handle_delete(struct request *rq) { write_one(rq, INBOX_DELETE, STR_NULL, false); }
+static void write_state(struct request *rq, enum inbox_action action)
+{
+    write_one(rq, (struct inbox_write){.kind = WRITE_STATE, .action = action});
+}
+
+void inbox_handle_read(struct request *rq) { write_state(rq, INBOX_READ); }
+void inbox_handle_unread(struct request *rq) { write_state(rq, INBOX_UNREAD); }
+void inbox_handle_archive(struct request *rq) { write_state(rq, INBOX_ARCHIVE); }
+void inbox_handle_unarchive(struct request *rq) { write_state(rq, INBOX_UNARCHIVE); }
+void inbox_handle_delete(struct request *rq) { write_state(rq, INBOX_DELETE); }
 
 static void write_button(struct request *rq, bool complete)
 {
     struct checks checks = checks_begin(rq);
-    struct str button = json_get_str(rq->json, "actionType");
+    struct str button = is_person(rq) ? json_get_str(rq->json, "actionType") : request_param(rq, "actionType");
     if (!str_eqz(button, "primary") && !str_eqz(button, "secondary"))
         check_fail(&checks, "actionType must be one of the following values: primary, secondary");
     if (checks_done(&checks))
-        write_one(rq, INBOX_READ, button, complete);
+        write_one(rq, (struct inbox_write){.kind = WRITE_BUTTON, .button = button, .complete = complete});
 }
 
-static void handle_complete(struct request *rq) { write_button(rq, true); }
-static void handle_revert(struct request *rq) { write_button(rq, false); }
+void inbox_handle_complete(struct request *rq) { write_button(rq, true); }
+void inbox_handle_revert(struct request *rq) { write_button(rq, false); }
+
+/* Beyond the maximum is 402, as the hosted service answers (inbox-realtime.md §2.6). */
+static void reply_snooze_too_long(struct request *rq)
+{
+    struct error err = {0};
+    error_http(&err, 402, "Snooze Duration Limit Exceeded");
+    err.details = str_fmt(rq->arena, "{\"reason\":\"The snooze duration cannot exceed %d days.\"}", SNOOZE_HOURS_MAX / 24);
+    reply_error(rq, &err);
+}
+
+void inbox_handle_snooze(struct request *rq)
+{
+    struct checks checks = checks_begin(rq);
+    int64_t until = 0, now = app_now(rq);
+    if (!time_parse_iso(json_get_str(rq->json, "snoozeUntil"), &until))
+        check_fail(&checks, "snoozeUntil must be a Date instance");
+    else if (until < now + SNOOZE_MIN_MS)
+        check_fail(&checks, "Snooze time must be at least 60 seconds in the future");
+    if (!checks_done(&checks))
+        return;
+    if (until > now + SNOOZE_HOURS_MAX * (int64_t)3600000)
+        reply_snooze_too_long(rq);
+    else
+        write_one(rq, (struct inbox_write){.kind = WRITE_SNOOZE, .until = until});
+}
+
+void inbox_handle_unsnooze(struct request *rq)
+{
+    write_one(rq, (struct inbox_write){.kind = WRITE_UNSNOOZE});
+}
 
 /* --- writing many ------------------------------------------------------------------------------------------------ */
 
 /* A sweep is several writes, each bounded, so that others' commits come in between. */
 struct inbox_bulk {
     struct api_write w;
-    struct inbox_owner owner;
+    struct inbox_scope scope;
+    size_t context;                     /* which of the scope's is being swept */
     struct inbox_filter filter;
     enum inbox_action action;
     int64_t now;
@@ -230,8 +354,10 @@ struct inbox_bulk {
 static bool bulk_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct inbox_bulk *x = (struct inbox_bulk *)w;
+    const struct inbox_view *v = &x->scope.view;
+    struct inbox_owner o = {.environment = v->environment, .subscriber = v->subscriber, .context = v->contexts[x->context]};
     x->to = x->from;
-    return inbox_act_next(db, &x->owner, &x->filter, x->action, x->now, &x->to, err);
+    return inbox_act_next(db, &o, &x->filter, x->action, x->now, &x->to, err);
 }
 
 static void bulk_reply(struct api_write *w)
@@ -239,11 +365,13 @@ static void bulk_reply(struct api_write *w)
     struct inbox_bulk *x = (struct inbox_bulk *)w;
     struct request *rq = w->rq;
     x->from = x->to;
+    if (x->to.done && ++x->context < x->scope.view.n)
+        x->from = x->to = (struct inbox_sweep){.done = false};
     if (!x->to.done) {
         api_write(rq, w);
         return;
     }
-    hub_changed(app_of(rq)->hub, x->owner.subscriber, x->action == INBOX_SEEN ? HUB_UNSEEN : HUB_UNSEEN | HUB_UNREAD);
+    hub_changed(app_of(rq)->hub, x->scope.view.subscriber, x->action == INBOX_SEEN ? HUB_UNSEEN : HUB_UNSEEN | HUB_UNREAD);
     reply_empty(rq, 204);
 }
 
@@ -251,10 +379,8 @@ static void write_many(struct request *rq, enum inbox_action action)
 {
     struct checks checks = checks_begin(rq);
     struct inbox_bulk *x = ARENA_NEW(rq->arena, struct inbox_bulk);
-    struct subscriber s;
     struct error err = {0};
     x->w = (struct api_write){.flags = WRITE_CHAIN, .apply = bulk_apply, .reply = bulk_reply};
-    x->owner = owner_of(rq);
     x->action = action;
     x->now = app_now(rq);
     bool valid = inbox_filter_from_body(&checks, rq->json, &x->filter, &err);
@@ -268,15 +394,19 @@ static void write_many(struct request *rq, enum inbox_action action)
         x->filter.ids = NULL;           /* only /seen names ids */
         x->filter.ids_n = 0;
     }
-    if (caller_read(rq, &s))
+    if (!scope_read(rq, &x->scope, false))
+        return;
+    if (x->scope.view.n)
         api_write(rq, &x->w);
+    else
+        reply_empty(rq, 204);           /* there are no messages */
 }
 
-static void handle_read_all(struct request *rq) { write_many(rq, INBOX_READ); }
-static void handle_archive_all(struct request *rq) { write_many(rq, INBOX_ARCHIVE); }
-static void handle_read_archive(struct request *rq) { write_many(rq, INBOX_READ_ARCHIVE); }
-static void handle_delete_all(struct request *rq) { write_many(rq, INBOX_DELETE); }
-static void handle_seen(struct request *rq) { write_many(rq, INBOX_SEEN); }
+void inbox_handle_read_all(struct request *rq) { write_many(rq, INBOX_READ); }
+void inbox_handle_archive_all(struct request *rq) { write_many(rq, INBOX_ARCHIVE); }
+void inbox_handle_read_archive(struct request *rq) { write_many(rq, INBOX_READ_ARCHIVE); }
+void inbox_handle_delete_all(struct request *rq) { write_many(rq, INBOX_DELETE); }
+void inbox_handle_seen(struct request *rq) { write_many(rq, INBOX_SEEN); }
 
 #define INBOX(method, path, operation, summary, status, envelope, handler)                                       \
     {method, "/v1/inbox" path, operation, "Inbox", summary, AUTH_SUBSCRIBER, NULL, RATE_NONE, 0, status, envelope, \
@@ -285,22 +415,24 @@ static void handle_seen(struct request *rq) { write_many(rq, INBOX_SEEN); }
 const struct route inbox_routes[] = {
     {HTTP_POST, "/v1/inbox/session", "inboxSession", "Inbox", "Start a session of the Inbox", AUTH_PUBLIC, NULL, RATE_NONE, 0, 201,
      ENVELOPE_DATA, INBOX_BODY_MAX, ROUTE_CORS_ANY | ROUTE_NOT_IDEMPOTENT, inbox_handle_session},
-    INBOX(HTTP_GET, "/notifications", "inboxList", "List messages", 200, ENVELOPE_NONE, handle_list),
-    INBOX(HTTP_GET, "/notifications/count", "inboxCount", "Count messages", 200, ENVELOPE_NONE, handle_count),
-    INBOX(HTTP_PATCH, "/notifications/{id}/read", "inboxRead", "Mark as read", 200, ENVELOPE_DATA, handle_read),
-    INBOX(HTTP_PATCH, "/notifications/{id}/unread", "inboxUnread", "Mark as unread", 200, ENVELOPE_DATA, handle_unread),
-    INBOX(HTTP_PATCH, "/notifications/{id}/archive", "inboxArchive", "Archive", 200, ENVELOPE_DATA, handle_archive),
+    INBOX(HTTP_GET, "/notifications", "inboxList", "List messages", 200, ENVELOPE_NONE, inbox_handle_list),
+    INBOX(HTTP_GET, "/notifications/count", "inboxCount", "Count messages", 200, ENVELOPE_NONE, inbox_handle_count),
+    INBOX(HTTP_PATCH, "/notifications/{id}/read", "inboxRead", "Mark as read", 200, ENVELOPE_DATA, inbox_handle_read),
+    INBOX(HTTP_PATCH, "/notifications/{id}/unread", "inboxUnread", "Mark as unread", 200, ENVELOPE_DATA, inbox_handle_unread),
+    INBOX(HTTP_PATCH, "/notifications/{id}/archive", "inboxArchive", "Archive", 200, ENVELOPE_DATA, inbox_handle_archive),
     INBOX(HTTP_PATCH, "/notifications/{id}/unarchive", "inboxUnarchive", "Take out of the archive", 200, ENVELOPE_DATA,
-          handle_unarchive),
-    INBOX(HTTP_PATCH, "/notifications/{id}/complete", "inboxComplete", "Complete a button", 200, ENVELOPE_DATA, handle_complete),
-    INBOX(HTTP_PATCH, "/notifications/{id}/revert", "inboxRevert", "Revert a button", 200, ENVELOPE_DATA, handle_revert),
-    INBOX(HTTP_DELETE, "/notifications/{id}/delete", "inboxDelete", "Delete a message", 204, ENVELOPE_NONE, handle_delete),
-    INBOX(HTTP_POST, "/notifications/read", "inboxReadAll", "Mark all as read", 204, ENVELOPE_NONE, handle_read_all),
-    INBOX(HTTP_POST, "/notifications/archive", "inboxArchiveAll", "Archive all", 204, ENVELOPE_NONE, handle_archive_all),
+          inbox_handle_unarchive),
+    INBOX(HTTP_PATCH, "/notifications/{id}/snooze", "inboxSnooze", "Put away until later", 200, ENVELOPE_DATA, inbox_handle_snooze),
+    INBOX(HTTP_PATCH, "/notifications/{id}/unsnooze", "inboxUnsnooze", "Bring back", 200, ENVELOPE_DATA, inbox_handle_unsnooze),
+    INBOX(HTTP_PATCH, "/notifications/{id}/complete", "inboxComplete", "Complete a button", 200, ENVELOPE_DATA, inbox_handle_complete),
+    INBOX(HTTP_PATCH, "/notifications/{id}/revert", "inboxRevert", "Revert a button", 200, ENVELOPE_DATA, inbox_handle_revert),
+    INBOX(HTTP_DELETE, "/notifications/{id}/delete", "inboxDelete", "Delete a message", 204, ENVELOPE_NONE, inbox_handle_delete),
+    INBOX(HTTP_POST, "/notifications/read", "inboxReadAll", "Mark all as read", 204, ENVELOPE_NONE, inbox_handle_read_all),
+    INBOX(HTTP_POST, "/notifications/archive", "inboxArchiveAll", "Archive all", 204, ENVELOPE_NONE, inbox_handle_archive_all),
     INBOX(HTTP_POST, "/notifications/read-archive", "inboxArchiveRead", "Archive those that are read", 204, ENVELOPE_NONE,
-          handle_read_archive),
-    INBOX(HTTP_POST, "/notifications/delete", "inboxDeleteAll", "Delete all", 204, ENVELOPE_NONE, handle_delete_all),
-    INBOX(HTTP_POST, "/notifications/seen", "inboxSeen", "Mark as seen", 204, ENVELOPE_NONE, handle_seen),
+          inbox_handle_read_archive),
+    INBOX(HTTP_POST, "/notifications/delete", "inboxDeleteAll", "Delete all", 204, ENVELOPE_NONE, inbox_handle_delete_all),
+    INBOX(HTTP_POST, "/notifications/seen", "inboxSeen", "Mark as seen", 204, ENVELOPE_NONE, inbox_handle_seen),
     INBOX(HTTP_GET, "/preferences", "inboxPreferences", "List preferences", 200, ENVELOPE_DATA, inbox_handle_preferences),
     INBOX(HTTP_GET, "/preferences/global", "inboxGlobalPreference", "Retrieve the global preference", 200, ENVELOPE_DATA,
           inbox_handle_global_preference),

@@ -6,7 +6,7 @@
 #include "model/context.h"
 #include "model/inbox.h"
 
-enum { INBOX_BODY_MAX = 256 * 1024 };
+enum { INBOX_BODY_MAX = 256 * 1024, SNOOZE_HOURS_MAX = 90 * 24 };
 
 /* --- inbox_filter.c: the filters of inbox-realtime.md §2.2–2.5. What is a mistake of form is added to checks (422);
  * what the contract answers with 400 makes them return false with err filled. */
@@ -29,6 +29,29 @@ struct str canonical_json(struct arena *a, yyjson_val *v, bool escaped);
 
 /* --- inbox.c: does the token's subscriber still exist? If not, the request is answered. */
 bool inbox_caller_known(struct request *rq);
+
+/* --- inbox.c: whose messages a request is about: the caller's own, or, with an API key, those of the path's subscriber. */
+struct inbox_scope {
+    struct inbox_view view;
+    struct subscriber subscriber;
+};
+/* Handlers of both doors: /v1/inbox/notifications and /v2/subscribers/{subscriberId}/notifications. */
+void inbox_handle_list(struct request *rq);
+void inbox_handle_count(struct request *rq);
+void inbox_handle_read(struct request *rq);
+void inbox_handle_unread(struct request *rq);
+void inbox_handle_archive(struct request *rq);
+void inbox_handle_unarchive(struct request *rq);
+void inbox_handle_snooze(struct request *rq);
+void inbox_handle_unsnooze(struct request *rq);
+void inbox_handle_complete(struct request *rq);
+void inbox_handle_revert(struct request *rq);
+void inbox_handle_delete(struct request *rq);
+void inbox_handle_read_all(struct request *rq);
+void inbox_handle_archive_all(struct request *rq);
+void inbox_handle_read_archive(struct request *rq);
+void inbox_handle_delete_all(struct request *rq);
+void inbox_handle_seen(struct request *rq);
 
 /* --- handlers elsewhere */
 void inbox_handle_session(struct request *rq);

@@ -5,7 +5,7 @@
 #include "api/token.h"
 #include "model/preference.h"
 
-enum { HASH_HEX = 64, MESSAGES_MAX = 32, SNOOZE_HOURS_MAX = 90 * 24 };
+enum { HASH_HEX = 64, MESSAGES_MAX = 32 };
 
 struct session {
     struct api_write w;

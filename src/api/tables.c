@@ -12,6 +12,7 @@ const struct route_table app_tables[] = {
     TABLE(subscriber_credential),
     TABLE(subscriber_v1),
     TABLE(subscriber_export),
+    TABLE(subscriber_notification),
     TABLE(topic),
     TABLE(subscription),
     TABLE(context),

@@ -15,6 +15,7 @@ ROUTE_TABLE(subscriber_preference);
 ROUTE_TABLE(subscriber_credential);
 ROUTE_TABLE(subscriber_v1);
 ROUTE_TABLE(subscriber_export);
+ROUTE_TABLE(subscriber_notification);
 ROUTE_TABLE(topic);
 ROUTE_TABLE(subscription);
 ROUTE_TABLE(context);

@@ -208,32 +208,11 @@ static bool list(struct scan *c, int64_t offset, struct error *err)
     return unread < INBOX_COUNT_CAP ? list_unread(c, offset, err) : list_plain(c, offset, err);
 }
 
-static bool cursor_find(struct scan *c, struct id after, struct error *err)
+bool inbox_list_from(struct db *db, struct arena *a, const struct inbox_owner *o, const struct inbox_filter *f, int64_t at,
+                     struct id id, int64_t offset, int limit, struct inbox_page *page, struct error *err)
 {
-    struct message m;
-    struct error missing = {0};
-    if (id_is_zero(after))
-        return true;
-    if (!inbox_find(c->db, c->keep, c->owner, after, &m, &missing)) {
-        if (missing.code == ERROR_NOT_FOUND)
-            return error_set(err, ERROR_BAD_INPUT, "Invalid after id");
-        *err = missing;
-        return false;
-    }
-    c->from_at = m.created_at;
-    c->from = m.id;
-    return true;
-}
-
-bool inbox_list(struct db *db, struct arena *a, const struct inbox_owner *o, const struct inbox_filter *f, struct id after,
-                int64_t offset, int limit, struct inbox_page *page, struct error *err)
-{
-    struct scan c = {.db = db, .owner = o, .filter = f, .keep = a, .from_at = INT64_MAX, .from = id_last,
+    struct scan c = {.db = db, .owner = o, .filter = f, .keep = a, .from_at = at, .from = id,
                      .want = limit + 1, .items = ARENA_ARRAY(a, struct message, limit + 1)};
-    if (!cursor_find(&c, after, err))
-        return false;
-    if (!id_is_zero(after))
-        offset = 0;                 /* the cursor takes precedence (inbox-realtime.md §2.2) */
     if (!list(&c, offset, err))
         return false;
     *page = (struct inbox_page){.items = c.items, .n = (size_t)c.n};
@@ -244,6 +223,23 @@ bool inbox_list(struct db *db, struct arena *a, const struct inbox_owner *o, con
         page->has_more = true;      /* the scan gave up: the client asks again from the last match on */
     }
     return true;
+}
+
+bool inbox_list(struct db *db, struct arena *a, const struct inbox_owner *o, const struct inbox_filter *f, struct id after,
+                int64_t offset, int limit, struct inbox_page *page, struct error *err)
+{
+    struct message m;
+    struct error missing = {0};
+    if (id_is_zero(after))
+        return inbox_list_from(db, a, o, f, INT64_MAX, id_last, offset, limit, page, err);
+    if (!inbox_find(db, a, o, after, &m, &missing)) {
+        if (missing.code == ERROR_NOT_FOUND)
+            return error_set(err, ERROR_BAD_INPUT, "Invalid after id");
+        *err = missing;
+        return false;
+    }
+    /* The cursor takes precedence over the offset (inbox-realtime.md §2.2). */
+    return inbox_list_from(db, a, o, f, m.created_at, m.id, 0, limit, page, err);
 }
 
 static bool find(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, const char *sql,

@@ -46,6 +46,25 @@ struct inbox_page {
  * this person's), zero: from the newest, skipping offset. */
 bool inbox_list(struct db *db, struct arena *a, const struct inbox_owner *o, const struct inbox_filter *f, struct id after,
                 int64_t offset, int limit, struct inbox_page *page, struct error *err);
+/* The Inbox in several contexts at once, as the API sees it when it asks for none in particular (rest-api.md §6.3). */
+struct inbox_view {
+    struct id environment, subscriber;
+    const struct str *contexts;
+    size_t n;
+    bool any;                           /* contexts are all that the person has messages in */
+};
+enum { INBOX_CONTEXTS_MAX = 200 };      /* of one person; in those beyond, messages are reached by their ids only */
+/* Those that the person has messages in, sorted. */
+bool inbox_contexts(struct db *db, struct arena *a, struct id subscriber, const struct str **out, size_t *n, struct error *err);
+/* Where a message that somebody names is. ERROR_NOT_FOUND. */
+bool inbox_view_owner(struct db *db, struct arena *a, const struct inbox_view *v, struct id id, struct inbox_owner *out,
+                      struct error *err);
+/* inbox_list and inbox_count over all of them. */
+bool inbox_view_list(struct db *db, struct arena *a, const struct inbox_view *v, const struct inbox_filter *f, struct id after,
+                     int64_t offset, int limit, struct inbox_page *page, struct error *err);
+bool inbox_view_count(struct db *db, struct arena *a, const struct inbox_view *v, const struct inbox_filter *f, int cap, int *n,
+                      struct error *err);
+
 /* Matches of the filter, at most cap. */
 bool inbox_count(struct db *db, struct arena *a, const struct inbox_owner *o, const struct inbox_filter *f, int cap, int *n,
                  struct error *err);

@@ -8,8 +8,10 @@
 bool inbox_snooze(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, int64_t until, int64_t now,
                   struct message *out, struct error *err)
 {
+    char hex[ID_HEX + 1];
+    id_hex(id, hex);
     if (!inbox_find_locked(db, a, o, id, out, err))
-        return false;
+        return err->code == ERROR_NOT_FOUND ? error_set(err, ERROR_NOT_FOUND, "Notification id: '%s' not found", hex) : false;
     if (out->snoozed_until && !queue_delete(db, out->snoozed_until, id, err))
         return false;
     struct queue_item wake = {.due_at = until, .id = id, .environment = o->environment, .ref = out->run, .kind = QUEUE_SNOOZE};

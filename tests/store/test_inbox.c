@@ -5,10 +5,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "db/migrate.h"
 #include "model/inbox.h"
+#include "model/queue.h"
 #include "model/run.h"
 #include "support/pg.h"
 
@@ -643,6 +645,141 @@ static void random_actions_agree_with_an_array(void **state)
     free(x);
 }
 
+/* --- snooze ----------------------------------------------------------------------------------------------------- */
+
+enum { HOUR = 3600000 };
+
+static size_t waiting(struct fixture *f, int64_t at)
+{
+    struct error err = {0};
+    struct queue_item items[8];
+    size_t n;
+    must(queue_due(f->db, at, INT64_MIN, none, items, 8, &n, &err), &err);
+    return n;
+}
+
+static struct message snooze(struct fixture *f, struct id id, int64_t until)
+{
+    struct error err = {0};
+    struct message out;
+    must(inbox_snooze(f->db, f->arena, &f->owner, id, until, f->now, &out, &err), &err);
+    return out;
+}
+
+static bool wake(struct fixture *f, struct id id, int64_t due_at, struct message *out)
+{
+    struct error err = {0};
+    bool woke;
+    must(inbox_wake(f->db, f->arena, f->environment, id, due_at, due_at, out, &woke, &err), &err);
+    return woke;
+}
+
+static void a_snoozed_message_comes_back_as_new(void **state)
+{
+    struct fixture *f = *state;
+    struct inbox_filter all = everything();
+    struct message m = add(f, &f->owner, SEVERITY_NONE, plain_doc), newer = add(f, &f->owner, SEVERITY_NONE, plain_doc), out;
+    int64_t until = f->now + HOUR;
+    act(f, &m, INBOX_READ);
+    out = snooze(f, m.id, until);
+    assert_true(out.seen && out.read && out.snoozed_until == until);
+    assert_int_equal(waiting(f, until - 1), 0);
+    assert_int_equal(waiting(f, until), 1);
+    assert_int_equal(counts(f, &f->owner).unread, 1);
+    assert_true(wake(f, m.id, until, &out));
+    assert_false(out.seen || out.read || out.snoozed_until || out.last_read_at);
+    assert_int_equal(out.created_at, until);
+    assert_non_null(strstr(str_z(f->arena, out.doc), str_z(f->arena, str_fmt(f->arena, "\"deliveredAt\":[%lld,%lld]", (long long)m.created_at, (long long)until))));
+    struct inbox_page p = list(f, &f->owner, &all, none, 0, 10);
+    assert_true(id_eq(p.items[0].id, m.id) && id_eq(p.items[1].id, newer.id));
+    assert_int_equal(p.items[0].created_at, until);
+    assert_int_equal(counts(f, &f->owner).unread, 2);
+    assert_false(wake(f, m.id, until, &out));           /* once */
+}
+
+static void snoozing_again_replaces_the_time(void **state)
+{
+    struct fixture *f = *state;
+    struct message m = add(f, &f->owner, SEVERITY_NONE, plain_doc), out;
+    int64_t first = f->now + HOUR, second = f->now + 2 * HOUR;
+    snooze(f, m.id, first);
+    snooze(f, m.id, second);
+    assert_int_equal(waiting(f, first), 0);
+    assert_int_equal(waiting(f, second), 1);
+    assert_false(wake(f, m.id, first, &out));
+    assert_int_equal(out.snoozed_until, second);
+    assert_true(wake(f, m.id, second, &out));
+}
+
+static void by_hand_it_comes_back_as_it_was(void **state)
+{
+    struct fixture *f = *state;
+    struct error err = {0};
+    struct message m = add(f, &f->owner, SEVERITY_NONE, plain_doc), out;
+    act(f, &m, INBOX_READ);
+    snooze(f, m.id, f->now + HOUR);
+    must(inbox_unsnooze(f->db, f->arena, &f->owner, m.id, f->now, &out, &err), &err);
+    assert_true(out.read && out.seen && !out.snoozed_until);
+    assert_int_equal(waiting(f, f->now + HOUR), 0);
+    assert_int_equal(list(f, &f->owner, &(struct inbox_filter){.read = 1, .seen = -1, .archived = -1, .snoozed = 0}, none, 0, 5).n, 1);
+    assert_false(inbox_unsnooze(f->db, f->arena, &f->owner, m.id, f->now, &out, &err));
+    assert_int_equal(err.code, ERROR_NOT_FOUND);
+}
+
+static void what_was_archived_or_deleted_meanwhile_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct message archived = add(f, &f->owner, SEVERITY_NONE, plain_doc), gone = add(f, &f->owner, SEVERITY_NONE, plain_doc), out;
+    int64_t until = f->now + HOUR;
+    snooze(f, archived.id, until);
+    snooze(f, gone.id, until);
+    act(f, &archived, INBOX_ARCHIVE);
+    act(f, &gone, INBOX_DELETE);
+    assert_int_equal(waiting(f, until), 1);
+    assert_false(wake(f, gone.id, until, &out));
+    assert_false(wake(f, archived.id, until, &out));
+    assert_true(out.archived && out.read && !out.snoozed_until);
+    assert_int_equal(out.created_at, archived.created_at);
+}
+
+/* --- across contexts --------------------------------------------------------------------------------------------- */
+
+static void a_view_of_all_contexts_is_one_list(void **state)
+{
+    struct fixture *f = *state;
+    struct error err = {0};
+    struct inbox_filter all = everything();
+    struct inbox_owner acme = f->owner, evil = f->owner, o;
+    struct inbox_view v = {.environment = f->environment, .subscriber = f->owner.subscriber, .any = true};
+    struct inbox_page p;
+    struct id ids[9], after = none;
+    int n;
+    acme.context = STR("tenant:acme");
+    evil.context = STR("tenant:evil");
+    const struct inbox_owner *owners[] = {&f->owner, &acme, &evil};
+    for (int i = 0; i < 9; i++)
+        ids[i] = add(f, owners[i % 3], SEVERITY_NONE, plain_doc).id;
+    must(inbox_contexts(f->db, f->arena, v.subscriber, &v.contexts, &v.n, &err), &err);
+    assert_int_equal(v.n, 3);
+    assert_true(str_eqz(v.contexts[2], "tenant:evil"));
+    for (int i = 8; i >= 0; i--) {
+        must(inbox_view_list(f->db, f->arena, &v, &all, after, 0, 1, &p, &err), &err);
+        assert_int_equal(p.n, 1);
+        assert_true(id_eq(p.items[0].id, ids[i]));
+        assert_int_equal(p.has_more, i > 0);
+        after = ids[i];
+    }
+    must(inbox_view_list(f->db, f->arena, &v, &all, none, 4, 3, &p, &err), &err);
+    assert_int_equal(p.n, 3);
+    assert_true(id_eq(p.items[0].id, ids[4]) && p.has_more);
+    must(inbox_view_count(f->db, f->arena, &v, &all, 100, &n, &err), &err);
+    assert_int_equal(n, 9);
+    must(inbox_view_count(f->db, f->arena, &v, &all, 5, &n, &err), &err);
+    assert_int_equal(n, 5);
+    must(inbox_view_owner(f->db, f->arena, &v, ids[1], &o, &err), &err);
+    assert_true(str_eqz(o.context, "tenant:acme"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -658,6 +795,11 @@ int main(void)
         BOTH(data_filters_follow_the_contract),
         BOTH(a_rare_tag_is_found_far_below),
         BOTH(a_sweep_goes_on_in_parts_and_leaves_later_messages_alone),
+        BOTH(a_snoozed_message_comes_back_as_new),
+        BOTH(snoozing_again_replaces_the_time),
+        BOTH(by_hand_it_comes_back_as_it_was),
+        BOTH(what_was_archived_or_deleted_meanwhile_is_left_alone),
+        BOTH(a_view_of_all_contexts_is_one_list),
         BOTH(random_actions_agree_with_an_array),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
