@@ -76,6 +76,8 @@ static const struct setting settings[] = {
      RULE(check_count, "a number from 0 to 1000000"), "how long in-app messages are kept; 0: for ever"},
     {"recipients-max", "CARILLON_RECIPIENTS_MAX", NULL, "0", AT(recipients_max), RULE(check_count, "a number from 0 to 1000000"),
      "entries that `to` of one trigger may have; 0: any number"},
+    {"defer-hours-max", "CARILLON_DEFER_HOURS_MAX", NULL, "0", AT(defer_hours_max), RULE(check_count, "a number from 0 to 1000000"),
+     "hours that a delay or digest step may wait; 0: any time"},
     {"rate-limit", "CARILLON_RATE_LIMIT", NULL, "off", AT(rate_limit), SWITCH,
      "on: secret keys that ask too often get 429; the RateLimit headers are always sent (docs/limits.md)"},
     {"service-level", "CARILLON_SERVICE_LEVEL", NULL, "unlimited", AT(service_level), CHOICE("free|pro|business|enterprise|unlimited"),

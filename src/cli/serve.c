@@ -179,6 +179,7 @@ static bool engine_open(struct serve *s, struct error *err)
                                .world = {.app = app, .deliver = app_deliver, .call = app_call, .received = app_received, .listening = app_listening, .outboxed = app_outboxed},
                                .metrics = app->metrics, .workers = (int)workers,
                                .retention_days = (int)days, .retention_in_app_days = (int)in_app_days,
+                               .defer_max_ms = (int64_t)limit_of(s->config.defer_hours_max) * 3600000,
                                .capture = !strcmp(s->config.capture_deliveries, "on")};
     app->notify = notify_create(s->url);
     ec.notify = app->notify;

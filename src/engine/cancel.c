@@ -87,16 +87,22 @@ void run_repoint(struct machine *m, const struct machine_input *in)
         }
 }
 
-/* What it needs is gone, as a deleted workflow: the job fails, and with it the run. */
+/* What it needs is gone, as a deleted workflow: the job fails, and with it the run. What its digest collected was of the
+ * same workflow and person: it has nowhere to go either. */
 void run_abandon(struct machine *m, const struct machine_input *in)
 {
     struct run_job *j = &m->run->jobs[in->job];
     if (j->status != JOB_DELAYED && j->status != JOB_RUNNING)
         return;
+    struct buf raw = {.arena = m->run->arena};
+    if (j->type == STEP_DIGEST)
+        digest_dropped(m, in->job);
+    buf_z(&raw, "{\"error\":");
+    json_quote(&raw, in->error);
+    buf_char(&raw, '}');
     j->due_at = 0;
-    j->error = in->error;
     machine_job_set(m, in->job, JOB_FAILED);
-    machine_log(m, in->job, DETAIL_STEP_FAILED, DETAIL_FAILED, STR_NULL);
+    machine_fail(m, in->job, DETAIL_STEP_FAILED, buf_finish(&raw), in->error);
     machine_cancel_rest(m, in->job);
     m->run->row.status = RUN_ERROR;
 }

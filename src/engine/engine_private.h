@@ -172,6 +172,7 @@ bool workflow_touch_due(struct engine *e, struct id workflow, int64_t now);
 struct facts {
     struct machine_facts machine;
     struct machine_lookups lookups;     /* machine.lookups */
+    bool workflow_gone;                 /* machine.workflow_gone */
     struct environment_view *environment;
     struct definition *version, *current;
     struct environment_layouts *layouts;

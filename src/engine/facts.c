@@ -44,7 +44,8 @@ static bool definitions_load(struct engine *e, struct db *db, const struct run_r
         return true;
     }
     f->version = definition_version(e->c.definitions, db, row->environment, row->workflow, row->workflow_version, err);
-    if (f->version && !f->current)          /* the workflow was deleted: what it said last */
+    f->workflow_gone = !f->current;
+    if (f->version && !f->current)
         f->current = cached_ref(&f->version->head);
     return f->version != NULL;
 }
@@ -137,6 +138,7 @@ bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct r
         .layouts_n = f->layouts->n,
         .layout_default = f->layouts->standard,
         .attempts_max = e->c.attempts_max,
+        .workflow_gone = f->workflow_gone,
         .defer_max_ms = e->c.defer_max_ms,
         .lookups = &f->lookups,
         .policy = f->environment->delivery,

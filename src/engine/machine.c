@@ -125,12 +125,25 @@ const struct step_definition *machine_step(const struct machine *m, int job)
     return live && live->type == v->steps[i].type ? live : &v->steps[i];
 }
 
+/* engine.md §2.5 step 3: a run does not go on without its workflow. */
+static struct str workflow_not_found(const struct machine *m)
+{
+    char hex[ID_HEX + 1];
+    id_hex(m->run->row.workflow, hex);
+    return str_fmt(m->run->arena, "Workflow %s not found", hex);
+}
+
 static enum outcome job_execute(struct machine *m, int job)
 {
     const struct step_definition *s = machine_step(m, job);
     const struct step_executor *x = &step_executors[m->run->jobs[job].type];
     yyjson_val *outputs = NULL;
     enum outcome o;
+    if (m->facts->workflow_gone) {
+        struct str why = workflow_not_found(m);
+        m->run->row.status = RUN_ERROR;
+        return machine_fail(m, job, DETAIL_STEP_FAILED, str_fmt(m->run->arena, "{\"error\":\"%s\"}", why.p), why);
+    }
     if (!s || !x->execute)
         return machine_fail(m, job, DETAIL_STEP_FAILED, STR("{\"error\":\"Unknown step type\"}"), STR("Unknown step type"));
     if (!gates_pass(m, job, s, &outputs, &o))
@@ -232,6 +245,10 @@ static void on_timer(struct machine *m, const struct machine_input *in)
     struct run_job *j = &m->run->jobs[in->job];
     if ((j->type != STEP_DELAY && j->type != STEP_DIGEST) || j->status != JOB_DELAYED || in->attempt != j->extensions)
         return;
+    if (m->facts->workflow_gone) {
+        run_abandon(m, &(struct machine_input){.job = in->job, .error = workflow_not_found(m)});
+        return;
+    }
     if (gates_extend(m, in->job)) {
         machine_job_set(m, in->job, JOB_DELAYED);
         if (j->type == STEP_DIGEST)

@@ -58,6 +58,7 @@ struct machine_facts {
     int attempts_max;                           /* of a delivery, where nothing else is said; 0: 8 (decisions.md 1) */
     struct delivery_policy policy;              /* of the environment */
     const int64_t *circuits;                    /* by integration: open until then, 0: closed; NULL: all are closed */
+    bool workflow_gone;                         /* deleted since: version and current are what it said last */
     int64_t defer_max_ms;                       /* longest delay or digest; 0: any (engine.md §2.4) */
     const struct machine_lookups *lookups;      /* NULL: nothing is known of other runs */
 };

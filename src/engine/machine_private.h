@@ -141,6 +141,7 @@ bool digest_fired(struct machine *m, int job);              /* false: m->err */
 /* steps/digest.c, for cancel.c: this run's digest ends, or goes on as its oldest follower's. */
 void digest_extended(struct machine *m, int job, int64_t due);
 void digest_canceled(struct machine *m, int job);
+void digest_dropped(struct machine *m, int job);            /* with all that it collected */
 bool digest_waits(struct machine *m, int job);              /* is the event of this merged digest job still to be sent? */
 void digest_left(struct machine *m, int job);
 

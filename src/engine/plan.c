@@ -148,14 +148,15 @@ static bool duplicate_resolve(struct plan *p, struct db *db, struct error *err)
 }
 
 /* The job that the item was for fails, with those behind it; of a run that cannot even be read, the row says it. */
-static void abandon_run(struct plan *p, struct run_row *row)
+static bool abandon_run(struct plan *p, struct run_row *row, struct db *db, struct error *err)
 {
     struct run r;
-    struct machine m;
-    struct error err = {0};
-    const struct machine_facts f = {.now = clock_now_ms(p->engine->c.clock)};
+    struct machine m = {.effects = NULL};
+    struct error damaged = {0};
+    const struct machine_lookups lookups = lookups_of(db);
+    const struct machine_facts f = {.now = clock_now_ms(p->engine->c.clock), .lookups = &lookups};
     const struct machine_input in = {.kind = INPUT_ABANDON, .job = p->work->item.job, .error = p->reason};
-    if (run_decode(row, p->arena, &r, &err)) {
+    if (run_decode(row, p->arena, &r, &damaged)) {
         machine_advance(&m, &r, &f, &in);
         r.row.state = run_encode(&r);
         *row = r.row;
@@ -164,6 +165,10 @@ static void abandon_run(struct plan *p, struct run_row *row)
     if (row->delivery == LIFECYCLE_PENDING)
         row->delivery = LIFECYCLE_ERRORED;
     row->updated_at = f.now;
+    for (const struct effect *e = m.effects; e; e = e->next)
+        if (!effect_apply(p, db, e, err))
+            return false;
+    return m.err.code == ERROR_NONE || (*err = m.err, false);
 }
 
 /* What can never be written must not come again for ever: the run says that it failed, and its item goes. */
@@ -181,8 +186,7 @@ static bool abandon_apply(struct plan *p, struct db *db, struct error *err)
         return false;
     if (!run_find(db, p->arena, q->environment, q->ref, &row, &missing))
         return missing.code == ERROR_NOT_FOUND || (*err = missing, false);
-    abandon_run(p, &row);
-    return run_update(db, &row, &updated, err);
+    return abandon_run(p, &row, db, err) && run_update(db, &row, &updated, err);
 }
 
 /* What the trigger brings along: tenant, contexts, actor. */

@@ -63,6 +63,17 @@ static bool run_for(struct db_stmt *s, int64_t want, bool *done, struct error *e
     return true;
 }
 
+/* Each change takes away a few groups that look back no more: so they never pile up, and nobody has to go round. */
+static bool groups_purge(struct db *db, int64_t now, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "DELETE FROM digest_groups WHERE key IN (SELECT key FROM digest_groups "
+                                       "WHERE run_id IS NULL AND expires_at < ?1 LIMIT 2 FOR UPDATE SKIP LOCKED)", err);
+    if (!s)
+        return false;
+    db_bind_int(s, 1, now);
+    return db_run(s, err);
+}
+
 /* One statement for both: whoever is first inserts, whoever saw the latest revision changes, anybody else does nothing. */
 static bool group_put(struct db *db, const struct digest_move *m, bool *done, struct error *err)
 {
@@ -85,7 +96,7 @@ static bool group_put(struct db *db, const struct digest_move *m, bool *done, st
     db_bind_int(s, 7, m->event_at);
     db_bind_int(s, 8, m->expires_at);
     db_bind_int(s, 9, m->revision);
-    return run_for(s, 1, done, err);
+    return run_for(s, 1, done, err) && groups_purge(db, m->event_at, err);
 }
 
 static bool member_insert(struct db *db, const struct digest_move *m, struct error *err)
@@ -219,19 +230,5 @@ bool digest_move(struct db *db, const struct digest_move *m, bool *done, struct 
     case DIGEST_CLOSE: return close_digest(db, m, done, err);
     case DIGEST_HAND_OVER: return hand_over(db, m, done, err);
     }
-    return true;
-}
-
-bool digest_group_purge(struct db *db, int64_t now, int max, int64_t *purged, struct error *err)
-{
-    struct db_stmt *s = db_prepare(db, "DELETE FROM digest_groups WHERE run_id IS NULL AND key IN (SELECT key FROM digest_groups "
-                                       "WHERE run_id IS NULL AND expires_at < ?1 LIMIT ?2)", err);
-    if (!s)
-        return false;
-    db_bind_int(s, 1, now);
-    db_bind_int(s, 2, max);
-    if (!db_run(s, err))
-        return false;
-    *purged = db_changes(s);
     return true;
 }

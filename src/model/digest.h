@@ -58,7 +58,5 @@ bool digest_event_list(struct db *db, struct arena *a, struct id run, int job, s
                        struct error *err);
 /* In a write transaction. */
 bool digest_move(struct db *db, const struct digest_move *m, bool *done, struct error *err);
-/* Forgets at most max groups that look back no more. */
-bool digest_group_purge(struct db *db, int64_t now, int max, int64_t *purged, struct error *err);
 
 #endif

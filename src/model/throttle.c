@@ -17,6 +17,17 @@ bool throttle_window_find(struct db *db, struct str key, struct throttle_window 
     return step != DB_FAILED;
 }
 
+/* Each new window takes away a few that are over: so they never pile up. */
+static bool windows_purge(struct db *db, int64_t now, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "DELETE FROM throttle_windows WHERE key IN (SELECT key FROM throttle_windows "
+                                       "WHERE ends_at < ?1 LIMIT 2 FOR UPDATE SKIP LOCKED)", err);
+    if (!s)
+        return false;
+    db_bind_int(s, 1, now);
+    return db_run(s, err);
+}
+
 static bool window_open(struct db *db, const struct throttle_grant *g, bool *done, struct error *err)
 {
     struct db_stmt *s = db_prepare(
@@ -33,7 +44,7 @@ static bool window_open(struct db *db, const struct throttle_grant *g, bool *don
     if (!db_run(s, err))
         return false;
     *done = db_changes(s) > 0;
-    return true;
+    return windows_purge(db, g->started_at, err);
 }
 
 bool throttle_grant(struct db *db, const struct throttle_grant *g, bool *done, struct error *err)
@@ -51,19 +62,5 @@ bool throttle_grant(struct db *db, const struct throttle_grant *g, bool *done, s
     if (!db_run(s, err))
         return false;
     *done = db_changes(s) > 0;
-    return true;
-}
-
-bool throttle_window_purge(struct db *db, int64_t now, int max, int64_t *purged, struct error *err)
-{
-    struct db_stmt *s = db_prepare(db, "DELETE FROM throttle_windows WHERE ends_at < ?1 AND key IN (SELECT key FROM throttle_windows "
-                                       "WHERE ends_at < ?1 LIMIT ?2)", err);
-    if (!s)
-        return false;
-    db_bind_int(s, 1, now);
-    db_bind_int(s, 2, max);
-    if (!db_run(s, err))
-        return false;
-    *purged = db_changes(s);
     return true;
 }

@@ -21,7 +21,5 @@ struct throttle_grant {
 bool throttle_window_find(struct db *db, struct str key, struct throttle_window *out, struct error *err);
 /* In a write transaction. *done false: another window is open by now, or this one is full: decide again. */
 bool throttle_grant(struct db *db, const struct throttle_grant *g, bool *done, struct error *err);
-/* Forgets at most max windows that are over. */
-bool throttle_window_purge(struct db *db, int64_t now, int max, int64_t *purged, struct error *err);
 
 #endif

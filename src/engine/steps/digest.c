@@ -203,6 +203,15 @@ void digest_extended(struct machine *m, int job, int64_t due)
     move(m, job, DIGEST_EXTEND)->due_at = due;
 }
 
+void digest_dropped(struct machine *m, int job)
+{
+    struct digest_event *events;
+    size_t n;
+    struct digest_move *v = move(m, job, DIGEST_CLOSE);
+    if (leave_group(m, job, v) && machine_digest_events(m, m->run->row.id, job, &events, &n))
+        v->members = (int64_t)n;
+}
+
 /* engine.md §2.9 step 4: the oldest follower goes on in the place of a canceled primary. */
 void digest_canceled(struct machine *m, int job)
 {

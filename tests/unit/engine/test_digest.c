@@ -123,6 +123,27 @@ static void a_throttle_counts_what_comes_at_once(void **state)
     rig_end(r);
 }
 
+/* Windows and look-backs that are over do not pile up. */
+static void what_is_over_is_forgotten(void **state)
+{
+    static const char look_back[] = "[{\"type\":\"digest\",\"controlValues\":{\"amount\":5,\"unit\":\"minutes\",\"lookBackWindow\":"
+                                    "{\"amount\":10,\"unit\":\"minutes\"}}},{\"type\":\"throttle\",\"controlValues\":{\"amount\":5,"
+                                    "\"unit\":\"minutes\"}}]";
+    struct rig *r = rig_start(state, true);
+    rig_workflow(r, "w", look_back);
+    for (int i = 0; i < 20; i++) {
+        char tx[16], body[32];
+        snprintf(tx, sizeof tx, "t%d", i);
+        snprintf(body, sizeof body, "{\"to\":\"p%d\"}", i);
+        rig_trigger(r, "w", tx, body);
+        rig_advance(r, 15 * MINUTE);
+    }
+    assert_true(count(r, "digest_groups") <= 2);
+    assert_true(count(r, "throttle_windows") <= 2);
+    assert_int_equal(count(r, "queue"), 0);
+    rig_end(r);
+}
+
 /* Two processes on one PostgreSQL, each with its own writer. */
 static void two_nodes_make_one_digest(void **state)
 {
@@ -350,6 +371,7 @@ int main(int argc, char **argv)
         EACH_DB(triggers_at_once_have_one_first),
         EACH_DB(an_event_that_meets_the_fire_is_in_one_digest),
         EACH_DB(a_throttle_counts_what_comes_at_once),
+        EACH_DB(what_is_over_is_forgotten),
         {"two_nodes_make_one_digest (postgres)", two_nodes_make_one_digest, NULL, NULL, (void *)(uintptr_t)&both_kinds[1]},
         EACH_DB(a_cancel_reaches_every_run_of_its_event),
         EACH_DB(a_cancel_stops_a_fan_out),

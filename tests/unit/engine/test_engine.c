@@ -901,12 +901,13 @@ static void timers_of_what_was_deleted_go(void **state)
     assert_int_equal(r->received_n, 0);
     assert_int_equal(count(r, "runs WHERE status = 2 AND delivery = 2"), 1);
     assert_nothing_left(r);
-    /* The workflow: its versions stay, and the run goes on as it was. */
+    /* The workflow: the run ends, and says why (engine.md §2.5 step 3). */
     rig_trigger(r, "late", "t3", ADA);
     rig_sql(r, "DELETE FROM workflows");
     definitions_changed(r->definitions);
     rig_advance(r, DAY);
-    assert_int_equal(r->received_n, 1);
+    assert_int_equal(r->received_n, 0);
+    assert_int_equal(count(r, "runs WHERE status = 2 AND delivery = 2 AND state LIKE '%Workflow % not found%'"), 1);
     assert_nothing_left(r);
     rig_end(r);
 }

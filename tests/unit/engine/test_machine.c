@@ -512,6 +512,27 @@ static void months_are_calendar_months(void **state)
     done(w, d);
 }
 
+/* engine.md §12.E: of the recipients of a topic; who they are is decided before (members.c). */
+static void timeline_e_through_a_topic(void **state)
+{
+    (void)state;
+    struct world *w = world_new(19);
+    world_integration(w, CHANNEL_IN_APP, "novu");
+    struct definition *d = world_definition(w, "[{\"stepId\":\"a\",\"type\":\"in_app\",\"controlValues\":{\"body\":\"b\"}}]");
+    struct machine_facts f = world_facts(w, d, NULL);
+    struct run r = {.arena = w->arena, .topics = STR("[{\"_topicId\":\"000000000000000000000001\",\"topicKey\":\"k\"}]")};
+    struct machine m;
+    r.row = (struct run_row){.id = id_new(&w->ids, w->now), .workflow = d->workflow.id, .workflow_version = 1,
+                             .subscriber = w->subscriber.id, .created_at = w->now, .updated_at = w->now};
+    machine_start(&m, &r, &f);
+    assert_true(world_commit(w, &m, d, NULL, NULL));
+    expect(w, 0, "J0: Step created/Pending\nJ1: Step created/Pending\nJ0: Step queued/Pending\n"
+                 "J0: Topic subscription preference evaluated/Pending\nJ1: Step queued/Pending\nJ1: Message created/Pending\n"
+                 "J1: Message sent/Success\ncompleted completed | completed delivered");
+    assert_true(str_eqz(r.log[2].raw, "{\"topics\":[{\"topic\":\"k\"}]}"));
+    done(w, d);
+}
+
 /* --- digests: engine.md §12.C and §4.7 ------------------------------------------------------------------------- */
 
 static yyjson_val *payload_of(struct world *w, const char *text)
@@ -977,6 +998,7 @@ int main(void)
         cmocka_unit_test(an_invalid_delay_stops_the_run),
         cmocka_unit_test(months_are_calendar_months),
         cmocka_unit_test(timeline_c_digest_with_look_back),
+        cmocka_unit_test(timeline_e_through_a_topic),
         cmocka_unit_test(a_regular_digest_takes_the_first_too),
         cmocka_unit_test(digest_keys_divide),
         cmocka_unit_test(only_one_of_two_becomes_the_first),
