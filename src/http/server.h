@@ -8,6 +8,9 @@
  * 403), before (rate limit, idempotency: may answer), JSON (400), handler.
  * "/v1/v1/" and doubled slashes are read as one (decisions.md 19). HEAD is served by GET's handler. OPTIONS is
  * answered here. An unmatched path is 404 {"message":"Cannot GET /path"}.
+ * What does not become a request is answered by libmicrohttpd itself, in HTML, and the connection closed: a head beyond
+ * 16 KiB (414, 431), a first line, header or chunk that is none (400), HTTP/1.1 without Host (400), another version
+ * (505). The library offers no hook there. Upstream's server behaves alike: its parser answers such bytes without a body.
  */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
