@@ -1,6 +1,7 @@
 /* Health, metrics, the virtual clock (design.md "Interfaces that must hold from the first day"). */
 #include "api/app.h"
 #include "api/tables.h"
+#include "model/delivery.h"
 #include "model/queue_depth.h"
 
 enum { QUEUE_COUNT_MAX = 10000 };
@@ -67,6 +68,18 @@ static void measure_queue(struct request *rq)
     gauge_set(metrics_gauge(m, "carillon_queue_items", help, "state=\"pending\""), d.pending);
 }
 
+static void measure_deliveries(struct request *rq)
+{
+    static const char help[] = "Deliveries that no provider has taken yet, or at all. At most 10,000 of each are counted.";
+    struct metrics *m = app_of(rq)->metrics;
+    struct delivery_counts c;
+    if (!deliveries_count(app_db(rq), QUEUE_COUNT_MAX, &c, NULL))
+        return;
+    gauge_set(metrics_gauge(m, "carillon_deliveries_stored", help, "state=\"waiting\""), c.waiting);
+    gauge_set(metrics_gauge(m, "carillon_deliveries_stored", help, "state=\"sending\""), c.sending);
+    gauge_set(metrics_gauge(m, "carillon_deliveries_stored", help, "state=\"dead\""), c.dead);
+}
+
 static void handle_metrics(struct request *rq)
 {
     struct app *app = app_of(rq);
@@ -76,6 +89,7 @@ static void handle_metrics(struct request *rq)
     }
     engine_busy(app->engine);
     measure_queue(rq);
+    measure_deliveries(rq);
     reply_text(rq, 200, "text/plain; version=0.0.4; charset=utf-8", metrics_render(app->metrics, rq->arena));
 }
 

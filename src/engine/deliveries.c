@@ -124,10 +124,12 @@ static struct effect *delivery_effect(struct machine *m, enum effect_kind kind, 
     const struct run *r = m->run;
     struct effect *e = machine_effect(m, kind);
     int n = (int)(t - r->targets);
+    /* Effects outlive the facts: the provider's id may be theirs. */
     e->delivery = (struct delivery_record){
         .id = run_delivery_id(r->row.id, n), .environment = r->row.environment, .run = r->row.id,
         .message = run_message_id(r->row.id, t->job, t->message), .integration = t->integration, .job = t->job, .target = n,
-        .channel = (enum channel)r->jobs[t->job].type, .provider_id = r->jobs[t->job].provider_id, .attempt = t->attempt,
+        .channel = (enum channel)r->jobs[t->job].type, .provider_id = str_dup(r->arena, r->jobs[t->job].provider_id),
+        .attempt = t->attempt,
         .due_at = m->facts->now, .address = t->address, .created_at = m->facts->now, .updated_at = m->facts->now};
     return e;
 }
@@ -258,7 +260,7 @@ static void target_dead(struct machine *m, struct run_target *t, const struct ma
     delivery_over(m, t, TARGET_DEAD, in->error.n ? in->error : text);
     log_target(m, t, DETAIL_PROVIDER_ERROR, DETAIL_FAILED, raw_of(m, t, in));
     if (in->address_gone && t->address.n) {
-        delivery_effect(m, EFFECT_TOKEN_GONE, t);
+        delivery_effect(m, EFFECT_TOKEN_GONE, t)->message.subscriber = m->run->row.subscriber;
         log_target(m, t, DETAIL_PUSH_TOKEN_REMOVED, DETAIL_SUCCESS, t->address);
     }
     if (!message_was_sent(m, t))

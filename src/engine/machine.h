@@ -122,7 +122,7 @@ enum effect_kind {
     EFFECT_DELIVERY,            /* delivery.due_at, .attempt: attempt it then */
     EFFECT_CALL,                /* queue.due_at, .attempt: make the job's request (run_job.call), come back with INPUT_CALL */
     EFFECT_DELIVERY_END,        /* delivery: it is over; .state dead: given up, stays to be seen */
-    EFFECT_TOKEN_GONE,          /* delivery.address: forget the subscriber's device token */
+    EFFECT_TOKEN_GONE,          /* delivery.address: a device token that message.subscriber has no more */
     EFFECT_RECEIVED,            /* tell sockets: message, after it is stored */
     EFFECT_UNQUEUE,             /* forget the queue item of due_at, job and attempt */
     EFFECT_DIGEST,              /* move digest; if that is refused, nothing of this step may be kept: decide again */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "model/device_token.h"
 
 struct plan *plan_new(struct engine *e, struct work *w)
 {
@@ -62,6 +63,16 @@ static bool delivery_end_apply(struct plan *p, struct db *db, const struct deliv
     return deliveries_remove(db, r->environment, r->id, err);
 }
 
+static bool token_forget(struct db *db, const struct effect *e, struct error *err)
+{
+    const struct delivery_record *r = &e->delivery;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    yyjson_val *address;
+    return !json_parse(a, r->address, &address, NULL)
+        || device_token_remove(db, r->environment, e->message.subscriber, r->provider_id, json_get_str(address, "deviceToken"),
+                               r->updated_at, err);
+}
+
 static bool effect_apply(struct plan *p, struct db *db, const struct effect *e, struct error *err)
 {
     bool done;
@@ -76,7 +87,7 @@ static bool effect_apply(struct plan *p, struct db *db, const struct effect *e, 
     case EFFECT_CALL: return queue_insert(db, &e->queue, err);
     case EFFECT_DELIVERY: return deliveries_put(db, &e->delivery, err);
     case EFFECT_DELIVERY_END: return delivery_end_apply(p, db, &e->delivery, err);
-    case EFFECT_TOKEN_GONE: return true;
+    case EFFECT_TOKEN_GONE: return token_forget(db, e, err);
     case EFFECT_RECEIVED: return true;
     }
     return true;

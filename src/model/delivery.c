@@ -215,6 +215,22 @@ bool deliveries_next_due(struct db *db, int64_t *due, struct error *err)
     return step != DB_FAILED;
 }
 
+bool deliveries_count(struct db *db, int64_t most, struct delivery_counts *c, struct error *err)
+{
+    struct db_stmt *s = db_prepare(
+        db, "SELECT (SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE started_at IS NULL AND state <> 1 LIMIT ?1) AS waiting), "
+            "(SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE started_at IS NOT NULL LIMIT ?1) AS sending), "
+            "(SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE state = 1 LIMIT ?1) AS dead)", err);
+    if (!s)
+        return false;
+    db_bind_int(s, 1, most);
+    if (!row_one(s, "no count", err))
+        return false;
+    *c = (struct delivery_counts){.waiting = db_int(s, 0), .sending = db_int(s, 1), .dead = db_int(s, 2)};
+    db_reset(s);
+    return true;
+}
+
 /* --- reading and driving again ------------------------------------------------------------------------------- */
 
 #define DELIVERY_MATCHES                                                                                                   \

@@ -60,6 +60,12 @@ bool deliveries_defer(struct db *db, struct id environment, struct id id, int at
 /* When the first that waits is due; INT64_MAX: none. */
 bool deliveries_next_due(struct db *db, int64_t *due, struct error *err);
 
+struct delivery_counts {
+    int64_t waiting, sending, dead;
+};
+/* At most `most` of each, so that asking costs the same with any backlog. */
+bool deliveries_count(struct db *db, int64_t most, struct delivery_counts *c, struct error *err);
+
 struct delivery_query {
     int state;                  /* enum delivery_state; -1: any */
     int under_way;              /* of the open ones: 1 started, 0 waiting; -1: any */

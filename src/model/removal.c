@@ -51,6 +51,7 @@ static const struct part parts[] = {
     {OF_ENVIRONMENT, ALONG, "DELETE FROM queue WHERE ref IN " FIRST_OF("runs")},
     {OF_ENVIRONMENT, ALONG, "DELETE FROM digest_events WHERE run_id IN " FIRST_OF("runs")},
     {OF_ENVIRONMENT, CHUNK, "DELETE FROM runs WHERE environment_id = ?1 AND id IN " FIRST_OF("runs")},
+    {OF_ENVIRONMENT, CHUNK, "DELETE FROM deliveries WHERE environment_id = ?1 AND id IN " FIRST_OF("deliveries")},
     {OF_ENVIRONMENT, CHUNK, "DELETE FROM messages WHERE environment_id = ?1 AND id IN " FIRST_OF("messages")},
     {OF_ENVIRONMENT, ALONG, "DELETE FROM queue WHERE ref IN " FIRST_OF("events")},
     {OF_ENVIRONMENT, ALONG, "DELETE FROM fanouts WHERE event_id IN " FIRST_OF("events")},

@@ -52,6 +52,7 @@ struct rig {
     struct engine_delivery *first, **last;      /* not answered yet */
     bool hold, world_stop;                      /* hold: the answering thread waits */
     const enum delivery_verdict *script;        /* by attempt; NULL: sent */
+    bool address_gone;                          /* what fails says so */
     pthread_t answerer;
     bool gate_open, gate_reached;
     void (*call)(void *app, struct engine_call *c);     /* HTTP requests of steps; NULL: refused */
@@ -98,7 +99,8 @@ static inline void rig_answer(const struct rig *r, struct engine_delivery *d)
 {
     enum delivery_verdict v = r->script ? r->script[d->attempt - 1] : VERDICT_SENT;
     struct machine_input in = {.verdict = v, .provider_message_id = v == VERDICT_SENT ? STR("p-1") : STR_NULL,
-                               .error = v == VERDICT_SENT ? STR_NULL : STR("451 later")};
+                               .error = v == VERDICT_SENT ? STR_NULL : STR("451 later"),
+                               .address_gone = v != VERDICT_SENT && r->address_gone};
     engine_delivered(d, &in);
 }
 

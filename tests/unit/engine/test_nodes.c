@@ -174,6 +174,27 @@ static void dead_letters_live_again_once(void **state)
     rig_end(r);
 }
 
+/* engine.md §7.3: a device that the provider no longer knows is not asked for again. */
+static void a_device_that_is_gone_is_forgotten(void **state)
+{
+    static const enum delivery_verdict script[] = {VERDICT_FAILED};
+    struct rig *r = rig_start(state, true);
+    rig_workflow(r, "push", "[{\"type\":\"push\",\"controlValues\":{\"subject\":\"s\",\"body\":\"b\"}}]");
+    rig_sql(r, "UPDATE integrations SET channel = 3, provider_id = 'fcm' WHERE channel = 1");
+    directory_changed(r->directory);
+    r->script = script;
+    r->address_gone = true;
+    rig_trigger(r, "push", "t1", "{\"to\":{\"subscriberId\":\"ada\",\"channels\":[{\"providerId\":\"fcm\",\"credentials\":"
+                                 "{\"deviceTokens\":[\"old\"]}}]}}");
+    rig_advance(r, 0);
+    assert_int_equal(r->deliveries_n, 1);
+    assert_int_equal(count(r, "subscribers WHERE channels LIKE '%\"deviceTokens\":[]%'"), 1);
+    rig_trigger(r, "push", "t2", "{\"to\":\"ada\"}");
+    rig_advance(r, 0);
+    assert_int_equal(r->deliveries_n, 1);
+    rig_end(r);
+}
+
 /* --- two engines --------------------------------------------------------------------------------------------------------- */
 
 /* The second one has its own writer and caches on the same store. */
@@ -309,6 +330,7 @@ int main(int argc, char **argv)
         EACH_DB(the_pace_survives_a_restart),
         EACH_DB(a_circuit_opens_and_closes),
         EACH_DB(dead_letters_live_again_once),
+        EACH_DB(a_device_that_is_gone_is_forgotten),
         EACH_DB(two_engines_share_the_work),
         EACH_DB(a_dead_engines_work_is_taken_over),
         EACH_DB(words_are_heard_after_their_commit),
