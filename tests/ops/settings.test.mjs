@@ -28,6 +28,7 @@ const bad = {
   "capture-deliveries": ["maybe", ""],
   "metrics-token": ["canary token", ""],
   origins: ["example.com", "https://a.example,b.example", Array(17).fill("https://a.example").join()],
+  "defer-hours-max": ["-1", "many", ""],
   "recipients-max": ["-1", "1000001", "many", ""],
   "workflows-max": ["-1", "1000001", "many", ""],
   "retention-days": ["-1", "1000001", "many", ""],
