@@ -43,7 +43,7 @@ bool app_before(void *arg, int loop, struct request *rq)
     sweep_poke(&app->sweep);
     if (!rate_limit_pass(app->rates, rq))
         return false;
-    if (rq->route->method == HTTP_GET)
+    if (rq->route->method == HTTP_GET || (rq->route->flags & ROUTE_READ_ONLY))
         return true;
     struct note *n = rq->note = ARENA_NEW(rq->arena, struct note);
     n->began_ns = clock_mono_ns();

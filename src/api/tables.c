@@ -7,6 +7,7 @@
 
 const struct route_table app_tables[] = {
     TABLE(event),
+    TABLE(explain),
     TABLE(subscriber),
     TABLE(subscriber_preference),
     TABLE(subscriber_credential),

@@ -9,6 +9,7 @@
     extern const size_t name##_routes_n
 
 ROUTE_TABLE(event);
+ROUTE_TABLE(explain);
 ROUTE_TABLE(fanout);
 ROUTE_TABLE(subscriber);
 ROUTE_TABLE(subscriber_preference);

@@ -17,6 +17,7 @@ struct trigger_call {
     size_t index;                       /* in a bulk call */
     struct arena *arena;                /* for the engine's answer; NULL: the request's */
     bool bulk, broadcast;
+    bool explains;                      /* `trigger` is made, but not handed to the engine: its definition is done's to release */
 };
 
 /* Adds the messages of class-validator for one event (422). broadcast: without `to`, and with a payload. */

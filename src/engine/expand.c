@@ -82,8 +82,13 @@ static bool run_start(struct expansion *x, struct planned_run *r, struct str top
     bool ok = company_once(x, &f, err);
     if (ok) {
         f.machine.now = x->now;
+        if (p->watch)
+            f.machine.lookups = p->watch->lookups;
         machine_start(&r->machine, &r->run, &f.machine);
-        effects_complete(p, r, &f);
+        if (p->watch)
+            p->watch->stepped(p->watch, r, &f.machine);
+        else
+            effects_complete(p, r, &f);
         p->runs_n++;
     }
     facts_release(&f);
@@ -219,7 +224,7 @@ static bool topics_trace(struct worker *w, struct plan *p, const struct recipien
     return true;
 }
 
-static bool trigger_expand(struct worker *w, struct plan *p, const struct trigger *t, int64_t now, struct error *err)
+bool trigger_expand(struct worker *w, struct plan *p, const struct trigger *t, int64_t now, struct error *err)
 {
     struct recipients all = {.singles = NULL};
     struct trace traces[4 + TOPICS_TOLD];
@@ -356,27 +361,27 @@ static bool part_next(struct expansion *x, bool *ended, struct error *err)
 }
 
 /* Plans one chunk and moves the cursor behind it. */
-static bool chunk_expand(struct expansion *x, struct error *err)
+bool chunk_expand(struct worker *w, struct plan *p, struct definition *d, yyjson_val *doc, struct error *err)
 {
-    struct plan *p = x->plan;
+    struct expansion x = expansion_begin(w, p, d, doc);
     struct fanout *f = &p->fanout;
     bool ended = false, last = false;
     do {
-        if (!part_next(x, &ended, err))
+        if (!part_next(&x, &ended, err))
             return false;
-        last = ended && (f->part != FANOUT_SINGLES || !json_get(x->doc, "to"));    /* the topics behind them */
+        last = ended && (f->part != FANOUT_SINGLES || !json_get(doc, "to"));    /* the topics behind them */
         if (ended && !last)
             f->part = FANOUT_TOPICS;
     } while (ended && !last && !p->runs_n);
     f->runs += (int64_t)p->runs_n;
     f->filtered += (int64_t)p->refusals_n;
-    f->updated_at = x->now;
+    f->updated_at = x.now;
     p->fanout_change = FANOUT_MOVES;
     if (last) {
         f->state = FANOUT_COMPLETED;
         f->total = f->expanded;
     } else {
-        continue_with(p, x->now);
+        continue_with(p, x.now);
     }
     return true;
 }
@@ -396,8 +401,7 @@ static bool event_expand(struct worker *w, struct plan *p, struct error *err)
     bool ok = json_parse(p->arena, p->event.doc, &doc, err);
     if (ok) {
         p->attached = attachments_named(doc);
-        struct expansion x = expansion_begin(w, p, d, doc);
-        ok = chunk_expand(&x, err);
+        ok = chunk_expand(w, p, d, doc, err);
     }
     cached_unref(&d->head);
     return ok;

@@ -36,11 +36,19 @@ struct planned_refusal {
 /* What a plan does to the event's fan-out. */
 enum fanout_change { FANOUT_NONE, FANOUT_BEGINS, FANOUT_MOVES };
 
+/* Explain's part in planning: nothing is written, what runs share is asked of it, and it sees every step of the machine
+ * while its facts are there. */
+struct plan_watch {
+    const struct machine_lookups *lookups;
+    void (*stepped)(struct plan_watch *w, struct planned_run *r, const struct machine_facts *f);
+};
+
 struct plan {
     struct write_task task;
     struct engine *engine;
     struct arena *arena;
     struct work *work;
+    struct plan_watch *watch;           /* NULL: it will be written */
     bool insert_event;
     struct event event;
     struct planned_run *runs;
@@ -113,7 +121,12 @@ void plan_wake(struct worker *w, struct work *work);
 bool wake_apply(struct plan *p, struct db *db, struct error *err);
 void wake_announce(struct plan *p);
 
-/* expand.c: a later chunk of an accepted event. */
+/* expand.c: the rows of an event that is about to be accepted (p->event is filled but for its doc), and the runs of up to
+ * CHUNK single recipients. */
+bool trigger_expand(struct worker *w, struct plan *p, const struct trigger *t, int64_t now, struct error *err);
+/* The runs of the next chunk of p->event; moves p->fanout. doc: the event's. */
+bool chunk_expand(struct worker *w, struct plan *p, struct definition *d, yyjson_val *doc, struct error *err);
+/* A later chunk of an accepted event. */
 void plan_expand(struct worker *w, struct work *work);
 
 /* members.c: the next people that the event's topics reach; moves the cursor of p->fanout. */

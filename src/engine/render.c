@@ -194,22 +194,20 @@ static void mask_env(yyjson_mut_val *lookups)
 }
 
 /* Says which rule let the step run, with the values that it saw (engine.md §3 step 6). */
-static void log_matched(struct machine *m, int job, yyjson_val *rule, yyjson_mut_doc *d, yyjson_mut_val *lookups)
+static void log_matched(struct machine *m, int job, yyjson_val *rule, struct str seen)
 {
+    yyjson_mut_doc *d = json_doc(m->run->arena);
     yyjson_mut_val *raw = yyjson_mut_obj(d);
-    mask_env(lookups);
     json_add_val(d, raw, "conditions", rule);
-    yyjson_mut_obj_add_val(d, raw, "evaluatedValues", lookups);
+    json_add_text(d, raw, "evaluatedValues", seen);
     machine_log(m, job, DETAIL_CONDITIONS_MATCHED, DETAIL_SUCCESS, json_write_mut(m->run->arena, raw));
 }
 
-bool render_condition(struct machine *m, int job, const struct step_definition *s, bool *run_it, struct error *err)
+bool render_condition_seen(const struct machine *m, int job, const struct step_definition *s, bool *run_it, struct str *seen,
+                           struct error *err)
 {
     struct arena *a = m->run->arena;
     struct liquid_variable variables[RENDER_VARIABLES_MAX];
-    *run_it = true;
-    if (jsonlogic_is_empty(s->skip))
-        return true;
     /* Values of the rule may hold {{path}}: they are rendered like the other controls (engine.md §5.1). */
     struct liquid_context ctx = {.variables = variables, .mode = LIQUID_PLAIN, .now_ms = m->facts->now};
     yyjson_mut_doc *d = json_doc(a);
@@ -223,7 +221,20 @@ bool render_condition(struct machine *m, int job, const struct step_definition *
     if (!jsonlogic_apply_mut(rendered, &logic, a, d, &result, &why))
         return error_set(err, ERROR_BAD_INPUT, "Failed to evaluate rule: %s", why.message);
     *run_it = jsonlogic_truthy(result);
+    mask_env(logic.lookups);
+    *seen = json_write_mut(a, logic.lookups);
+    return true;
+}
+
+bool render_condition(struct machine *m, int job, const struct step_definition *s, bool *run_it, struct error *err)
+{
+    struct str seen;
+    *run_it = true;
+    if (jsonlogic_is_empty(s->skip))
+        return true;
+    if (!render_condition_seen(m, job, s, run_it, &seen, err))
+        return false;
     if (*run_it)
-        log_matched(m, job, s->skip, d, logic.lookups);
+        log_matched(m, job, s->skip, seen);
     return true;
 }

@@ -13,5 +13,8 @@ size_t render_variables(const struct machine *m, int job, struct liquid_variable
 bool render_controls(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, struct error *err);
 /* The run condition; logs that it matched. */
 bool render_condition(struct machine *m, int job, const struct step_definition *s, bool *run_it, struct error *err);
+/* What it comes to and the values that it saw ({path: value}, of the environment masked), for explain; logs nothing. */
+bool render_condition_seen(const struct machine *m, int job, const struct step_definition *s, bool *run_it, struct str *seen,
+                           struct error *err);
 
 #endif

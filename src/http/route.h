@@ -28,7 +28,8 @@ enum route_flag {
     ROUTE_RAW_BODY = 2,         /* the body is not parsed as JSON */
     ROUTE_NOT_IDEMPOTENT = 4,   /* Idempotency-Key is ignored */
     ROUTE_ANY_UPGRADE = 8,      /* takes WebSocket upgrades; may share its path with an ordinary GET route */
-    ROUTE_ALWAYS = 16           /* served under overload too: health, metrics */
+    ROUTE_ALWAYS = 16,          /* served under overload too: health, metrics */
+    ROUTE_READ_ONLY = 32        /* changes nothing although it is no GET: not logged as a change, Idempotency-Key is ignored */
 };
 
 struct route {

@@ -37,6 +37,7 @@ struct rig {
     struct id environment, organization;
     struct arena *arena;
     bool capture;
+    const char *workflow_members;   /* of the documents of rig_workflow, as "\"tags\":[]"; NULL: none */
     int workers, attempts_max, writer_queue_max;
     bool (*listening)(void *app);
     int retention_days;
@@ -283,7 +284,8 @@ static inline void rig_workflow(struct rig *r, const char *identifier, const cha
     struct buf b = {.arena = r->arena};
     yyjson_val *list, *s, *k;
     must(json_parse(r->arena, str_of(steps), &list, &err), &err, steps);
-    buf_fmt(&b, "{\"workflowId\":\"%s\",\"steps\":[", identifier);
+    buf_fmt(&b, "{\"workflowId\":\"%s\",%s%s\"steps\":[", identifier, r->workflow_members ? r->workflow_members : "",
+            r->workflow_members ? "," : "");
     yyjson_arr_iter it = yyjson_arr_iter_with(list);
     for (int i = 0; (s = yyjson_arr_iter_next(&it)); i++) {
         char hex[ID_HEX + 1];
