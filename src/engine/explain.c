@@ -334,7 +334,7 @@ static bool run_advance(struct explaining *x, const struct queue_item *q, struct
         || !facts_load(&x->shadow, x->worker.db, x->arena, run, &p->event, x->doc, x->q->trigger->definition,
                        &r->planned.person.row, &f, err))
         return false;
-    bool ok = company_facts(&x->worker, p, &p->event, x->doc, f.environment->environment.organization, row.context, &f.machine, err);
+    bool ok = company_facts(&x->worker, p, &p->event, x->doc, f.environment->environment.organization, &f.machine, err);
     if (ok) {
         f.machine.lookups = &x->dry.shares.lookups;
         messages_load(x, run, &f.machine);
