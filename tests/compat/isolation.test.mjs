@@ -89,12 +89,15 @@ function values(route, has) {
 
 /** Why a route is not asked: what it names belongs to the organisation, or is meant to reach another environment. */
 const excepted = (route) =>
+  (["environmentsDiff", "environmentsPublish", "workflowsSync"].includes(route.operation) && "reaches another environment of the organisation (decisions.md 33)") ||
   route.path.startsWith("/v1/environment-variables/{") && "a variable is one record of the organisation (rest-api.md 6.13)";
 /** What a call of this route changes in the caller's own environment is made anew for each call. */
 const fill = (path, list) => { let i = 0; return path.replace(/\{\w+\*?\}/g, () => encodeURIComponent(list[i++])); };
 const bodyOf = (route) => {
   const media = openapi.paths[route.path.replaceAll("*}", "}")][route.method.toLowerCase()].requestBody?.content ?? {};
-  return media["application/json"]?.example;
+  const body = structuredClone(media["application/json"]?.example);
+  if (body?.snoozeUntil) body.snoozeUntil = new Date(Date.now() + 86400000).toISOString();
+  return body;
 };
 /** An answer without what differs between any two: times, the ids that were asked for, ids of what was made. */
 const shape = (reply, words) => {
