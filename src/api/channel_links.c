@@ -1,8 +1,7 @@
 /* /v1/channel-connections and /v1/channel-endpoints: how chat reaches a person (rest-api.md §6.15). */
-#include "api/app.h"
+#include "api/channel_links.h"
 #include "api/paging.h"
 #include "api/tables.h"
-#include "model/channel_link.h"
 #include "model/context.h"
 #include "model/integration.h"
 #include "model/subscriber.h"
@@ -87,6 +86,10 @@ static bool query_read(struct checks *c, struct channel_link_query *q)
         *joined = context_keys_join(rq->arena, keys, n);
         q->context = joined;
     }
+    if (rq->principal.kind == PRINCIPAL_SUBSCRIBER) {
+        q->subscriber_id = q->shared == 1 ? STR("") : rq->principal.subscriber_id;
+        q->context = &rq->principal.context;
+    }
     return paging_read(c, "_id", &q->page);
 }
 
@@ -148,6 +151,69 @@ static void handle_endpoint(struct request *rq)
         reply_json(rq, 0, endpoint_json(rq, json_doc(rq->arena), &e, 0));
 }
 
+/* --- as the Inbox shows them: those of the token's person and contexts, without secrets (inbox-realtime.md §2.11) ---- */
+
+static yyjson_mut_val *inbox_connection_json(struct request *rq, yyjson_mut_doc *d, const void *items, size_t i)
+{
+    const struct channel_connection *c = (const struct channel_connection *)items + i;
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    (void)rq;
+    json_add_str(d, o, "identifier", c->link.identifier);
+    json_add_str(d, o, "integrationIdentifier", c->link.integration_identifier);
+    json_add_str(d, o, "providerId", c->link.provider_id);
+    json_add_text(d, o, "workspace", c->workspace);
+    return o;
+}
+
+static yyjson_mut_val *inbox_endpoint_json(struct request *rq, yyjson_mut_doc *d, const void *items, size_t i)
+{
+    const struct channel_endpoint *e = (const struct channel_endpoint *)items + i;
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    (void)rq;
+    json_add_str(d, o, "identifier", e->link.identifier);
+    json_add_str(d, o, "integrationIdentifier", e->link.integration_identifier);
+    json_add_str(d, o, "connectionIdentifier", e->connection_identifier);
+    json_add_str(d, o, "type", e->type);
+    return o;
+}
+
+/* A connection is a person's when it is theirs, or shared by exactly their contexts. */
+static bool is_of_token(struct request *rq, const struct channel_link *l)
+{
+    if (!str_eq(l->context, rq->principal.context))
+        return false;
+    return str_eq(l->subscriber_id, rq->principal.subscriber_id) || (!l->subscriber_id.n && l->context.n);
+}
+
+static void handle_inbox_connections(struct request *rq)
+{
+    list(rq, channel_connection_list, inbox_connection_json);
+}
+
+static void handle_inbox_endpoints(struct request *rq)
+{
+    list(rq, channel_endpoint_list, inbox_endpoint_json);
+}
+
+/* Another's is answered like a missing one. */
+static bool load_own_connection(struct request *rq, struct channel_connection *c)
+{
+    struct str identifier = request_param(rq, "identifier");
+    if (!load_connection(rq, c))
+        return false;
+    if (is_of_token(rq, &c->link))
+        return true;
+    reply_fail(rq, 404, "Channel connection not found: %.*s", (int)(identifier.n > 64 ? 64 : identifier.n), identifier.p);
+    return false;
+}
+
+static void handle_inbox_connection(struct request *rq)
+{
+    struct channel_connection c;
+    if (load_own_connection(rq, &c))
+        reply_json(rq, 0, inbox_connection_json(rq, json_doc(rq->arena), &c, 0));
+}
+
 /* --- writing ----------------------------------------------------------------------------------------------------- */
 
 struct link_write {
@@ -192,8 +258,7 @@ static void link_check(struct checks *c, struct link_write *x, const char *prefi
     l->context = context_keys(rq->arena, x->contexts, x->contexts_n);
 }
 
-/* The integration must be one of this environment; the link takes its channel and provider. */
-static bool integration_settle(struct db *db, struct arena *a, struct channel_link *l, struct error *err)
+bool channel_link_integration(struct db *db, struct arena *a, struct channel_link *l, struct integration *out, struct error *err)
 {
     struct integration *all;
     size_t n;
@@ -203,36 +268,47 @@ static bool integration_settle(struct db *db, struct arena *a, struct channel_li
         if (str_eq(all[i].identifier, l->integration_identifier)) {
             l->channel = all[i].channel;
             l->provider_id = all[i].provider_id;
+            *out = all[i];
             return true;
         }
     return error_http(err, 404, "Integration not found: %.*s", (int)(l->integration_identifier.n > 64 ? 64 : l->integration_identifier.n),
                       l->integration_identifier.p);
 }
 
+bool channel_link_subscriber(struct db *db, struct arena *a, const struct channel_link *l, struct error *err)
+{
+    struct str id = l->subscriber_id;
+    struct subscriber s;
+    if (!id.n || subscriber_find(db, a, l->environment, id, &s, err))
+        return true;
+    if (err->code == ERROR_NOT_FOUND)
+        error_http(err, 404, "Subscriber not found: %.*s", (int)(id.n > 64 ? 64 : id.n), id.p);
+    return false;
+}
+
 static bool subscriber_settle(struct link_write *x, struct db *db, bool offers_to_make, struct error *err)
 {
     struct request *rq = x->w.rq;
-    struct subscriber s;
     struct str id = x->link.subscriber_id;
     struct subscriber_patch blank = {.subscriber_id = id};
     struct error missing = {0};
     struct id made;
-    if (!id.n || subscriber_find(db, rq->arena, x->link.environment, id, &s, &missing))
+    if (channel_link_subscriber(db, rq->arena, &x->link, &missing))
         return true;
-    if (missing.code != ERROR_NOT_FOUND) {
-        *err = missing;
-        return false;
-    }
-    if (x->make_subscriber)
+    if (missing.status == 404 && x->make_subscriber)
         return subscriber_upsert(db, x->link.environment, &blank, id_new(&app_of(rq)->ids, x->link.created_at), x->link.created_at, &made, err);
-    return error_http(err, 404, "Subscriber not found: %.*s%s", (int)(id.n > 64 ? 64 : id.n), id.p,
-                      offers_to_make ? ". Pass createSubscriberIfMissing: true to create it." : "");
+    *err = missing;
+    if (missing.status == 404 && offers_to_make)
+        error_http(err, 404, "Subscriber not found: %.*s. Pass createSubscriberIfMissing: true to create it.",
+                   (int)(id.n > 64 ? 64 : id.n), id.p);
+    return false;
 }
 
 static bool settle(struct link_write *x, struct db *db, bool offers_to_make, struct error *err)
 {
     struct request *rq = x->w.rq;
-    return integration_settle(db, rq->arena, &x->link, err) && subscriber_settle(x, db, offers_to_make, err)
+    struct integration integration;
+    return channel_link_integration(db, rq->arena, &x->link, &integration, err) && subscriber_settle(x, db, offers_to_make, err)
         && context_ensure(db, rq->arena, x->link.environment, x->contexts, x->contexts_n, &app_of(rq)->ids, x->link.created_at, err);
 }
 
@@ -332,14 +408,13 @@ static void check_members(struct checks *c, struct channel_connection *out)
     out->auth = sealed(c->rq, auth);
 }
 
-/* Who the connection is for: a subscriber, a context, or both. */
-static const char *owner_flaw(const struct link_write *x, struct str mode)
+const char *channel_owner_flaw(bool has_subscriber, bool has_context, struct str mode)
 {
-    if (!x->link.subscriber_id.n && !x->contexts_n)
+    if (!has_subscriber && !has_context)
         return "Either subscriberId or context must be provided";
-    if (str_eqz(mode, "shared") && !x->contexts_n)
+    if (str_eqz(mode, "shared") && !has_context)
         return "context is required when connectionMode is shared";
-    if (str_eqz(mode, "subscriber") && !x->link.subscriber_id.n)
+    if (str_eqz(mode, "subscriber") && !has_subscriber)
         return "subscriberId is required when connectionMode is subscriber";
     return NULL;
 }
@@ -355,7 +430,7 @@ static void handle_connection_create(struct request *rq)
         check_fail(&c, "connectionMode must be one of the following values: subscriber, shared");
     if (!checks_done(&c))
         return;
-    const char *flaw = owner_flaw(x, mode);
+    const char *flaw = channel_owner_flaw(x->link.subscriber_id.n, x->contexts_n, mode);
     if (str_eqz(mode, "shared"))
         x->link.subscriber_id = STR("");
     if (flaw)
@@ -382,6 +457,25 @@ static void handle_connection_delete(struct request *rq)
     struct link_write *x = write_new(rq, connection_erase, erase_reply);
     if (load_connection(rq, &x->connection))
         api_write(rq, &x->w);
+}
+
+static void handle_inbox_connection_delete(struct request *rq)
+{
+    struct link_write *x = write_new(rq, connection_erase, erase_reply);
+    if (load_own_connection(rq, &x->connection))
+        api_write(rq, &x->w);
+}
+
+static void handle_inbox_endpoint_delete(struct request *rq)
+{
+    struct link_write *x = write_new(rq, endpoint_erase, erase_reply);
+    struct str identifier = request_param(rq, "identifier");
+    if (!load_endpoint(rq, &x->endpoint))
+        return;
+    if (is_of_token(rq, &x->link))
+        api_write(rq, &x->w);
+    else
+        reply_fail(rq, 404, "Channel endpoint not found: %.*s", (int)(identifier.n > 64 ? 64 : identifier.n), identifier.p);
 }
 
 static void check_endpoint(struct checks *c, struct str type, struct channel_endpoint *e)
@@ -437,6 +531,9 @@ static void handle_endpoint_delete(struct request *rq)
 #define ENDPOINT(method, path, operation, summary, permission, status, envelope, handler) \
     LINK(method, "/v1/channel-endpoints" path, operation, "Channel Endpoints", summary, permission, status, envelope, handler)
 
+#define INBOX(method, path, operation, summary, status, envelope, handler) \
+    {method, "/v1/inbox" path, operation, "Inbox", summary, AUTH_SUBSCRIBER, NULL, RATE_NONE, 0, status, envelope, 0, ROUTE_CORS_ANY, handler}
+
 const struct route channel_link_routes[] = {
     CONNECTION(HTTP_GET, "", "channelConnectionsList", "List channel connections", "INTEGRATION_READ", 200, ENVELOPE_NONE,
                handle_connections),
@@ -457,5 +554,15 @@ const struct route channel_link_routes[] = {
              handle_endpoint_update),
     ENDPOINT(HTTP_DELETE, "/{identifier}", "channelEndpointsDelete", "Delete a channel endpoint", "INTEGRATION_WRITE", 204, ENVELOPE_DATA,
              handle_endpoint_delete),
+    INBOX(HTTP_GET, "/channel-connections", "inboxChannelConnections", "List the person's channel connections", 200, ENVELOPE_NONE,
+          handle_inbox_connections),
+    INBOX(HTTP_GET, "/channel-connections/{identifier}", "inboxChannelConnection", "Retrieve a channel connection", 200, ENVELOPE_DATA,
+          handle_inbox_connection),
+    INBOX(HTTP_DELETE, "/channel-connections/{identifier}", "inboxChannelConnectionDelete", "Delete a channel connection", 204,
+          ENVELOPE_NONE, handle_inbox_connection_delete),
+    INBOX(HTTP_GET, "/channel-endpoints", "inboxChannelEndpoints", "List the person's channel endpoints", 200, ENVELOPE_NONE,
+          handle_inbox_endpoints),
+    INBOX(HTTP_DELETE, "/channel-endpoints/{identifier}", "inboxChannelEndpointDelete", "Delete a channel endpoint", 204, ENVELOPE_NONE,
+          handle_inbox_endpoint_delete),
 };
 const size_t channel_link_routes_n = sizeof channel_link_routes / sizeof *channel_link_routes;

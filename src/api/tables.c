@@ -27,7 +27,7 @@ const struct route_table app_tables[] = {
     TABLE(fanout),
     TABLE(layout),
     TABLE(publish),
-    TABLE(channel_link),
+    TABLE(channel_link), TABLE(chat_oauth), TABLE(chat_link),
     TABLE(environment),
     TABLE(outbox),
     TABLE(outbox_wait),

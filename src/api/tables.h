@@ -31,6 +31,8 @@ ROUTE_TABLE(translation);
 ROUTE_TABLE(layout);
 ROUTE_TABLE(publish);
 ROUTE_TABLE(channel_link);
+ROUTE_TABLE(chat_oauth);
+ROUTE_TABLE(chat_link);
 ROUTE_TABLE(outbox);
 ROUTE_TABLE(outbox_wait);
 ROUTE_TABLE(inbox);

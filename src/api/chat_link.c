@@ -1,0 +1,89 @@
+/* Operations that only some integrations know: chat linking by a bot, webhooks set up at the provider (rest-api.md §6.14,
+ * §6.15). Those that would talk to Telegram's bot management are not offered: they answer with what is missing. */
+#include "api/channel_links.h"
+#include "api/tables.h"
+
+static bool find(struct request *rq, struct str identifier, struct integration *out)
+{
+    struct channel_link l = {.environment = rq->principal.environment, .integration_identifier = identifier};
+    struct error err = {0};
+    if (channel_link_integration(app_db(rq), rq->arena, &l, out, &err))
+        return true;
+    reply_error(rq, &err);
+    return false;
+}
+
+/* None has a bot that this server manages. */
+static void refuse(struct request *rq, const struct integration *i, const char *what)
+{
+    reply_fail(rq, 400, "Provider \"%.*s\" does not support %s.", STR_ARG(i->provider_id), what);
+}
+
+static void handle_link(struct request *rq)
+{
+    struct checks c = checks_begin(rq);
+    struct str identifier = check_string(&c, rq->json, "integrationIdentifier", true);
+    struct channel_link l = {.environment = rq->principal.environment, .subscriber_id = rq->principal.subscriber_id};
+    struct integration i;
+    struct error err = {0};
+    if (rq->principal.kind != PRINCIPAL_SUBSCRIBER)
+        l.subscriber_id = check_string(&c, rq->json, "subscriberId", true);
+    if (!checks_done(&c) || !find(rq, identifier, &i))
+        return;
+    if (!channel_link_subscriber(app_db(rq), rq->arena, &l, &err))
+        reply_error(rq, &err);
+    else
+        refuse(rq, &i, "subscriber chat linking via this endpoint");
+}
+
+static void handle_mobile_link(struct request *rq)
+{
+    struct checks c = checks_begin(rq);
+    struct integration i;
+    check_string(&c, rq->json, "subscriberId", false);
+    if (checks_done(&c) && find(rq, request_param(rq, "integrationIdentifier"), &i))
+        refuse(rq, &i, "mobile links");
+}
+
+static void handle_webhook_configure(struct request *rq)
+{
+    struct integration i;
+    if (find(rq, request_param(rq, "integrationIdentifier"), &i))
+        refuse(rq, &i, "webhook configuration");
+}
+
+static void handle_auto_configure(struct request *rq)
+{
+    struct str key = request_param(rq, "integrationId");
+    struct integration i;
+    struct id id;
+    struct error err = {0};
+    yyjson_mut_doc *d = json_doc(rq->arena);
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    if (!id_parse(key, &id))
+        error_http(&err, 404, "Entity with id %.*s not found", (int)(key.n > 64 ? 64 : key.n), key.p);
+    else if (integration_find(app_db(rq), rq->arena, rq->principal.environment, id, &i, &err)) {
+        json_add_bool(d, o, "success", false);
+        json_add_str(d, o, "message", str_fmt(rq->arena, "Auto-configuration is not supported for provider \"%.*s\". Enter the webhook URL "
+                                              "at the provider by hand.", STR_ARG(i.provider_id)));
+        reply_json(rq, 0, o);
+        return;
+    }
+    reply_error(rq, &err);
+}
+
+#define INTEGRATION(path, operation, summary, handler)                                                                        \
+    {HTTP_POST, "/v1/integrations/" path, operation, "Integrations", summary, AUTH_ENVIRONMENT, "INTEGRATION_WRITE", RATE_GLOBAL, \
+     1, 200, ENVELOPE_DATA, 0, 0, handler}
+
+const struct route chat_link_routes[] = {
+    INTEGRATION("channel-endpoints/link", "integrationsLinkChannelEndpoint", "Link a person by a chat bot", handle_link),
+    INTEGRATION("{integrationIdentifier}/mobile-link", "integrationsCreateMobileLink", "A link for phones to set up a bot", handle_mobile_link),
+    INTEGRATION("{integrationIdentifier}/webhook/configure", "integrationsIntegrationsControllerConfigureIntegrationWebhook",
+                "Set up a chat bot's webhook", handle_webhook_configure),
+    INTEGRATION("{integrationId}/auto-configure", "integrationsIntegrationsControllerAutoConfigureIntegration",
+                "Set up the provider's delivery webhook", handle_auto_configure),
+    {HTTP_POST, "/v1/inbox/channel-endpoints/link", "inboxLinkChannelEndpoint", "Inbox", "Link the person by a chat bot", AUTH_SUBSCRIBER,
+     NULL, RATE_NONE, 0, 200, ENVELOPE_DATA, 0, ROUTE_CORS_ANY, handle_link},
+};
+const size_t chat_link_routes_n = sizeof chat_link_routes / sizeof *chat_link_routes;
