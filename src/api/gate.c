@@ -49,7 +49,7 @@ bool app_before(void *arg, int loop, struct request *rq)
     n->began_ns = clock_mono_ns();
     if (!idempotency_begin(rq, &k))
         return false;
-    n->is_change = !(rq->route->flags & ROUTE_READ_ONLY);
+    n->is_change = true;
     return true;
 }
 
