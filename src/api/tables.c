@@ -8,6 +8,7 @@
 const struct route_table app_tables[] = {
     TABLE(event),
     TABLE(explain),
+    TABLE(decision),
     TABLE(subscriber),
     TABLE(subscriber_preference),
     TABLE(subscriber_credential),

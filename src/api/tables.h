@@ -10,6 +10,7 @@
 
 ROUTE_TABLE(event);
 ROUTE_TABLE(explain);
+ROUTE_TABLE(decision);
 ROUTE_TABLE(fanout);
 ROUTE_TABLE(subscriber);
 ROUTE_TABLE(subscriber_preference);

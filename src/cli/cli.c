@@ -11,6 +11,8 @@
 static const struct command commands[] = {
     {"serve", "[options]", "run the server", cli_serve},
     {"trigger", "WORKFLOW --to SUBSCRIBER [--payload JSON] [--transaction-id ID]", "trigger a workflow on a running server", cli_trigger},
+    {"explain", "WORKFLOW (--to SUBSCRIBER | --broadcast) [--payload JSON] [--at TIME] [--until TIME] [--assume JSON] [--limit N] [--json]",
+     "tell what a trigger would do, without doing it", cli_explain},
     {"keys", "[--data-dir DIR]", "show the environments and their secret keys", cli_keys},
     {"config", "", "list every setting as a Markdown table", cli_config},
     {"routes", "[--json]", "list every route of the API", cli_routes},

@@ -1,13 +1,12 @@
 /* `carillon trigger`: POST /v1/events/trigger on a running server. */
 #include "cli/cli.h"
 
-#include <curl/curl.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "cli/client.h"
 
 struct options {
     const char *workflow, *to, *payload, *transaction_id, *url, *key, *data_dir;
@@ -40,22 +39,6 @@ static bool options_read(int argc, char **argv, struct options *o)
     return true;
 }
 
-/* Development's key of the data directory, when none was given. */
-static struct str key_from_data_dir(struct arena *a, const char *dir)
-{
-    struct str path = str_fmt(a, "%s/credentials.json", dir);
-    FILE *f = fopen(path.p, "re");
-    yyjson_val *root;
-    if (!f)
-        return STR_NULL;
-    char *text = arena_alloc(a, 65536);
-    size_t n = fread(text, 1, 65536, f);
-    fclose(f);
-    if (!json_parse(a, (struct str){text, n}, &root, NULL))
-        return STR_NULL;
-    return json_get_str(yyjson_arr_get_first(json_get(root, "environments")), "secretKey");
-}
-
 static bool body_make(struct arena *a, const struct options *o, struct str *body)
 {
     struct error err = {0};
@@ -74,41 +57,21 @@ static bool body_make(struct arena *a, const struct options *o, struct str *body
     return true;
 }
 
-static int post(struct arena *a, const char *url, struct str key, struct str body)
-{
-    CURL *c = curl_easy_init();
-    struct curl_slist *headers = NULL;
-    long status = 0;
-    if (!c)
-        return cli_fail("libcurl could not be started");
-    headers = curl_slist_append(headers, "Content-Type: application/json");
-    headers = curl_slist_append(headers, str_fmt(a, "Authorization: ApiKey %.*s", STR_ARG(key)).p);
-    curl_easy_setopt(c, CURLOPT_URL, str_fmt(a, "%s/v1/events/trigger", url).p);
-    curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(c, CURLOPT_POSTFIELDS, body.p);
-    curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE, (long)body.n);
-    curl_easy_setopt(c, CURLOPT_TIMEOUT, 30L);
-    CURLcode code = curl_easy_perform(c);
-    curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
-    curl_slist_free_all(headers);
-    curl_easy_cleanup(c);
-    putchar('\n');
-    if (code != CURLE_OK)
-        return cli_fail("%s: %s", url, curl_easy_strerror(code));
-    return status == 201 ? 0 : cli_fail("the server answered %ld", status);
-}
-
 int cli_trigger(int argc, char **argv)
 {
     struct arena *a ARENA_SCOPED = arena_create(0);
     struct options o = {.url = getenv("CARILLON_URL"), .key = getenv("CARILLON_SECRET_KEY"), .data_dir = "./data"};
-    struct str body;
+    struct str body, answer;
+    long status;
     if (!options_read(argc, argv, &o))
         return 2;
-    struct str key = o.key ? str_of(o.key) : key_from_data_dir(a, o.data_dir);
+    struct str key = client_key(a, o.key, o.data_dir);
     if (!key.n)
-        return cli_fail("No secret key: give --secret-key, CARILLON_SECRET_KEY, or --data-dir of a server that has run");
+        return 1;
     if (!body_make(a, &o, &body))
         return 2;
-    return post(a, o.url ? o.url : "http://127.0.0.1:3000", key, body);
+    if (!client_post(a, o.url ? o.url : "http://127.0.0.1:3000", "/v1/events/trigger", key, body, &status, &answer))
+        return 1;
+    printf("%.*s\n", STR_ARG(answer));
+    return status == 201 ? 0 : cli_fail("the server answered %ld", status);
 }

@@ -340,7 +340,9 @@ static bool topics_next(struct expansion *x, bool *ended, struct error *err)
     for (size_t i = 0; i < n; i++) {
         struct planned_run *r = &p->runs[p->runs_n];
         if (!list[i].passes) {
-            p->refusals[p->refusals_n++] = (struct planned_refusal){.subscriber = list[i].row.id, .evaluations = list[i].topics};
+            p->refusals[p->refusals_n++] = (struct planned_refusal){
+                .subscriber = list[i].row.id, .evaluations = list[i].topics,
+                .workflow_version = x->definition->workflow.version};
             continue;
         }
         r->person = (struct planned_person){.row = list[i].row};

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "model/decision.h"
 #include "model/device_token.h"
 
 struct plan *plan_new(struct engine *e, struct work *w)
@@ -125,6 +126,27 @@ static bool run_apply(struct plan *p, struct planned_run *r, struct db *db, stru
     return true;
 }
 
+/* Those whom the trigger would have reached can be told why it did not (beyond.md §3). Nobody is made for that. */
+static bool duplicate_decisions(struct plan *p, struct db *db, const struct event *first, struct error *err)
+{
+    for (size_t i = 0; i < p->runs_n; i++) {
+        const struct planned_run *r = &p->runs[i];
+        struct subscriber known;
+        struct error missing = {0};
+        const struct decision_row d = {.id = r->run.row.id, .event = first->id, .workflow = r->run.row.workflow,
+                                       .workflow_version = r->run.row.workflow_version, .at = p->event.created_at};
+        if (r->person.upsert && !subscriber_find_by_id(db, p->arena, p->event.environment, r->person.row.id, &known, &missing)) {
+            if (missing.code != ERROR_NOT_FOUND) {
+                *err = missing;
+                return false;
+            }
+        } else if (!decision_duplicate(db, r->person.row.id, &d, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The answer is "processed" all the same; that nothing came of it is told by the event that has the id (engine.md §1.5). */
 static bool duplicate_trace(struct plan *p, struct db *db, struct error *err)
 {
@@ -139,7 +161,7 @@ static bool duplicate_trace(struct plan *p, struct db *db, struct error *err)
     struct trace t = {.type = TRACE_REQUEST_FAILED, .status = TRACE_ERROR, .at = p->event.created_at, .raw = buf_finish(&raw),
                       .message = STR("transactionId property is not unique, please make sure all triggers have a unique "
                                      "transactionId")};
-    return trace_append(db, p->arena, &first, &t, err);
+    return trace_append(db, p->arena, &first, &t, err) && duplicate_decisions(p, db, &first, err);
 }
 
 /* The transactionId or the key was taken: by what? (rest-api.md §5, 5 and 6) */
@@ -223,7 +245,8 @@ static bool fanout_apply(struct plan *p, struct db *db, struct error *err)
     if (p->chunk_done >= 0 && !fanout_chunk_delete(db, f->event, p->chunk_done, err))
         return false;
     for (size_t i = 0; i < p->refusals_n; i++)
-        if (!fanout_refuse(db, f->event, p->refusals[i].subscriber, p->refusals[i].evaluations, f->updated_at, err))
+        if (!fanout_refuse(db, f->event, p->refusals[i].subscriber, p->refusals[i].evaluations,
+                           p->refusals[i].workflow_version, f->updated_at, err))
             return false;
     return !p->continues || queue_insert(db, &p->rest, err);
 }

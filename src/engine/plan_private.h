@@ -31,6 +31,7 @@ struct planned_run {
 struct planned_refusal {
     struct id subscriber;
     struct str evaluations;
+    int64_t workflow_version;           /* that it was kept from them */
 };
 
 /* What a plan does to the event's fan-out. */

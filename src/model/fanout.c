@@ -186,17 +186,18 @@ bool fanout_chunk_delete(struct db *db, struct id event, int64_t chunk, struct e
     return db_run(s, err);
 }
 
-bool fanout_refuse(struct db *db, struct id event, struct id subscriber, struct str evaluations, int64_t now,
+bool fanout_refuse(struct db *db, struct id event, struct id subscriber, struct str evaluations, int64_t version, int64_t now,
                    struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "INSERT INTO fanout_refusals (event_id, subscriber_id, evaluations, created_at) "
-                                       "VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING", err);
+    struct db_stmt *s = db_prepare(db, "INSERT INTO fanout_refusals (event_id, subscriber_id, evaluations, created_at, workflow_version) "
+                                       "VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING", err);
     if (!s)
         return false;
     db_bind_id(s, 1, event);
     db_bind_id(s, 2, subscriber);
     db_bind_text(s, 3, evaluations);
     db_bind_int(s, 4, now);
+    db_bind_int(s, 5, version);
     return db_run(s, err);
 }
 
@@ -204,5 +205,6 @@ bool fanout_delete(struct db *db, struct id event, struct error *err)
 {
     return queue_clear(db, event, err) && delete_of(db, "DELETE FROM fanout_chunks WHERE event_id = ?1", event, err)
         && delete_of(db, "DELETE FROM fanout_refusals WHERE event_id = ?1", event, err)
+        && delete_of(db, "DELETE FROM duplicate_triggers WHERE event_id = ?1", event, err)
         && delete_of(db, "DELETE FROM fanouts WHERE event_id = ?1", event, err);
 }

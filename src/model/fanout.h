@@ -48,7 +48,7 @@ bool fanout_chunk_find(struct db *db, struct arena *a, struct id event, int64_t 
 bool fanout_chunk_delete(struct db *db, struct id event, int64_t chunk, struct error *err);
 
 /* Somebody got no run: evaluations as in struct run's topics. */
-bool fanout_refuse(struct db *db, struct id event, struct id subscriber, struct str evaluations, int64_t now,
+bool fanout_refuse(struct db *db, struct id event, struct id subscriber, struct str evaluations, int64_t version, int64_t now,
                    struct error *err);
 bool fanout_delete(struct db *db, struct id event, struct error *err);     /* with all that belongs to it */
 

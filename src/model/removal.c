@@ -47,6 +47,7 @@ static const struct part parts[] = {
     {OF_SUBSCRIBER, WHOLE, "DELETE FROM digest_groups WHERE subscriber_id = ?1"},
     {OF_SUBSCRIBER, WHOLE, "DELETE FROM throttle_windows WHERE subscriber_id = ?1"},
     {OF_SUBSCRIBER, WHOLE, "DELETE FROM fanout_refusals WHERE subscriber_id = ?1"},
+    {OF_SUBSCRIBER, WHOLE, "DELETE FROM duplicate_triggers WHERE subscriber_id = ?1"},
     /* An environment: what is found by its runs, events and subscribers goes along with these. */
     {OF_ENVIRONMENT, ALONG, "DELETE FROM queue WHERE ref IN " FIRST_OF("runs")},
     {OF_ENVIRONMENT, ALONG, "DELETE FROM digest_events WHERE run_id IN " FIRST_OF("runs")},
@@ -57,6 +58,7 @@ static const struct part parts[] = {
     {OF_ENVIRONMENT, ALONG, "DELETE FROM fanouts WHERE event_id IN " FIRST_OF("events")},
     {OF_ENVIRONMENT, ALONG, "DELETE FROM fanout_chunks WHERE event_id IN " FIRST_OF("events")},
     {OF_ENVIRONMENT, ALONG, "DELETE FROM fanout_refusals WHERE event_id IN " FIRST_OF("events")},
+    {OF_ENVIRONMENT, ALONG, "DELETE FROM duplicate_triggers WHERE event_id IN " FIRST_OF("events")},
     {OF_ENVIRONMENT, CHUNK, "DELETE FROM events WHERE environment_id = ?1 AND id IN " FIRST_OF("events")},
     {OF_ENVIRONMENT, CHUNK, "DELETE FROM outbox WHERE environment_id = ?1 AND id IN " FIRST_OF("outbox")},
     {OF_ENVIRONMENT, CHUNK, "DELETE FROM topic_subscriptions WHERE environment_id = ?1 AND id IN " FIRST_OF("topic_subscriptions")},

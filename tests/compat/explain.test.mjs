@@ -1,10 +1,11 @@
 // POST /v1/events/explain: what a trigger would do, without doing it.
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { Carillon } from "./carillon.mjs";
+import { Carillon, program } from "./carillon.mjs";
 
 let server;
 before(async () => {
@@ -166,4 +167,80 @@ test("wrong additions are told one by one", async () => {
     "assume.deliveries.mail must be sent, retry, failed, or a non-empty array of those",
     "assume.calls.mail must be unreachable, timeout, or an object with a status from 100 to 599",
   ]);
+});
+
+test("carillon explain prints a timeline, or the JSON", () => {
+  const run = (...args) =>
+    execFileSync(program, ["explain", ...args, "--url", server.url, "--secret-key", server.dev.secretKey], { encoding: "utf8" });
+  const text = run("hello", "--to", "quiet", "--payload", '{"n":3}', "--at", "2030-01-01T10:00:00Z");
+  assert.match(text, /^processed at 2030-01-01T10:00:00\.000Z$/m);
+  assert.match(text, /bell \(in_app\): sent by delivery/);
+  assert.match(text, /content: Hi {2}3/);
+  assert.match(text, /2030-01-01T12:00:00\.000Z wait \(delay\): passed by delay/);
+  assert.match(text, /mail \(email\): skipped by preference/);
+  const json = JSON.parse(run("hello", "--broadcast", "--limit", "2", "--json"));
+  assert.equal(json.data.timelines.length, 2);
+  assert.throws(() => run("nothing", "--to", "p"), /workflow_not_found|Command failed/);
+});
+
+// --- decisions ---------------------------------------------------------------------------------------------------
+
+const decisions = async (id, query = "") => {
+  const answer = await server.call("GET", `/v1/subscribers/${id}/decisions${query}`);
+  assert.equal(answer.status, 200, answer.text);
+  return answer.body;
+};
+const advance = async (duration) => {
+  const { status, text } = await server.call("POST", "/v1/testing/clock", { advance: duration });
+  assert.ok(status < 300, text);
+};
+
+test("decisions: runs with their rules, a preference that said no, a transactionId used again", async () => {
+  await server.call("POST", "/v1/events/trigger", { name: "hello", to: "quiet", payload: {}, transactionId: "d1" });
+  for (let i = 0; i < 3; i++)
+    await server.call("POST", "/v1/events/trigger", { name: "hello", to: ["quiet", "ghost"], payload: {}, transactionId: "d1" });
+  await advance("PT3H");
+  const { data, next } = await decisions("quiet");
+  assert.equal(next, null);
+  assert.deepEqual(data.map((d) => d.kind), ["duplicate", "run"]);
+  assert.deepEqual(data[0].rule, { kind: "transactionId", times: 3 });
+  assert.equal(data[0].transactionId, "d1");
+  assert.equal(data[1].workflow.workflowId, "hello");
+  assert.equal(data[1].workflow.version, 1);
+  const mail = data[1].decisions.find((d) => d.stepId === "mail");
+  assert.equal(mail.decision, "skipped");
+  assert.equal(mail.rule.kind, "preference");
+  assert.equal(mail.rule.layer, "subscriberWorkflow");
+  // The repeated trigger made nobody.
+  assert.equal((await server.call("GET", "/v1/subscribers/ghost/decisions")).status, 404);
+});
+
+test("decisions: topics that a subscription kept away, filters, pages", async () => {
+  await server.call("POST", "/v2/topics", { key: "picky", name: "Picky" });
+  const made = await server.call("POST", "/v2/topics/picky/subscriptions", {
+    subscriptions: [{ identifier: "picky-quiet", subscriberId: "quiet" }], name: "Picky",
+    preferences: [{ filter: { workflowIds: ["hello"] }, condition: { "==": [{ var: "payload.level" }, "high"] } }],
+  });
+  assert.equal(made.status, 201, made.text);
+  await server.call("POST", "/v1/events/trigger", { name: "hello", to: { type: "Topic", topicKey: "picky" }, payload: { level: "low" }, transactionId: "t1" });
+  let data;
+  for (let i = 0; i < 100 && data?.[0]?.kind !== "filtered"; i++) ({ data } = await decisions("quiet"));
+  assert.equal(data[0].kind, "filtered");
+  assert.equal(data[0].transactionId, "t1");
+  assert.equal(data[0].workflow.version, 1);
+  assert.equal(data[0].rule.kind, "subscription");
+  assert.equal(data[0].rule.topics[0].preferenceEvaluation.result, false);
+  const first = await decisions("quiet", "?limit=2");
+  assert.equal(first.data.length, 2);
+  const rest = await decisions("quiet", `?limit=2&after=${first.next}`);
+  assert.equal(rest.next, null);
+  assert.deepEqual([...first.data, ...rest.data], data);
+  assert.equal((await decisions("quiet", "?workflow=hello")).data.length, 3);
+  assert.equal((await decisions("quiet", "?workflow=empty")).data.length, 0);
+  assert.equal((await decisions("quiet", `?from=${data[0].at}`)).data.length, 1);
+  assert.equal((await decisions("quiet", "?to=2001-01-01")).data.length, 0);
+  for (const [query, status] of [["?from=x", 422], ["?limit=0", 422], ["?after=x", 422], ["?workflow=nothing", 404],
+    ["?from=2030-01-01&to=2029-01-01", 422]])
+    assert.equal((await server.call("GET", `/v1/subscribers/quiet/decisions${query}`)).status, status, query);
+  assert.equal((await server.call("GET", "/v1/subscribers/nobody/decisions")).status, 404);
 });

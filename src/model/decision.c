@@ -1,0 +1,83 @@
+/* Decisions in the store. */
+#include "model/decision.h"
+
+#include "model/row.h"
+
+/* Each part alone gives its newest in the order of an index; ?1 environment, ?2 person, ?3 cursor, ?4 and ?5 times,
+ * ?6 how many, ?7 workflow. */
+static struct str list_sql(struct arena *a, const struct decision_query *q)
+{
+    static const struct { const char *select, *id, *at, *workflow; } parts[] = {
+        {"SELECT 0 AS kind, r.id AS id, r.event_id AS event_id, r.workflow_id AS workflow_id, "
+         "r.workflow_version AS workflow_version, r.created_at AS made_at, NULL AS evaluations, 1 AS times FROM runs r "
+         "WHERE r.environment_id = ?1 AND r.subscriber_id = ?2", "r.id", "r.created_at", "r.workflow_id"},
+        {"SELECT 1 AS kind, e.id AS id, e.id AS event_id, e.workflow_id AS workflow_id, "
+         "f.workflow_version AS workflow_version, f.created_at AS made_at, f.evaluations AS evaluations, 1 AS times "
+         "FROM fanout_refusals f JOIN events e ON e.environment_id = ?1 AND e.id = f.event_id WHERE f.subscriber_id = ?2",
+         "f.event_id", "f.created_at", "e.workflow_id"},
+        {"SELECT 2 AS kind, d.id AS id, d.event_id AS event_id, d.workflow_id AS workflow_id, "
+         "d.workflow_version AS workflow_version, d.updated_at AS made_at, NULL AS evaluations, d.times AS times "
+         "FROM duplicate_triggers d JOIN events e ON e.environment_id = ?1 AND e.id = d.event_id WHERE d.subscriber_id = ?2",
+         "d.id", "d.updated_at", "d.workflow_id"}};
+    struct buf b = {.arena = a};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        buf_fmt(&b, "%s SELECT * FROM (%s", i ? " UNION ALL" : "", parts[i].select);
+        if (!id_is_zero(q->after))
+            buf_fmt(&b, " AND %s < ?3", parts[i].id);
+        if (q->from)
+            buf_fmt(&b, " AND %s >= ?4", parts[i].at);
+        if (q->to)
+            buf_fmt(&b, " AND %s <= ?5", parts[i].at);
+        if (!id_is_zero(q->workflow))
+            buf_fmt(&b, " AND %s = ?7", parts[i].workflow);
+        buf_fmt(&b, " ORDER BY %s DESC LIMIT ?6) AS p%zu", parts[i].id, i);
+    }
+    buf_z(&b, " ORDER BY id DESC LIMIT ?6");
+    return buf_finish(&b);
+}
+
+bool decision_list(struct db *db, struct arena *a, struct id environment, const struct decision_query *q,
+                   struct decision_row **out, size_t *n, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, list_sql(a, q).p, err);
+    enum db_step step;
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_id(s, 2, q->subscriber);
+    if (!id_is_zero(q->after))
+        db_bind_id(s, 3, q->after);
+    if (q->from)
+        db_bind_int(s, 4, q->from);
+    if (q->to)
+        db_bind_int(s, 5, q->to);
+    db_bind_int(s, 6, q->limit);
+    if (!id_is_zero(q->workflow))
+        db_bind_id(s, 7, q->workflow);
+    *out = ARENA_ARRAY(a, struct decision_row, q->limit);
+    *n = 0;
+    while ((step = db_step(s, err)) == DB_ROW)
+        (*out)[(*n)++] = (struct decision_row){
+            .kind = (enum decision_kind)db_int(s, 0), .id = db_id(s, 1), .event = db_id(s, 2), .workflow = db_id(s, 3),
+            .workflow_version = db_int(s, 4), .at = db_int(s, 5), .evaluations = row_text(s, 6, a), .times = db_int(s, 7)};
+    db_reset(s);
+    return step == DB_DONE;
+}
+
+bool decision_duplicate(struct db *db, struct id subscriber, const struct decision_row *d, struct error *err)
+{
+    struct db_stmt *s = db_prepare(
+        db, "INSERT INTO duplicate_triggers (subscriber_id, event_id, id, workflow_id, workflow_version, times, updated_at) "
+            "VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6) ON CONFLICT (subscriber_id, event_id) DO UPDATE SET id = excluded.id, "
+            "workflow_id = excluded.workflow_id, workflow_version = excluded.workflow_version, "
+            "times = duplicate_triggers.times + 1, updated_at = excluded.updated_at", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, subscriber);
+    db_bind_id(s, 2, d->event);
+    db_bind_id(s, 3, d->id);
+    db_bind_id(s, 4, d->workflow);
+    db_bind_int(s, 5, d->workflow_version);
+    db_bind_int(s, 6, d->at);
+    return db_run(s, err);
+}
