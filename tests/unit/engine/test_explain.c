@@ -4,6 +4,8 @@
 
 #include "engine/decisions.h"
 #include "engine/explain.h"
+#include "model/decision.h"
+#include "model/fanout.h"
 #include "model/preference.h"
 #include "model/run.h"
 
@@ -480,9 +482,114 @@ static void what_explain_says_is_what_then_happens(void **state)
     rig_end(r);
 }
 
+/* --- decisions ----------------------------------------------------------------------------------------------------- */
+
+static void trigger_again(struct rig *r, const char *tx, const char *body)
+{
+    struct call c;
+    call_begin(r, &c, "hello", tx, body);
+    call_go(&c);
+    call_wait(&c);
+    assert_false(c.failed);
+    assert_int_equal(c.trigger.result, TRIGGER_TAKEN);
+    call_free(&c);
+}
+
+static bool refuse(void *arg, struct db *db, struct error *err)
+{
+    const struct decision_row *x = arg;
+    struct id subscriber;
+    memset(subscriber.b, 9, sizeof subscriber.b);
+    return fanout_refuse(db, x->event, subscriber, STR("[1]"), 7, x->at, err);
+}
+
+static size_t decided(struct rig *r, struct decision_query q, struct decision_row **out)
+{
+    struct error err = {0};
+    size_t n;
+    q.limit = q.limit ? q.limit : 10;
+    must(decision_list(r->db, r->arena, r->environment, &q, out, &n, &err), &err, "decision_list");
+    return n;
+}
+
+static void decisions_are_told_newest_first(void **state)
+{
+    struct rig *r = start(state);
+    struct error err = {0};
+    struct subscriber ada, ghost;
+    struct decision_row *x;
+    rig_workflow(r, "hello", IN_APP);
+    rig_trigger(r, "hello", "t1", "{\"to\":[{\"subscriberId\":\"ada\"}]}");
+    rig_advance(r, HOUR);
+    trigger_again(r, "t1", "{\"to\":[{\"subscriberId\":\"ada\"},{\"subscriberId\":\"ghost\"}]}");
+    trigger_again(r, "t1", "{\"to\":[{\"subscriberId\":\"ada\",\"firstName\":\"A\"}]}");
+    must(subscriber_find(r->db, r->arena, r->environment, STR("ada"), &ada, &err), &err, "ada");
+    assert_false(subscriber_find(r->db, r->arena, r->environment, STR("ghost"), &ghost, &err));
+    assert_int_equal(number(r->db, "SELECT count(*) FROM duplicate_triggers"), 1);
+    assert_int_equal(decided(r, (struct decision_query){.subscriber = ada.id}, &x), 2);
+    assert_int_equal(x[0].kind, DECISION_DUPLICATE);
+    assert_int_equal(x[0].times, 2);
+    assert_int_equal(x[0].workflow_version, 1);
+    assert_int_equal(x[1].kind, DECISION_RUN);
+    assert_true(id_eq(x[0].event, x[1].event));
+    assert_int_equal(x[0].at - x[1].at, HOUR);
+    const struct decision_row run = x[1];
+    /* Filters and the cursor. */
+    assert_int_equal(decided(r, (struct decision_query){.subscriber = ada.id, .after = x[0].id, .workflow = run.workflow}, &x), 1);
+    assert_int_equal(x[0].kind, DECISION_RUN);
+    assert_int_equal(decided(r, (struct decision_query){.subscriber = ada.id, .workflow = ada.id}, &x), 0);
+    assert_int_equal(decided(r, (struct decision_query){.subscriber = ada.id, .from = run.at + 1}, &x), 1);
+    assert_int_equal(x[0].kind, DECISION_DUPLICATE);
+    assert_int_equal(decided(r, (struct decision_query){.subscriber = ada.id, .to = run.at}, &x), 1);
+    assert_int_equal(decided(r, (struct decision_query){.subscriber = ada.id, .limit = 1}, &x), 1);
+    /* Who was kept out by their topic subscriptions. */
+    must(writer_run(r->writer, refuse, (void *)(uintptr_t)&run, &err), &err, "refuse");
+    memset(ghost.id.b, 9, sizeof ghost.id.b);
+    assert_int_equal(decided(r, (struct decision_query){.subscriber = ghost.id}, &x), 1);
+    assert_int_equal(x[0].kind, DECISION_FILTERED);
+    assert_int_equal(x[0].workflow_version, 7);
+    assert_true(str_eqz(x[0].evaluations, "[1]"));
+    rig_end(r);
+}
+
+static void explaining_leaves_no_trace(void **state)
+{
+    static const char *const tables[] = {"events", "runs", "messages", "queue", "subscribers", "outbox", "deliveries",
+                                         "digest_groups", "throttle_windows", "fanouts", "contexts", "tenants"};
+    struct rig *r = start(state);
+    struct call c;
+    int64_t before[sizeof tables / sizeof *tables];
+    char sql[64];
+    rig_workflow(r, "all", "[{\"type\":\"digest\",\"controlValues\":{\"amount\":1,\"unit\":\"hours\"}},"
+                           "{\"type\":\"throttle\",\"controlValues\":{\"type\":\"fixed\",\"amount\":1,\"unit\":\"hours\",\"threshold\":1}},"
+                           "{\"type\":\"in_app\",\"controlValues\":{\"body\":\"b\"}},{\"type\":\"http_request\",\"controlValues\":"
+                           "{\"url\":\"https://x.test/\"}},{\"type\":\"email\",\"controlValues\":{\"subject\":\"s\",\"body\":\"b\"}}]");
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", tables[i]);
+        before[i] = number(r->db, sql);
+    }
+    call_begin(r, &c, "all", "x", "{\"to\":[{\"subscriberId\":\"new\",\"email\":\"n@x.test\"}],\"tenant\":{\"identifier\":\"t\"},"
+                                  "\"context\":{\"a\":\"b\"},\"actor\":\"boss\"}");
+    yyjson_val *v = explain(r, c.trigger.arena, &c.trigger, STR_NULL, INT64_MAX), *line = yyjson_arr_get_first(json_get(v, "timelines"));
+    assert_true(str_eqz(json_get_str(line, "status"), "completed"));
+    assert_true(str_eqz(json_get_str(yyjson_arr_get(json_get(line, "steps"), 4), "decision"), "sent"));
+    cached_unref(&c.trigger.definition->head);
+    call_free(&c);
+    rig_advance(r, DAY);
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", tables[i]);
+        assert_int_equal(number(r->db, sql), before[i]);
+    }
+    assert_int_equal(r->deliveries_n, 0);
+    assert_int_equal(r->received_n, 0);
+    rig_end(r);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        EACH_DB(explaining_leaves_no_trace),
+        EACH_DB(decisions_are_told_newest_first),
         EACH_DB(what_explain_says_is_what_then_happens),
     };
     if (!crypto_init())
