@@ -451,10 +451,10 @@ static void check_end(struct sim *s)
     struct world *w = s->w;
     if (w->queue_n)
         violated(s, "work is left that nothing will end");
-    if (w->members_n)
+    if (w->shares.members_n)
         violated(s, "an event waits in a digest that will never fire");
-    for (size_t i = 0; i < w->groups_n; i++)
-        if (!id_is_zero(w->groups[i].row.run))
+    for (size_t i = 0; i < w->shares.groups_n; i++)
+        if (!id_is_zero(w->shares.groups[i].row.run))
             violated(s, "a group is held by a digest that is over");
     for (size_t i = 0; i < w->messages_n; i++)
         for (size_t k = i + 1; k < w->messages_n; k++)

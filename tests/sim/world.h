@@ -16,32 +16,9 @@
 
 #include "base/clock.h"
 #include "base/crypto.h"
-#include "engine/machine.h"
+#include "engine/dry.h"
 
 enum { WORLD_MAX = 1024 };
-
-/* What several runs share. A group's revision rises with each change, as in the store. */
-struct world_group {
-    struct str key;
-    struct digest_group row;
-};
-struct world_member {
-    struct id run;                                      /* the digest that collects it */
-    int job;
-    struct digest_event event;
-};
-struct world_window {
-    struct str key;
-    struct throttle_window row;
-};
-
-/* What runs share, to be put back when a commit is refused half-way. */
-struct world_saved {
-    struct world_group groups[WORLD_MAX];
-    struct world_member members[WORLD_MAX * 4];
-    struct world_window windows[WORLD_MAX];
-    size_t groups_n, members_n, windows_n;
-};
 
 struct world {
     struct arena *arena;
@@ -66,14 +43,7 @@ struct world {
     struct queue_item queue[WORLD_MAX * 2];
     size_t queue_n;
     size_t outbox_n, received_n;
-    struct world_group groups[WORLD_MAX];
-    size_t groups_n;
-    struct world_member members[WORLD_MAX * 4];
-    size_t members_n;
-    struct world_window windows[WORLD_MAX];
-    size_t windows_n;
-    struct world_saved saved;
-    struct machine_lookups lookups;
+    struct dry_shares shares;                           /* digests and throttles */
     struct subscriber subscriber;
     struct preference_rows preferences;                 /* the subscriber's */
     bool workflow_off_is_final;
@@ -81,58 +51,6 @@ struct world {
     const char *workflow_members;                       /* of the document, as "\"preferences\":{…}"; NULL: none */
     const char *violation;                              /* the first broken invariant */
 };
-
-static inline struct world_group *world_group(struct world *w, struct str key)
-{
-    for (size_t i = 0; i < w->groups_n; i++)
-        if (str_eq(w->groups[i].key, key))
-            return &w->groups[i];
-    w->groups[w->groups_n] = (struct world_group){.key = str_dup(w->arena, key)};
-    return &w->groups[w->groups_n++];
-}
-
-static inline struct world_window *world_window(struct world *w, struct str key)
-{
-    for (size_t i = 0; i < w->windows_n; i++)
-        if (str_eq(w->windows[i].key, key))
-            return &w->windows[i];
-    w->windows[w->windows_n] = (struct world_window){.key = str_dup(w->arena, key)};
-    return &w->windows[w->windows_n++];
-}
-
-static inline bool world_digest_group(void *world, struct str key, struct digest_group *out, struct error *err)
-{
-    (void)err;
-    *out = world_group(world, key)->row;
-    return true;
-}
-
-static inline int world_compare_events(const void *a, const void *b)
-{
-    const struct digest_event *x = a, *y = b;
-    return x->at != y->at ? (x->at < y->at ? -1 : 1) : id_cmp(x->run, y->run);
-}
-
-static inline bool world_digest_events(void *world, struct arena *a, struct id run, int job, struct digest_event **out,
-                                       size_t *n, struct error *err)
-{
-    struct world *w = world;
-    (void)err;
-    *out = ARENA_ARRAY(a, struct digest_event, w->members_n);
-    *n = 0;
-    for (size_t i = 0; i < w->members_n; i++)
-        if (id_eq(w->members[i].run, run) && w->members[i].job == job)
-            (*out)[(*n)++] = w->members[i].event;
-    qsort(*out, *n, sizeof **out, world_compare_events);
-    return true;
-}
-
-static inline bool world_throttle_window(void *world, struct str key, struct throttle_window *out, struct error *err)
-{
-    (void)err;
-    *out = world_window(world, key)->row;
-    return true;
-}
 
 static inline struct world *world_new(uint64_t seed)
 {
@@ -142,8 +60,7 @@ static inline struct world *world_new(uint64_t seed)
     id_source_init_seeded(&w->ids, seed + 1);
     w->now = 1767225600000;                             /* 2026-01-01T00:00:00Z */
     w->attempts_max = 3;
-    w->lookups = (struct machine_lookups){.world = w, .digest_group = world_digest_group, .digest_events = world_digest_events,
-                                          .throttle_window = world_throttle_window};
+    dry_shares_init(&w->shares, a, NULL, 0);
     w->subscriber = (struct subscriber){.id = id_new(&w->ids, w->now), .subscriber_id = STR("ada"), .is_online = -1};
     w->subscriber.field[SUBSCRIBER_FIRST_NAME] = STR("Ada");
     w->subscriber.field[SUBSCRIBER_EMAIL] = STR("ada@example.com");
@@ -196,7 +113,7 @@ static inline struct machine_facts world_facts(struct world *w, const struct def
         .environment_type = STR("dev"), .transaction_id = STR("T"), .payload = payload, .attempts_max = w->attempts_max,
         .preferences = &w->preferences, .workflow_off_is_final = w->workflow_off_is_final, .bridge_url = w->bridge_url,
         .layouts = w->layouts, .layouts_n = w->layouts_n, .policy = w->policy, .circuits = w->circuits, .overrides = w->overrides,
-        .defer_max_ms = w->defer_max_ms, .lookups = &w->lookups};
+        .defer_max_ms = w->defer_max_ms, .lookups = &w->shares.lookups};
 }
 
 static inline struct str world_doc_patch(struct arena *a, struct str doc, struct str patch)
@@ -226,101 +143,6 @@ static inline void world_store_message(struct world *w, const struct message *m,
         }
     w->messages[w->messages_n] = *m;
     w->messages[w->messages_n++].doc = str_dup(w->arena, m->doc);
-}
-
-/* --- what runs share, as model/digest.c and throttle.c do it; false: somebody else was first -------------------- */
-
-static inline size_t world_members_of(struct world *w, const struct digest_move *v, struct id to, int to_job, bool drop)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < w->members_n; i++) {
-        struct world_member *x = &w->members[i];
-        if (!id_eq(x->run, v->run) || x->job != v->job)
-            continue;
-        n++;
-        if (drop)
-            w->members[i--] = w->members[--w->members_n];
-        else
-            *x = (struct world_member){.run = to, .job = to_job, .event = x->event};
-    }
-    return n;
-}
-
-static inline bool world_member_drop(struct world *w, const struct digest_move *v)
-{
-    for (size_t i = 0; i < w->members_n; i++)
-        if (id_eq(w->members[i].run, v->run) && w->members[i].job == v->job && id_eq(w->members[i].event.run, v->member)) {
-            w->members[i] = w->members[--w->members_n];
-            return true;
-        }
-    return false;
-}
-
-static inline bool world_digest_move(struct world *w, const struct digest_move *v, struct str payload)
-{
-    struct digest_group *g = &world_group(w, v->key)->row;
-    bool ours = id_eq(g->run, v->run) && g->job == v->job;
-    switch (v->kind) {
-    case DIGEST_PASS:
-    case DIGEST_OPEN:
-        if (g->revision != v->revision)
-            return false;
-        *g = (struct digest_group){.revision = g->revision + 1, .job = v->job, .due_at = v->due_at, .event_at = v->event_at};
-        if (v->kind == DIGEST_OPEN)
-            g->run = v->run;
-        return true;
-    case DIGEST_JOIN:
-        if (!ours)
-            return false;
-        g->event_at = v->event_at;
-        g->revision++;
-        w->members[w->members_n++] = (struct world_member){
-            .run = v->run, .job = v->job,
-            .event = {.run = v->member, .job = v->member_job, .at = v->member_at, .event = v->event, .payload = payload}};
-        return true;
-    case DIGEST_LEAVE:
-        return world_member_drop(w, v);
-    case DIGEST_EXTEND:
-        if (ours) {
-            g->due_at = v->due_at;
-            g->revision++;
-        }
-        return true;
-    case DIGEST_CLOSE:
-        if (v->revision && g->revision != v->revision)
-            return false;
-        if (v->revision) {
-            g->run = (struct id){{0}};
-            g->revision = v->looks_back ? g->revision + 1 : 0;
-        }
-        return (int64_t)world_members_of(w, v, v->run, v->job, true) == v->members;
-    case DIGEST_HAND_OVER:
-        if (v->revision && g->revision != v->revision)
-            return false;
-        if (v->revision) {
-            g->run = v->member;
-            g->job = v->member_job;
-            g->revision++;
-        }
-        return world_member_drop(w, v)
-            && (int64_t)world_members_of(w, v, v->member, v->member_job, false) == v->members - 1;
-    }
-    return true;
-}
-
-static inline bool world_grant(struct world *w, const struct throttle_grant *g)
-{
-    struct throttle_window *x = &world_window(w, g->key)->row;
-    if (g->opens) {
-        if (x->ends_at > g->started_at)
-            return false;
-        *x = (struct throttle_window){.started_at = g->started_at, .ends_at = g->ends_at, .granted = 1};
-        return true;
-    }
-    if (x->started_at != g->started_at || x->ends_at != g->ends_at || x->granted >= g->threshold)
-        return false;
-    x->granted++;
-    return true;
 }
 
 static inline void world_unqueue(struct world *w, struct id item)
@@ -364,29 +186,6 @@ static inline void world_effect(struct world *w, const struct run *r, const stru
     }
 }
 
-static inline void world_save(struct world *w)
-{
-    struct world_saved *b = &w->saved;
-    memcpy(b->groups, w->groups, sizeof *w->groups * w->groups_n);
-    memcpy(b->members, w->members, sizeof *w->members * w->members_n);
-    memcpy(b->windows, w->windows, sizeof *w->windows * w->windows_n);
-    b->groups_n = w->groups_n;
-    b->members_n = w->members_n;
-    b->windows_n = w->windows_n;
-}
-
-static inline bool world_undo(struct world *w)
-{
-    const struct world_saved *b = &w->saved;
-    memcpy(w->groups, b->groups, sizeof *w->groups * b->groups_n);
-    memcpy(w->members, b->members, sizeof *w->members * b->members_n);
-    memcpy(w->windows, b->windows, sizeof *w->windows * b->windows_n);
-    w->groups_n = b->groups_n;
-    w->members_n = b->members_n;
-    w->windows_n = b->windows_n;
-    return false;
-}
-
 static inline size_t world_run_of(const struct world *w, struct id id)
 {
     size_t at = 0;
@@ -400,13 +199,7 @@ static inline bool world_shares(struct world *w, const struct machine *m, yyjson
 {
     size_t at = world_run_of(w, m->run->row.id);
     struct str text = payload ? json_write(w->arena, payload) : STR_NULL;
-    if (at < w->runs_n && w->runs[at].revision != m->run->row.revision)
-        return false;
-    for (const struct effect *e = m->effects; e; e = e->next)
-        if ((e->kind == EFFECT_DIGEST && !world_digest_move(w, &e->digest, text))
-            || (e->kind == EFFECT_THROTTLE && !world_grant(w, &e->throttle)))
-            return false;
-    return true;
+    return (at == w->runs_n || w->runs[at].revision == m->run->row.revision) && dry_shares_apply(&w->shares, m->effects, text);
 }
 
 static inline void world_store(struct world *w, struct machine *m, const struct definition *d, yyjson_val *payload)
@@ -429,9 +222,8 @@ static inline void world_store(struct world *w, struct machine *m, const struct 
 static inline bool world_commit(struct world *w, struct machine *m, const struct definition *d, yyjson_val *payload,
                                 const struct queue_item *consumed)
 {
-    world_save(w);
     if (!world_shares(w, m, payload))
-        return world_undo(w);
+        return false;
     if (consumed)
         world_unqueue(w, consumed->id);
     world_store(w, m, d, payload);
@@ -477,7 +269,7 @@ static inline bool world_cancel(struct world *w, size_t at, uint64_t in_flight)
         if (e->kind == EFFECT_DIGEST && e->digest.kind == DIGEST_HAND_OVER)
             v = &e->digest;
     if (v)
-        world_digest_events(w, w->arena, v->run, v->job, &followers, &n, NULL);
+        w->shares.lookups.digest_events(&w->shares, w->arena, v->run, v->job, &followers, &n, NULL);
     if (!world_commit(w, &m, w->definitions[at], w->payloads[at], NULL))
         w->violation = "a cancellation was refused although nobody else was there";
     for (size_t i = 0; i < n; i++) {

@@ -609,7 +609,7 @@ static void timeline_c_digest_with_look_back(void **state)
            "J1: Digest triggered events/Success [{\"n\":2},{\"n\":3},{\"n\":4},{\"n\":5}]\n" MAIL_SENT
            "completed completed completed | completed sent");
     assert_non_null(strstr(body_of(w, 1), "2:4:2,3,4,5,"));
-    assert_int_equal(w->members_n, 0);
+    assert_int_equal(w->shares.members_n, 0);
     /* Ten minutes after the last event there is silence again. */
     w->now = w->runs[t[5]].created_at + 600000;
     size_t within = event(w, d, 6);
@@ -767,7 +767,7 @@ static void throttles_that_say_nothing_let_all_through(void **state)
         struct definition *d = world_definition(w, str_fmt(w->arena, "[{\"stepId\":\"t\",\"type\":\"throttle\",\"controlValues\":%s}]", controls[i]).p);
         for (int n = 0; n < 3; n++)
             ends(w, start(w, d, payload_of(w, "{}")), "completed completed | completed errored");
-        assert_int_equal(w->windows_n, 0);
+        assert_int_equal(w->shares.windows_n, 0);
         done(w, d);
     }
 }
@@ -844,7 +844,7 @@ static void a_canceled_digest_goes_on_as_its_follower(void **state)
     fire(w, t[2], 1);
     assert_non_null(strstr(body_of(w, 0), "2:3:2,4,5,"));
     assert_false(world_cancel(w, later, 0));                /* sent with the others: nothing is left to stop */
-    assert_int_equal(w->members_n, 0);
+    assert_int_equal(w->shares.members_n, 0);
     /* Without a follower the group is free again. */
     size_t alone = event(w, d, 6);
     assert_true(world_cancel(w, alone, 0));
