@@ -28,7 +28,7 @@ const struct route_table app_tables[] = {
     TABLE(fanout),
     TABLE(layout),
     TABLE(publish),
-    TABLE(channel_link), TABLE(chat_oauth), TABLE(chat_link),
+    TABLE(channel_link), TABLE(chat_oauth), TABLE(chat_link), TABLE(delivery_report),
     TABLE(environment),
     TABLE(outbox),
     TABLE(outbox_wait),

@@ -34,6 +34,7 @@ ROUTE_TABLE(publish);
 ROUTE_TABLE(channel_link);
 ROUTE_TABLE(chat_oauth);
 ROUTE_TABLE(chat_link);
+ROUTE_TABLE(delivery_report);
 ROUTE_TABLE(outbox);
 ROUTE_TABLE(outbox_wait);
 ROUTE_TABLE(inbox);

@@ -67,6 +67,10 @@ static const char *const texts[DETAILS] = {
     [DETAIL_MESSAGE_UNARCHIVED] = "Message unarchived",
     [DETAIL_MESSAGE_SNOOZED] = "Message snoozed",
     [DETAIL_MESSAGE_UNSNOOZED] = "Message unsnoozed",
+    [DETAIL_MESSAGE_DELIVERED] = "Message delivered",
+    [DETAIL_MESSAGE_OPENED] = "Message opened",
+    [DETAIL_MESSAGE_CLICKED] = "Message clicked",
+    [DETAIL_MESSAGE_UNDELIVERED] = "Message was not delivered, says the provider",
 };
 
 struct str detail_text(enum detail d)

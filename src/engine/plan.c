@@ -42,6 +42,7 @@ static bool message_patch(struct db *db, const struct effect *e, struct error *e
     m.doc = json_write_mut(a, o);
     m.status = e->message.status;
     m.updated_at = e->message.updated_at;
+    m.provider_message_id = json_get_str(patch, "identifier");
     return message_update_delivery(db, &m, err);
 }
 

@@ -13,6 +13,10 @@ static enum detail detail_of(enum run_mark what)
     case MARKED_UNARCHIVED: return DETAIL_MESSAGE_UNARCHIVED;
     case MARKED_SNOOZED: return DETAIL_MESSAGE_SNOOZED;
     case MARKED_UNSNOOZED: return DETAIL_MESSAGE_UNSNOOZED;
+    case MARKED_DELIVERED: return DETAIL_MESSAGE_DELIVERED;
+    case MARKED_OPENED: return DETAIL_MESSAGE_OPENED;
+    case MARKED_CLICKED: return DETAIL_MESSAGE_CLICKED;
+    case MARKED_UNDELIVERED: return DETAIL_MESSAGE_UNDELIVERED;
     }
     return DETAILS;
 }
@@ -23,7 +27,7 @@ void run_view_add_marks(struct run *r, const struct run_marked *marks, size_t n)
         enum detail d = detail_of(marks[i].what);
         for (int j = 0; j < r->jobs_n && d != DETAILS; j++)
             if (id_eq(run_message_id(r->row.id, j, 0), marks[i].message)) {
-                run_log_add(r, marks[i].at, j, d, d == DETAIL_MESSAGE_SNOOZED ? DETAIL_PENDING : DETAIL_SUCCESS, 1, STR_NULL);
+                run_log_add(r, marks[i].at, j, d, d == DETAIL_MESSAGE_SNOOZED ? DETAIL_PENDING : d == DETAIL_MESSAGE_UNDELIVERED ? DETAIL_FAILED : DETAIL_SUCCESS, 1, STR_NULL);
                 break;
             }
     }

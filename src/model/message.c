@@ -62,7 +62,8 @@ bool message_insert(struct db *db, const struct message *m, struct error *err)
 bool message_update_delivery(struct db *db, const struct message *m, struct error *err)
 {
     struct db_stmt *s = db_prepare(
-        db, "UPDATE messages SET status = ?1, doc = ?2, updated_at = ?3 WHERE environment_id = ?4 AND id = ?5", err);
+        db, "UPDATE messages SET status = ?1, doc = ?2, updated_at = ?3, provider_message_id = COALESCE(?6, provider_message_id) "
+            "WHERE environment_id = ?4 AND id = ?5", err);
     if (!s)
         return false;
     db_bind_int(s, 1, m->status);
@@ -70,7 +71,24 @@ bool message_update_delivery(struct db *db, const struct message *m, struct erro
     db_bind_int(s, 3, m->updated_at);
     db_bind_id(s, 4, m->environment);
     db_bind_id(s, 5, m->id);
+    db_bind_text(s, 6, m->provider_message_id);
     return db_run(s, err);
+}
+
+bool message_find_by_provider_id(struct db *db, struct arena *a, struct id environment, struct str provider_message_id,
+                                 struct message *out, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE environment_id = ?1 AND provider_message_id = ?2 "
+                                       "ORDER BY id DESC LIMIT 1", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_text(s, 2, provider_message_id);
+    if (!row_one(s, "Message not found", err))
+        return false;
+    message_read(s, a, out);
+    db_reset(s);
+    return true;
 }
 
 bool message_find(struct db *db, struct arena *a, struct id environment, struct id id, struct message *out,

@@ -19,13 +19,17 @@ struct message {
     /* {transactionId, templateIdentifier, stepId, providerId, subject, content, avatar, cta, data, tags, email, phone,
      *  title, identifier, errorId, errorText, deliveredAt:[ms…], workflow:{…}} */
     struct str doc;
+    struct str provider_message_id;             /* for message_update_delivery: just told; p NULL: as it is */
     int64_t created_at, updated_at;
 };
 
 /* Inserts, or when the same job runs again replaces content and resets seen (engine.md §7.3 in_app). */
 bool message_insert(struct db *db, const struct message *m, struct error *err);
-/* Status and doc of a message that is being delivered. */
+/* Status, doc and the provider's id of a message that is being delivered. */
 bool message_update_delivery(struct db *db, const struct message *m, struct error *err);
+/* By what its provider calls it; the newest, should that not be unique. */
+bool message_find_by_provider_id(struct db *db, struct arena *a, struct id environment, struct str provider_message_id,
+                                 struct message *out, struct error *err);
 bool message_find(struct db *db, struct arena *a, struct id environment, struct id id, struct message *out,
                   struct error *err);
 bool message_delete(struct db *db, struct id environment, struct id id, bool *deleted, struct error *err);

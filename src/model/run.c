@@ -61,8 +61,10 @@ bool run_insert(struct db *db, const struct run_row *r, struct error *err)
 
 bool run_update(struct db *db, const struct run_row *r, bool *updated, struct error *err)
 {
-    /* What people did with a message (interacted) is not undone by a step that ends later. */
-    struct db_stmt *s = db_prepare(db, "UPDATE runs SET status = ?1, delivery = CASE WHEN delivery = 7 THEN 7 ELSE ?2 END, "
+    /* What people did with a message (interacted, 7) and what its provider reported (delivered, 6) is not undone by a step
+     * that ends later. */
+    struct db_stmt *s = db_prepare(db, "UPDATE runs SET status = ?1, delivery = CASE WHEN delivery = 7 OR (delivery = 6 AND ?2 IN (0, 1)) THEN delivery "
+                                       "ELSE ?2 END, "
                                        "state = ?3, updated_at = ?4, revision = revision + 1 "
                                        "WHERE environment_id = ?5 AND id = ?6 AND revision = ?7", err);
     if (!s)
@@ -92,13 +94,11 @@ bool run_mark_interacted(struct db *db, struct id environment, struct id id, str
 }
 
 /* "r1700000000000.<message>;" */
-bool run_mark(struct db *db, struct id environment, struct id id, struct id message, enum run_mark what, int64_t now,
-              struct error *err)
+static bool mark_write(struct db *db, const char *sql, struct id environment, struct id id, struct id message, enum run_mark what,
+                       int64_t now, struct error *err)
 {
     char text[64], hex[ID_HEX + 1];
-    struct db_stmt *s = db_prepare(
-        db, "UPDATE runs SET delivery = 7, marks = CASE WHEN length(marks) < ?3 THEN marks || ?4 ELSE marks END "
-            "WHERE environment_id = ?1 AND id = ?2", err);
+    struct db_stmt *s = db_prepare(db, sql, err);
     if (!s)
         return false;
     id_hex(message, hex);
@@ -108,6 +108,22 @@ bool run_mark(struct db *db, struct id environment, struct id id, struct id mess
     db_bind_int(s, 3, RUN_MARKS_MAX);
     db_bind_text(s, 4, (struct str){text, (size_t)n});
     return db_run(s, err);
+}
+
+#define ADD_MARK "marks = CASE WHEN length(marks) < ?3 THEN marks || ?4 ELSE marks END WHERE environment_id = ?1 AND id = ?2"
+
+bool run_mark(struct db *db, struct id environment, struct id id, struct id message, enum run_mark what, int64_t now,
+              struct error *err)
+{
+    return mark_write(db, "UPDATE runs SET delivery = 7, " ADD_MARK, environment, id, message, what, now, err);
+}
+
+bool run_mark_reported(struct db *db, struct id environment, struct id id, struct id message, enum run_mark what, int64_t now,
+                       struct error *err)
+{
+    const char *sql = what == MARKED_UNDELIVERED ? "UPDATE runs SET " ADD_MARK
+                                                 : "UPDATE runs SET delivery = CASE WHEN delivery IN (0, 1) THEN 6 ELSE delivery END, " ADD_MARK;
+    return mark_write(db, sql, environment, id, message, what, now, err);
 }
 
 static size_t count_of(struct str s, char c)

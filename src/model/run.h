@@ -30,11 +30,16 @@ bool run_mark_interacted(struct db *db, struct id environment, struct id id, str
 /* … and what exactly, for the activity feed (engine.md §7.6). Stored letters. */
 enum run_mark {
     MARKED_SEEN = 's', MARKED_READ = 'r', MARKED_UNREAD = 'u', MARKED_ARCHIVED = 'a', MARKED_UNARCHIVED = 'b',
-    MARKED_SNOOZED = 'z', MARKED_UNSNOOZED = 'w'
+    MARKED_SNOOZED = 'z', MARKED_UNSNOOZED = 'w',
+    /* What a provider reported (providers.md §8). */
+    MARKED_DELIVERED = 'd', MARKED_OPENED = 'o', MARKED_CLICKED = 'c', MARKED_UNDELIVERED = 'x'
 };
 enum { RUN_MARKS_MAX = 4000 };          /* bytes of a run's marks: people may toggle for ever, the first ones are kept */
 bool run_mark(struct db *db, struct id environment, struct id id, struct id message, enum run_mark what, int64_t now,
               struct error *err);
+/* The same for what a provider reports: delivered, opened or clicked lifts a run that is pending or sent to delivered. */
+bool run_mark_reported(struct db *db, struct id environment, struct id id, struct id message, enum run_mark what, int64_t now,
+                       struct error *err);
 struct run_marked {
     enum run_mark what;
     struct id message;

@@ -1,0 +1,188 @@
+/* POST /v2/inbound-webhooks/delivery-providers/{environmentId}/{integrationId}: what providers report about messages
+ * (rest-api.md §6.16, providers.md §8).
+ *
+ * Called without Authorization. It is open only where an integration says so (configurations.inboundWebhookEnabled), and
+ * a provider that signs must sign where a key is set (inboundWebhookSigningKey).
+ */
+#include "api/app.h"
+#include "api/tables.h"
+#include "base/clock.h"
+#include "delivery/status_event.h"
+#include "model/message.h"
+#include "model/run.h"
+
+struct report {
+    struct api_write w;
+    struct integration integration;
+    struct status_event *events;
+    size_t n;
+    bool *known;                        /* there is a message of that id */
+    int64_t now;
+};
+
+/* What an event says about the message; 0: nothing that is kept. */
+static enum run_mark mark_of(struct str status)
+{
+    static const char *const lost[] = {"rejected", "bounced", "dropped", "blocked", "failed", "undelivered"};
+    if (str_eqz(status, "delivered"))
+        return MARKED_DELIVERED;
+    if (str_eqz(status, "opened"))
+        return MARKED_OPENED;
+    if (str_eqz(status, "clicked"))
+        return MARKED_CLICKED;
+    for (size_t i = 0; i < sizeof lost / sizeof *lost; i++)
+        if (str_eqz(status, lost[i]))
+            return MARKED_UNDELIVERED;
+    return 0;
+}
+
+/* Forward only: what was delivered stays so, and a report that comes twice is one. The document keeps when each status was
+ * reported first, {"reports":{"delivered":ms}}. */
+static bool message_advance(struct report *x, struct db *db, struct message *m, yyjson_val *doc, const struct status_event *e, struct error *err)
+{
+    struct arena *a = x->w.rq->arena;
+    enum run_mark mark = mark_of(e->status);
+    yyjson_mut_doc *d = json_doc(a);
+    yyjson_mut_val *o = yyjson_val_mut_copy(d, doc), *reports = yyjson_mut_obj_get(o, "reports");
+    int64_t at = e->date ? e->date : x->now;
+    bool delivered = yyjson_arr_size(json_get(doc, "deliveredAt")) > 0;
+    if (json_getn(json_get(doc, "reports"), e->status) || (mark == MARKED_UNDELIVERED && delivered))
+        return true;
+    if (!reports)
+        reports = json_add_obj(d, o, "reports");
+    yyjson_mut_obj_add(reports, json_mut_str(d, e->status), yyjson_mut_sint(d, at));
+    if (mark == MARKED_UNDELIVERED) {
+        m->status = MESSAGE_ERROR;
+        yyjson_mut_obj_remove_key(o, "errorId");
+        yyjson_mut_obj_remove_key(o, "errorText");
+        json_add_str(d, o, "errorId", str_fmt(a, "provider_%.*s", STR_ARG(e->status)));
+        json_add_str(d, o, "errorText", e->response.n ? str_cut(e->response, 1000) : e->status);
+    } else if (mark && !delivered) {
+        yyjson_mut_obj_remove_key(o, "deliveredAt");
+        yyjson_mut_arr_add_sint(d, json_add_arr(d, o, "deliveredAt"), at);
+    }
+    m->doc = json_write_mut(a, o);
+    m->updated_at = x->now;
+    return message_update_delivery(db, m, err) && (!mark || run_mark_reported(db, m->environment, m->run, m->id, mark, at, err));
+}
+
+/* Of this integration's provider. Push reports name our own message. *found false: there is none. */
+static bool message_of(struct report *x, struct db *db, const struct status_event *e, struct message *m, yyjson_val **doc, bool *found,
+                       struct error *err)
+{
+    struct arena *a = x->w.rq->arena;
+    struct error missing = {0};
+    struct id id;
+    bool push = x->integration.channel == CHANNEL_PUSH;
+    *found = push ? id_parse(e->id, &id) && message_find(db, a, x->integration.environment, id, m, &missing)
+                  : message_find_by_provider_id(db, a, x->integration.environment, e->id, m, &missing);
+    if (!*found && missing.code && missing.code != ERROR_NOT_FOUND) {
+        *err = missing;
+        return false;
+    }
+    if (!*found || !json_parse(a, m->doc, doc, err))
+        return !*found;
+    *found = m->channel == x->integration.channel && str_eq(json_get_str(*doc, "providerId"), x->integration.provider_id);
+    return true;
+}
+
+static bool report_apply(struct api_write *w, struct db *db, struct error *err)
+{
+    struct report *x = (struct report *)w;
+    for (size_t i = 0; i < x->n; i++) {
+        struct message m = {0};
+        yyjson_val *doc = NULL;
+        if (!message_of(x, db, &x->events[i], &m, &doc, &x->known[i], err))
+            return false;
+        if (x->known[i] && !message_advance(x, db, &m, doc, &x->events[i], err))
+            return false;
+    }
+    return true;
+}
+
+static void report_reply(struct api_write *w)
+{
+    struct report *x = (struct report *)w;
+    yyjson_mut_doc *d = json_doc(w->rq->arena);
+    yyjson_mut_val *list = yyjson_mut_arr(d);
+    for (size_t i = 0; i < x->n; i++) {
+        const struct status_event *e = &x->events[i];
+        if (!x->known[i])
+            continue;
+        yyjson_mut_val *o = yyjson_mut_arr_add_obj(d, list);
+        json_add_str(d, o, "id", e->id);
+        yyjson_mut_val *event = json_add_obj(d, o, "event");
+        json_add_str(d, event, "status", e->status);
+        json_add_time(d, event, "date", e->date ? e->date : x->now);
+        json_add_str(d, event, "externalId", e->id);
+        json_add_int(d, event, "attempts", e->attempts);
+        json_add_str(d, event, "response", e->response.n ? e->response : STR(""));
+        json_add_str(d, event, "row", e->row);
+    }
+    reply_json(w->rq, 0, list);
+}
+
+/* One answer for whatever is not there, not open, or not able to. */
+static bool integration_load(struct request *rq, struct integration *out, yyjson_val **configurations)
+{
+    struct str key = request_param(rq, "integrationId");
+    struct id environment, id;
+    struct error err = {0};
+    if (id_parse(request_param(rq, "environmentId"), &environment) && id_parse(key, &id)
+        && integration_find(app_db(rq), rq->arena, environment, id, out, &err)
+        && json_parse(rq->arena, out->configurations.n ? out->configurations : STR("{}"), configurations, NULL)
+        && json_get_bool(*configurations, "inboundWebhookEnabled", false)) {
+        if (status_event_known(out->provider_id))
+            return true;
+        reply_fail(rq, 404, "Provider with %.*s can not handle webhooks", STR_ARG(out->provider_id));
+        return false;
+    }
+    reply_fail(rq, 404, "Integration for %.*s was not found", (int)(key.n > 64 ? 64 : key.n), key.p);
+    return false;
+}
+
+static bool sender_is_good(struct request *rq, const struct integration *i, yyjson_val *configurations, yyjson_val *body)
+{
+    struct str key = json_get_str(configurations, "inboundWebhookSigningKey");
+    const char *id, *timestamp, *value;
+    if (!key.n || !status_signature_headers(i->provider_id, &id, &timestamp, &value))
+        return true;
+    struct status_signature s = {.body = rq->body, .json = body};
+    s.id = id ? request_header(rq, id) : STR_NULL;
+    s.timestamp = timestamp ? request_header(rq, timestamp) : STR_NULL;
+    s.value = value ? request_header(rq, value) : STR_NULL;
+    if (status_signature_good(rq->arena, i->provider_id, key, &s, clock_real_ms()))
+        return true;
+    reply_fail(rq, 401, "The signature of the webhook is not valid");
+    return false;
+}
+
+static void handle_report(struct request *rq)
+{
+    struct report *x = ARENA_NEW(rq->arena, struct report);
+    yyjson_val *configurations, *body = NULL;
+    if (!integration_load(rq, &x->integration, &configurations))
+        return;
+    if (!status_event_body(rq->arena, rq->body, &body)) {
+        reply_fail(rq, 400, "The body is neither JSON nor a form");
+        return;
+    }
+    if (!sender_is_good(rq, &x->integration, configurations, body))
+        return;
+    x->n = status_event_read(rq->arena, x->integration.provider_id, body, &x->events);
+    x->known = ARENA_ARRAY(rq->arena, bool, x->n + 1);
+    x->now = app_now(rq);
+    x->w.apply = report_apply;
+    x->w.reply = report_reply;
+    if (x->n)
+        api_write(rq, &x->w);
+    else
+        reply_json(rq, 0, yyjson_mut_arr(json_doc(rq->arena)));
+}
+
+const struct route delivery_report_routes[] = {
+    {HTTP_POST, "/v2/inbound-webhooks/delivery-providers/{environmentId}/{integrationId}", "activityTrack", "Activity",
+     "What a provider reports about messages", AUTH_PUBLIC, NULL, RATE_GLOBAL, 1, 200, ENVELOPE_DATA, 0,
+     ROUTE_RAW_BODY | ROUTE_NOT_IDEMPOTENT, handle_report},
+};
+const size_t delivery_report_routes_n = sizeof delivery_report_routes / sizeof *delivery_report_routes;
