@@ -87,7 +87,7 @@ static void bulk_item_done(struct bulk *b)
 {
     if (atomic_fetch_sub(&b->open, 1) != 1)
         return;
-    struct arena *answers ARENA_SCOPED = b->answers;
+    struct arena *answers = b->answers;      /* outlives the request, whose arena holds b */
     yyjson_mut_doc *d = json_doc(b->rq->arena);
     yyjson_mut_val *list = yyjson_mut_arr(d);
     for (size_t i = 0; i < b->n; i++)
@@ -96,6 +96,7 @@ static void bulk_item_done(struct bulk *b)
         idempotency_reply_other_body(b->rq);
     else
         reply_json(b->rq, 0, list);
+    arena_destroy(answers);
 }
 
 static void bulk_call_done(struct trigger_call *c, const struct error *err)
