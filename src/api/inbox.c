@@ -444,5 +444,15 @@ const struct route inbox_routes[] = {
           inbox_handle_workflow_preference_write),
     INBOX(HTTP_PATCH, "/subscriptions/{identifier}/preferences/{workflow}", "inboxUpdateSubscriptionPreference",
           "Update what a topic subscription says of a workflow", 200, ENVELOPE_DATA, inbox_handle_subscription_preference_write),
+    INBOX(HTTP_GET, "/topics/{topicKey}/subscriptions", "inboxSubscriptions", "List one's subscriptions to a topic", 200, ENVELOPE_DATA,
+          inbox_handle_subscriptions),
+    INBOX(HTTP_POST, "/topics/{topicKey}/subscriptions", "inboxSubscribe", "Subscribe to a topic", 201, ENVELOPE_DATA,
+          inbox_handle_subscribe),
+    INBOX(HTTP_GET, "/topics/{topicKey}/subscriptions/{identifier}", "inboxSubscription", "Retrieve a subscription", 200,
+          ENVELOPE_DATA, inbox_handle_subscription),
+    INBOX(HTTP_PATCH, "/topics/{topicKey}/subscriptions/{identifier}", "inboxSubscriptionUpdate", "Change a subscription", 200,
+          ENVELOPE_DATA, inbox_handle_subscription_write),
+    INBOX(HTTP_DELETE, "/topics/{topicKey}/subscriptions/{identifier}", "inboxUnsubscribe", "Delete a subscription", 200,
+          ENVELOPE_DATA, inbox_handle_unsubscribe),
 };
 const size_t inbox_routes_n = sizeof inbox_routes / sizeof *inbox_routes;

@@ -61,5 +61,10 @@ void inbox_handle_global_preference_write(struct request *rq);
 void inbox_handle_workflow_preference_write(struct request *rq);
 void inbox_handle_subscription_preference_write(struct request *rq);
 void inbox_handle_bulk_preferences(struct request *rq);
+void inbox_handle_subscriptions(struct request *rq);
+void inbox_handle_subscription(struct request *rq);
+void inbox_handle_subscribe(struct request *rq);
+void inbox_handle_subscription_write(struct request *rq);
+void inbox_handle_unsubscribe(struct request *rq);
 
 #endif

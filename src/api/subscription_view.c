@@ -177,3 +177,16 @@ bool topic_key_ok(struct request *rq, struct str key)
                         "underscores (_), colons (:), or be a valid email address.", (int)(key.n > 128 ? 128 : key.n), key.p);
     return false;
 }
+
+/* Counted in characters, as the limit is meant. */
+bool subscription_identifier_valid(struct str s)
+{
+    size_t characters = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (c < 0x20 || c == 0x7f)
+            return false;
+        characters += (c & 0xc0) != 0x80;
+    }
+    return characters >= 1 && characters <= SUBSCRIPTION_IDENTIFIER_MAX;
+}

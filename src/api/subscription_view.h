@@ -30,6 +30,9 @@ bool subscription_wishes_store(struct request *rq, struct db *db, const struct t
 yyjson_mut_val *subscription_preferences_json(struct request *rq, yyjson_mut_doc *d, const struct topic_subscription *s,
                                               const struct preference *rows, size_t n, const struct workflow_set *workflows);
 
+/* 1 to SUBSCRIPTION_IDENTIFIER_MAX characters, none of them a control character. */
+bool subscription_identifier_valid(struct str s);
+
 /* A key that a topic may have; false: the request was answered with 400. */
 bool topic_key_ok(struct request *rq, struct str key);
 

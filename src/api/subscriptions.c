@@ -6,19 +6,6 @@
 
 enum { BATCH_MAX = 100, V1_BATCH_MAX = 1000 };
 
-/* Counted in characters, as the limit is meant. */
-static bool subscription_identifier_valid(struct str s)
-{
-    size_t characters = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        if (c < 0x20 || c == 0x7f)
-            return false;
-        characters += (c & 0xc0) != 0x80;
-    }
-    return characters >= 1 && characters <= SUBSCRIPTION_IDENTIFIER_MAX;
-}
-
 /* --- what may go wrong with one item ---------------------------------------------------------------------------------- */
 
 enum problem {
