@@ -145,14 +145,14 @@ static size_t run_of_job(const struct sim *s, struct str job_id, int *job)
 {
     struct id id;
     if (!id_parse(job_id, &id))
-        return s->w->runs_n;
-    for (size_t at = 0; at < s->w->runs_n; at++)
+        return s->w->dry.runs_n;
+    for (size_t at = 0; at < s->w->dry.runs_n; at++)
         for (int i = 1; i < 24; i++)
-            if (id_eq(run_derived_id(s->w->runs[at].id, DERIVED_JOB, i), id)) {
+            if (id_eq(run_derived_id(s->w->dry.runs[at].id, DERIVED_JOB, i), id)) {
                 *job = i;
                 return at;
             }
-    return s->w->runs_n;
+    return s->w->dry.runs_n;
 }
 
 /* A digest gave out these events. */
@@ -166,7 +166,7 @@ static void count_events(struct sim *s, struct str output)
     while ((e = yyjson_arr_iter_next(&it))) {
         int job = 0;
         size_t at = run_of_job(s, json_get_str(e, "id"), &job);
-        if (at == s->w->runs_n)
+        if (at == s->w->dry.runs_n)
             violated(s, "a digest gives out an event of a run that was never committed");
         else if (s->delivered[at][job]++)
             violated(s, "an event is in two digests");
@@ -183,7 +183,7 @@ static void committed(struct sim *s, size_t at, const struct run *before)
 {
     struct run now;
     struct error err = {0};
-    if (!run_decode(&s->w->runs[at], s->w->arena, &now, &err)) {
+    if (!run_decode(&s->w->dry.runs[at], s->w->arena, &now, &err)) {
         violated(s, "a committed run cannot be read back");
         return;
     }
@@ -202,16 +202,16 @@ static void committed(struct sim *s, size_t at, const struct run *before)
 static void run_before(struct sim *s, size_t at, struct run *before)
 {
     *before = (struct run){.jobs_n = 0};
-    if (at < s->w->runs_n)
-        run_decode(&s->w->runs[at], s->w->arena, before, NULL);
+    if (at < s->w->dry.runs_n)
+        run_decode(&s->w->dry.runs[at], s->w->arena, before, NULL);
 }
 
 /* --- what happens ---------------------------------------------------------------------------------------------------- */
 
 static bool is_queued(const struct world *w, struct id item)
 {
-    for (size_t i = 0; i < w->queue_n; i++)
-        if (id_eq(w->queue[i].id, item))
+    for (size_t i = 0; i < w->dry.queue_n; i++)
+        if (id_eq(w->dry.queue[i].id, item))
             return true;
     return false;
 }
@@ -237,7 +237,7 @@ static void plan_make(struct sim *s, struct plan *p)
     if (p->is_new)
         world_start(s->w, p->definition, p->payload, &p->run, &p->machine);
     else
-        world_advance(s->w, world_run_of(s->w, p->item.ref), &p->in, &p->run, &p->machine);
+        world_advance(s->w, dry_run_of(&s->w->dry, p->item.ref), &p->in, &p->run, &p->machine);
 }
 
 static void trigger(struct sim *s)
@@ -247,13 +247,13 @@ static void trigger(struct sim *s)
     size_t planned = 0;
     for (int i = 0; i < PLANS; i++)
         planned += s->plans[i].used && s->plans[i].is_new;
-    if (!p || s->w->runs_n + planned >= RUNS_MAX)
+    if (!p || s->w->dry.runs_n + planned >= RUNS_MAX)
         return;
     *p = (struct plan){.used = true, .is_new = true, .definition = s->definitions[roll(c, DEFINITIONS)]};
     struct str text = str_fmt(s->w->arena, "{\"n\":%d,\"k\":\"%c\"}", (int)roll(c, 10), 'a' + (int)roll(c, 2));
     json_parse(s->w->arena, text, &p->payload, NULL);
     plan_make(s, p);
-    note(s, "trigger planned for", s->w->runs_n, 0);
+    note(s, "trigger planned for", s->w->dry.runs_n, 0);
 }
 
 static struct machine_input result_of(struct chance *c, const struct queue_item *q)
@@ -279,13 +279,13 @@ static void take_due(struct sim *s)
     struct plan *p = plan_free(s);
     struct world *w = s->w;
     size_t due[64], n = 0;
-    for (size_t i = 0; i < w->queue_n && n < 64; i++)
-        if (w->queue[i].due_at <= w->now && !is_planned(s, w->queue[i].id))
+    for (size_t i = 0; i < w->dry.queue_n && n < 64; i++)
+        if (w->dry.queue[i].due_at <= w->now && !is_planned(s, w->dry.queue[i].id))
             due[n++] = i;
     if (!n || !p)
         return;
-    struct queue_item q = w->queue[due[roll(&s->chance, n)]];
-    if (world_run_of(w, q.ref) == w->runs_n) {
+    struct queue_item q = w->dry.queue[due[roll(&s->chance, n)]];
+    if (dry_run_of(&w->dry, q.ref) == w->dry.runs_n) {
         violated(s, "a queue item refers to a run that was never committed");
         return;
     }
@@ -298,7 +298,7 @@ static void repeat(struct sim *s, const struct plan *p, size_t at)
 {
     struct run r;
     struct machine m;
-    struct str before = s->w->runs[at].state;
+    struct str before = s->w->dry.runs[at].state;
     world_advance(s->w, at, &p->in, &r, &m);
     if (m.effects || !str_eq(before, run_encode(&r)))
         violated(s, "a repeated result changed the run");
@@ -315,7 +315,7 @@ static void commit(struct sim *s)
         p->used = false;                /* somebody took the item away: nothing is written */
         return;
     }
-    size_t at = p->is_new ? s->w->runs_n : world_run_of(s->w, p->item.ref);
+    size_t at = p->is_new ? s->w->dry.runs_n : dry_run_of(&s->w->dry, p->item.ref);
     run_before(s, at, &before);
     bool done = p->is_new ? world_commit(s->w, &p->machine, p->definition, p->payload, NULL)
                           : world_commit(s->w, &p->machine, s->w->definitions[at], s->w->payloads[at], &p->item);
@@ -342,9 +342,9 @@ static void move_time(struct sim *s)
 {
     struct world *w = s->w;
     int64_t next = INT64_MAX;
-    for (size_t i = 0; i < w->queue_n; i++)
-        if (w->queue[i].due_at < next)
-            next = w->queue[i].due_at;
+    for (size_t i = 0; i < w->dry.queue_n; i++)
+        if (w->dry.queue[i].due_at < next)
+            next = w->dry.queue[i].due_at;
     if (next == INT64_MAX || next <= w->now)
         return;
     w->now = next + (percent(&s->chance, 20) ? (int64_t)roll(&s->chance, 90000000) : 0);     /* now and then it was down */
@@ -352,9 +352,9 @@ static void move_time(struct sim *s)
 
 static void read_message(struct sim *s)
 {
-    if (!s->w->messages_n)
+    if (!s->w->dry.messages_n)
         return;
-    struct message *m = &s->w->messages[roll(&s->chance, s->w->messages_n)];
+    struct message *m = &s->w->dry.messages[roll(&s->chance, s->w->dry.messages_n)];
     m->seen = true;
     m->read = roll(&s->chance, 2);
 }
@@ -364,18 +364,18 @@ static void cancel(struct sim *s)
 {
     struct run before[RUNS_MAX];
     uint64_t flying = 0;
-    if (!s->w->runs_n)
+    if (!s->w->dry.runs_n)
         return;
-    size_t at = roll(&s->chance, s->w->runs_n);
+    size_t at = roll(&s->chance, s->w->dry.runs_n);
     for (int i = 0; i < PLANS; i++)
         if (s->plans[i].used && !s->plans[i].is_new && s->plans[i].item.kind == QUEUE_DELIVERY
-            && id_eq(s->plans[i].item.ref, s->w->runs[at].id))
+            && id_eq(s->plans[i].item.ref, s->w->dry.runs[at].id))
             flying |= (uint64_t)1 << s->plans[i].item.job;
-    for (size_t i = 0; i < s->w->runs_n; i++)
+    for (size_t i = 0; i < s->w->dry.runs_n; i++)
         run_before(s, i, &before[i]);
     if (world_cancel(s->w, at, flying))
         note(s, "canceled", at, 0);
-    for (size_t i = 0; i < s->w->runs_n; i++)
+    for (size_t i = 0; i < s->w->dry.runs_n; i++)
         committed(s, i, &before[i]);
 }
 
@@ -384,7 +384,7 @@ static void cancel(struct sim *s)
 static void check_run(struct sim *s, size_t at)
 {
     struct world *w = s->w;
-    const struct run_row *row = &w->runs[at];
+    const struct run_row *row = &w->dry.runs[at];
     struct run r;
     enum skip_reason detail;
     if (!run_decode(row, w->arena, &r, NULL)) {
@@ -402,8 +402,8 @@ static void check_run(struct sim *s, size_t at)
         size_t stored = 0;
         if (!ended(j->status) && j->status != JOB_MERGED)
             violated(s, "a step did not reach a terminal state");
-        for (size_t k = 0; k < w->messages_n; k++)
-            stored += id_eq(w->messages[k].id, run_derived_id(row->id, DERIVED_MESSAGE, i));
+        for (size_t k = 0; k < w->dry.messages_n; k++)
+            stored += id_eq(w->dry.messages[k].id, run_derived_id(row->id, DERIVED_MESSAGE, i));
         if (j->type == STEP_IN_APP && stored != (j->status == JOB_COMPLETED))
             violated(s, "an in-app step has not exactly the message that it says");
         bool given = j->type == STEP_DIGEST
@@ -424,9 +424,9 @@ static void check_run(struct sim *s, size_t at)
 static void check_throttles(struct sim *s)
 {
     struct world *w = s->w;
-    for (size_t at = 0; at < w->runs_n; at++) {
+    for (size_t at = 0; at < w->dry.runs_n; at++) {
         struct run r, o;
-        run_decode(&w->runs[at], w->arena, &r, NULL);
+        run_decode(&w->dry.runs[at], w->arena, &r, NULL);
         for (int i = 1; i < r.jobs_n; i++) {
             yyjson_val *out;
             int64_t n = 0;
@@ -434,8 +434,8 @@ static void check_throttles(struct sim *s)
                 || !json_parse(w->arena, r.jobs[i].output, &out, NULL) || !json_get(out, "windowStart"))
                 continue;
             bool keyed = json_get_str(w->definitions[at]->steps[r.jobs[i].step].values, "throttleKey").n > 0;
-            for (size_t k = 0; k < w->runs_n; k++) {
-                run_decode(&w->runs[k], w->arena, &o, NULL);
+            for (size_t k = 0; k < w->dry.runs_n; k++) {
+                run_decode(&w->dry.runs[k], w->arena, &o, NULL);
                 n += w->definitions[k] == w->definitions[at] && o.jobs[i].status == JOB_COMPLETED
                     && str_eq(o.jobs[i].output, r.jobs[i].output)
                     && (!keyed || str_eq(json_get_str(w->payloads[k], "k"), json_get_str(w->payloads[at], "k")));
@@ -449,18 +449,18 @@ static void check_throttles(struct sim *s)
 static void check_end(struct sim *s)
 {
     struct world *w = s->w;
-    if (w->queue_n)
+    if (w->dry.queue_n)
         violated(s, "work is left that nothing will end");
-    if (w->shares.members_n)
+    if (w->dry.shares.members_n)
         violated(s, "an event waits in a digest that will never fire");
-    for (size_t i = 0; i < w->shares.groups_n; i++)
-        if (!id_is_zero(w->shares.groups[i].row.run))
+    for (size_t i = 0; i < w->dry.shares.groups_n; i++)
+        if (!id_is_zero(w->dry.shares.groups[i].row.run))
             violated(s, "a group is held by a digest that is over");
-    for (size_t i = 0; i < w->messages_n; i++)
-        for (size_t k = i + 1; k < w->messages_n; k++)
-            if (id_eq(w->messages[i].run, w->messages[k].run) && id_eq(w->messages[i].job, w->messages[k].job))
+    for (size_t i = 0; i < w->dry.messages_n; i++)
+        for (size_t k = i + 1; k < w->dry.messages_n; k++)
+            if (id_eq(w->dry.messages[i].run, w->dry.messages[k].run) && id_eq(w->dry.messages[i].job, w->dry.messages[k].job))
                 violated(s, "a message exists twice for one run and step");
-    for (size_t i = 0; i < w->runs_n && !w->violation; i++)
+    for (size_t i = 0; i < w->dry.runs_n && !w->violation; i++)
         check_run(s, i);
     check_throttles(s);
 }
@@ -519,7 +519,7 @@ static const char *simulate(uint64_t seed, bool tell)
         bool planned = false;
         for (int k = 0; k < PLANS; k++)
             planned |= s->plans[k].used;
-        if (!planned && !w->queue_n)
+        if (!planned && !w->dry.queue_n)
             break;
         move_time(s);
         take_due(s);

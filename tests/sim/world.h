@@ -34,16 +34,9 @@ struct world {
     const int64_t *circuits;                            /* see machine_facts */
     int64_t defer_max_ms;
     yyjson_val *overrides;
-    struct run_row runs[WORLD_MAX];
+    struct dry dry;                                     /* what is committed */
     const struct definition *definitions[WORLD_MAX];    /* of each run */
     yyjson_val *payloads[WORLD_MAX];
-    size_t runs_n;
-    struct message messages[WORLD_MAX * 4];
-    size_t messages_n;
-    struct queue_item queue[WORLD_MAX * 2];
-    size_t queue_n;
-    size_t outbox_n, received_n;
-    struct dry_shares shares;                           /* digests and throttles */
     struct subscriber subscriber;
     struct preference_rows preferences;                 /* the subscriber's */
     bool workflow_off_is_final;
@@ -60,7 +53,7 @@ static inline struct world *world_new(uint64_t seed)
     id_source_init_seeded(&w->ids, seed + 1);
     w->now = 1767225600000;                             /* 2026-01-01T00:00:00Z */
     w->attempts_max = 3;
-    dry_shares_init(&w->shares, a, NULL, 0);
+    dry_init(&w->dry, a, NULL, 0);
     w->subscriber = (struct subscriber){.id = id_new(&w->ids, w->now), .subscriber_id = STR("ada"), .is_online = -1};
     w->subscriber.field[SUBSCRIBER_FIRST_NAME] = STR("Ada");
     w->subscriber.field[SUBSCRIBER_EMAIL] = STR("ada@example.com");
@@ -113,108 +106,7 @@ static inline struct machine_facts world_facts(struct world *w, const struct def
         .environment_type = STR("dev"), .transaction_id = STR("T"), .payload = payload, .attempts_max = w->attempts_max,
         .preferences = &w->preferences, .workflow_off_is_final = w->workflow_off_is_final, .bridge_url = w->bridge_url,
         .layouts = w->layouts, .layouts_n = w->layouts_n, .policy = w->policy, .circuits = w->circuits, .overrides = w->overrides,
-        .defer_max_ms = w->defer_max_ms, .lookups = &w->shares.lookups};
-}
-
-static inline struct str world_doc_patch(struct arena *a, struct str doc, struct str patch)
-{
-    yyjson_val *old, *v, *k;
-    yyjson_mut_doc *d = json_doc(a);
-    if (!json_parse(a, doc, &old, NULL) || !json_parse(a, patch, &v, NULL))
-        return doc;
-    yyjson_mut_val *o = yyjson_val_mut_copy(d, old);
-    yyjson_obj_iter it = yyjson_obj_iter_with(v);
-    while ((k = yyjson_obj_iter_next(&it))) {
-        yyjson_mut_obj_remove_keyn(o, yyjson_get_str(k), yyjson_get_len(k));
-        if (!yyjson_is_null(yyjson_obj_iter_get_val(k)))
-            yyjson_mut_obj_add(o, yyjson_val_mut_copy(d, k), yyjson_val_mut_copy(d, yyjson_obj_iter_get_val(k)));
-    }
-    return json_write_mut(a, o);
-}
-
-static inline void world_store_message(struct world *w, const struct message *m, struct str patch)
-{
-    for (size_t i = 0; i < w->messages_n; i++)
-        if (id_eq(w->messages[i].id, m->id)) {
-            w->messages[i].status = m->status;
-            if (patch.n)
-                w->messages[i].doc = world_doc_patch(w->arena, w->messages[i].doc, patch);
-            return;
-        }
-    w->messages[w->messages_n] = *m;
-    w->messages[w->messages_n++].doc = str_dup(w->arena, m->doc);
-}
-
-static inline void world_unqueue(struct world *w, struct id item)
-{
-    for (size_t i = 0; i < w->queue_n; i++)
-        if (id_eq(w->queue[i].id, item)) {
-            w->queue[i] = w->queue[--w->queue_n];
-            return;
-        }
-}
-
-static inline void world_queue(struct world *w, struct queue_item q)
-{
-    w->queue[w->queue_n++] = q;
-}
-
-static inline void world_effect(struct world *w, const struct run *r, const struct effect *e)
-{
-    const struct delivery_record *d = &e->delivery;
-    struct queue_item q = e->queue;
-    q.ref = r->row.id;
-    q.id = run_derived_id(r->row.id, DERIVED_QUEUE, q.job * 64 + q.attempt);
-    w->outbox_n += e->kind == EFFECT_OUTBOX;
-    w->received_n += e->kind == EFFECT_RECEIVED;
-    switch (e->kind) {
-    case EFFECT_MESSAGE:
-    case EFFECT_MESSAGE_STATUS: world_store_message(w, &e->message, e->doc_patch); break;
-    case EFFECT_UNQUEUE: world_unqueue(w, q.id); break;
-    case EFFECT_TIMER:
-    case EFFECT_CALL:
-        q.kind = e->kind == EFFECT_TIMER ? QUEUE_TIMER : QUEUE_CALL;
-        world_queue(w, q);
-        break;
-    case EFFECT_DELIVERY:
-        world_unqueue(w, d->id);
-        world_queue(w, (struct queue_item){.due_at = d->due_at, .kind = QUEUE_DELIVERY, .ref = r->row.id, .job = d->job,
-                                           .target = d->target, .attempt = d->attempt, .id = d->id});
-        break;
-    case EFFECT_DELIVERY_END: world_unqueue(w, d->id); break;
-    default: break;
-    }
-}
-
-static inline size_t world_run_of(const struct world *w, struct id id)
-{
-    size_t at = 0;
-    while (at < w->runs_n && !id_eq(w->runs[at].id, id))
-        at++;
-    return at;
-}
-
-/* Does what the run shares with others still allow it? Puts it into effect. */
-static inline bool world_shares(struct world *w, const struct machine *m, yyjson_val *payload)
-{
-    size_t at = world_run_of(w, m->run->row.id);
-    struct str text = payload ? json_write(w->arena, payload) : STR_NULL;
-    return (at == w->runs_n || w->runs[at].revision == m->run->row.revision) && dry_shares_apply(&w->shares, m->effects, text);
-}
-
-static inline void world_store(struct world *w, struct machine *m, const struct definition *d, yyjson_val *payload)
-{
-    struct run *r = m->run;
-    size_t at = world_run_of(w, r->row.id);
-    r->row.state = str_dup(w->arena, run_encode(r));
-    r->row.revision++;
-    w->runs[at] = r->row;
-    w->definitions[at] = d;
-    w->payloads[at] = payload;
-    if (at == w->runs_n)
-        w->runs_n++;
-    for (const struct effect *e = m->effects; e; e = e->next)
-        world_effect(w, r, e);
+        .defer_max_ms = w->defer_max_ms, .lookups = &w->dry.shares.lookups};
 }
 
 /* Commits the run (new or advanced) with its effects, and removes the queue item that led to it. false: the run, or what
@@ -222,11 +114,11 @@ static inline void world_store(struct world *w, struct machine *m, const struct 
 static inline bool world_commit(struct world *w, struct machine *m, const struct definition *d, yyjson_val *payload,
                                 const struct queue_item *consumed)
 {
-    if (!world_shares(w, m, payload))
+    size_t at = dry_run_of(&w->dry, m->run->row.id);
+    if (!dry_commit(&w->dry, m, payload ? json_write(w->arena, payload) : STR_NULL, consumed))
         return false;
-    if (consumed)
-        world_unqueue(w, consumed->id);
-    world_store(w, m, d, payload);
+    w->definitions[at] = d;
+    w->payloads[at] = payload;
     return true;
 }
 
@@ -245,9 +137,9 @@ static inline void world_advance(struct world *w, size_t at, const struct machin
 {
     struct machine_facts f = world_facts(w, w->definitions[at], w->payloads[at]);
     struct error err = {0};
-    f.messages = w->messages;
-    f.messages_n = w->messages_n;
-    if (!run_decode(&w->runs[at], w->arena, r, &err))
+    f.messages = w->dry.messages;
+    f.messages_n = w->dry.messages_n;
+    if (!run_decode(&w->dry.runs[at], w->arena, r, &err))
         fail_msg("%s", err.message);
     machine_advance(m, r, &f, in);
 }
@@ -269,13 +161,13 @@ static inline bool world_cancel(struct world *w, size_t at, uint64_t in_flight)
         if (e->kind == EFFECT_DIGEST && e->digest.kind == DIGEST_HAND_OVER)
             v = &e->digest;
     if (v)
-        w->shares.lookups.digest_events(&w->shares, w->arena, v->run, v->job, &followers, &n, NULL);
+        w->dry.shares.lookups.digest_events(&w->dry.shares, w->arena, v->run, v->job, &followers, &n, NULL);
     if (!world_commit(w, &m, w->definitions[at], w->payloads[at], NULL))
         w->violation = "a cancellation was refused although nobody else was there";
     for (size_t i = 0; i < n; i++) {
         struct run f;
         struct machine fm;
-        size_t k = world_run_of(w, followers[i].run);
+        size_t k = dry_run_of(&w->dry, followers[i].run);
         struct machine_input next = {.kind = i ? INPUT_REPOINT : INPUT_PROMOTE, .job = v->member_job, .due_at = v->due_at,
                                      .from = v->run, .to = v->member};
         world_advance(w, k, &next, &f, &fm);

@@ -5,7 +5,7 @@ static struct run read_run(struct world *w, size_t run)
 {
     struct run r;
     struct error err = {0};
-    assert_true(run_decode(&w->runs[run], w->arena, &r, &err));
+    assert_true(run_decode(&w->dry.runs[run], w->arena, &r, &err));
     return r;
 }
 
@@ -48,7 +48,7 @@ static size_t start(struct world *w, const struct definition *d, const char *pay
     struct machine m;
     world_start(w, d, payload ? json(w, payload) : NULL, &r, &m);
     world_commit(w, &m, d, payload ? json(w, payload) : NULL, NULL);
-    return w->runs_n - 1;
+    return w->dry.runs_n - 1;
 }
 
 static void deliver(struct world *w, size_t run, int target, enum delivery_verdict v)
@@ -58,7 +58,7 @@ static void deliver(struct world *w, size_t run, int target, enum delivery_verdi
     struct machine_input in = {.kind = INPUT_DELIVERY, .job = 1, .target = target, .attempt = r.targets[target].attempt, .verdict = v,
                                .provider_message_id = v == VERDICT_SENT ? STR("p1") : STR_NULL,
                                .error = v == VERDICT_SENT ? STR_NULL : STR("no")};
-    struct queue_item item = {.id = run_delivery_id(w->runs[run].id, target)};
+    struct queue_item item = {.id = run_delivery_id(w->dry.runs[run].id, target)};
     world_advance(w, run, &in, &r, &m);
     world_commit(w, &m, w->definitions[run], w->payloads[run], &item);
 }
@@ -72,7 +72,7 @@ static void done(struct world *w, struct definition *d)
 static yyjson_val *doc_of(struct world *w, size_t message)
 {
     yyjson_val *v;
-    assert_true(json_parse(w->arena, w->messages[message].doc, &v, NULL));
+    assert_true(json_parse(w->arena, w->dry.messages[message].doc, &v, NULL));
     return v;
 }
 
@@ -89,22 +89,22 @@ static void push_sends_to_every_device(void **state)
                                                    "{\"providerId\":\"apns\",\"credentials\":{\"deviceTokens\":[\"gone\"]}}]");
     struct definition *d = one_step(w, "push");
     size_t run = start(w, d, NULL);
-    assert_int_equal(w->messages_n, 2);
-    assert_int_equal(w->queue_n, 3);
+    assert_int_equal(w->dry.messages_n, 2);
+    assert_int_equal(w->dry.queue_n, 3);
     assert_true(str_eqz(json_write(w->arena, json_get(doc_of(w, 0), "deviceTokens")), "[\"t1\",\"t2\"]"));
     deliver(w, run, 0, VERDICT_FAILED);
     assert_int_equal(read_run(w, run).jobs[1].status, JOB_RUNNING);      /* the others have not been tried */
     deliver(w, run, 1, VERDICT_SENT);
     deliver(w, run, 2, VERDICT_RETRY);
     assert_int_equal(read_run(w, run).jobs[1].status, JOB_DELAYED);
-    assert_int_equal(w->messages[0].status, MESSAGE_SENT);
-    assert_int_equal(w->messages[1].status, MESSAGE_WARNING);
+    assert_int_equal(w->dry.messages[0].status, MESSAGE_SENT);
+    assert_int_equal(w->dry.messages[1].status, MESSAGE_WARNING);
     deliver(w, run, 2, VERDICT_FAILED);
-    assert_int_equal(w->messages[1].status, MESSAGE_ERROR);
+    assert_int_equal(w->dry.messages[1].status, MESSAGE_ERROR);
     expect(w, run, "fcm provider was selected/Pending\nMessage created/Pending\nexpo provider was selected/Pending\n"
                    "Message created/Pending\nUnexpected provider error/Failed\nMessage sent/Success\n"
                    "Delivery attempt failed, retrying/Pending\nUnexpected provider error/Failed\ncompleted ");
-    assert_int_equal(w->runs[run].delivery, LIFECYCLE_SENT);
+    assert_int_equal(w->dry.runs[run].delivery, LIFECYCLE_SENT);
     done(w, d);
 }
 
@@ -128,7 +128,7 @@ static void push_ends_as_the_contract_says(void **state)
         if (cases[i].fails)
             deliver(w, run, 0, VERDICT_FAILED);
         expect(w, run, cases[i].want);
-        assert_int_equal(w->runs[run].status, RUN_COMPLETED);
+        assert_int_equal(w->dry.runs[run].status, RUN_COMPLETED);
         done(w, d);
     }
 }
@@ -149,7 +149,7 @@ static void push_tokens_of_the_trigger_replace(void **state)
             struct definition *d = one_step(w, "push");
             start(w, d, NULL);
             assert_true(str_eqz(json_write(w->arena, json_get(doc_of(w, 0), "deviceTokens")), "[\"o1\",\"o2\"]"));
-            assert_int_equal(w->queue_n, 2);
+            assert_int_equal(w->dry.queue_n, 2);
             done(w, d);
         }
 }
@@ -166,10 +166,10 @@ static void chat_goes_to_every_webhook(void **state)
                                                    "{\"providerId\":\"discord\",\"credentials\":{}}]");
     struct definition *d = one_step(w, "chat");
     size_t run = start(w, d, NULL);
-    assert_int_equal(w->messages_n, 2);
+    assert_int_equal(w->dry.messages_n, 2);
     assert_true(str_eqz(json_get_str(doc_of(w, 0), "chatWebhookUrl"), "https://..."));      /* not the secret */
     assert_true(str_find(read_run(w, run).targets[0].address, STR("https://hooks.example/1234")) >= 0);
-    assert_int_equal(w->messages[1].status, MESSAGE_WARNING);
+    assert_int_equal(w->dry.messages[1].status, MESSAGE_WARNING);
     assert_true(str_eqz(json_get_str(doc_of(w, 1), "errorId"), "no_subscriber_chat_channel_id"));
     deliver(w, run, 0, VERDICT_SENT);
     expect(w, run, "slack provider was selected/Pending\nMessage created/Pending\ndiscord provider was selected/Pending\n"
@@ -248,7 +248,7 @@ static void phone_rules(void **state)
     size_t run = start(w, d, NULL);
     expect(w, run, "twilio provider was selected/Pending\nMessage created/Pending\nSubscriber missing phone number/Failed\n"
                    "canceled missing_phone");
-    assert_int_equal(w->messages[0].status, MESSAGE_WARNING);
+    assert_int_equal(w->dry.messages[0].status, MESSAGE_WARNING);
     done(w, d);
 }
 
@@ -263,7 +263,7 @@ static void an_sms_integration_without_sender(void **state)
     deliver(w, run, 0, VERDICT_UNUSABLE);
     expect(w, run, "twilio provider was selected/Pending\nMessage created/Pending\nSubscriber does not have a configured channel/Failed\n"
                    "failed ");
-    assert_int_equal(w->messages[0].status, MESSAGE_WARNING);
+    assert_int_equal(w->dry.messages[0].status, MESSAGE_WARNING);
     assert_true(str_eqz(json_get_str(doc_of(w, 0), "errorId"), "no_integration_from_phone"));
     done(w, d);
 }
@@ -313,7 +313,7 @@ static void mail_recipients(void **state)
         w->subscriber.field[SUBSCRIBER_EMAIL] = str_of(cases[i].email);
         yyjson_val *doc = mail(w, cases[i].overrides, &d);
         assert_true(str_eqz(json_get_str(doc, "email"), cases[i].want));
-        assert_int_equal(w->queue_n, cases[i].queued);
+        assert_int_equal(w->dry.queue_n, cases[i].queued);
         if (i == 4)
             assert_int_equal(yyjson_arr_size(json_get(doc, "to")), 2);
         done(w, d);
@@ -351,7 +351,7 @@ struct tried {
 static void check_end(struct world *w, size_t run, const struct tried *t, uint64_t seed)
 {
     struct run r = read_run(w, run);
-    if (w->queue_n || w->runs[run].status != RUN_COMPLETED)
+    if (w->dry.queue_n || w->dry.runs[run].status != RUN_COMPLETED)
         fail_msg("seed %llu: did not end", (unsigned long long)seed);
     for (size_t i = 0; i < r.targets_n; i++) {
         assert_true(r.targets[i].status == TARGET_SENT || r.targets[i].status == TARGET_DEAD);
@@ -386,8 +386,8 @@ static void deliveries_end_once(void **state)
         w->subscriber.field[SUBSCRIBER_CHANNELS] = STR("[{\"providerId\":\"p0\",\"credentials\":{\"deviceTokens\":[\"a\",\"b\",\"c\"]}}]");
         struct definition *d = one_step(w, type);
         size_t run = start(w, d, NULL);
-        for (int step = 0; w->queue_n && step < 500; step++) {
-            struct queue_item q = w->queue[roll(&s, w->queue_n)];
+        for (int step = 0; w->dry.queue_n && step < 500; step++) {
+            struct queue_item q = w->dry.queue[roll(&s, w->dry.queue_n)];
             struct run r = read_run(w, run), again;
             struct machine m;
             if (q.due_at > w->now)
@@ -396,8 +396,8 @@ static void deliveries_end_once(void **state)
             assert_int_equal(target->status, TARGET_OPEN);
             assert_int_equal(target->attempt, q.attempt);
             int used = 0;
-            for (size_t k = 0; k < w->queue_n; k++)
-                used += w->queue[k].target == q.target;
+            for (size_t k = 0; k < w->dry.queue_n; k++)
+                used += w->dry.queue[k].target == q.target;
             assert_int_equal(used, 1);              /* one attempt is due or under way, never two */
             static const enum delivery_verdict verdicts[] = {VERDICT_SENT, VERDICT_RETRY, VERDICT_RETRY, VERDICT_RETRY, VERDICT_FAILED,
                                                              VERDICT_UNKNOWN, VERDICT_BLOCKED};
@@ -413,7 +413,7 @@ static void deliveries_end_once(void **state)
             world_advance(w, run, &in, &again, &m);
             world_commit(w, &m, d, NULL, &q);
             if (in.verdict != VERDICT_BLOCKED && roll(&s, 4) == 0) {    /* the same result comes again */
-                struct str before = w->runs[run].state;
+                struct str before = w->dry.runs[run].state;
                 world_advance(w, run, &in, &again, &m);
                 assert_null(m.effects);
                 assert_true(str_eq(before, run_encode(&again)));

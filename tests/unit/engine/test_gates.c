@@ -7,7 +7,7 @@ static struct str record(struct world *w, size_t run)
     struct run r;
     struct error err = {0};
     struct buf b = {.arena = w->arena};
-    if (!run_decode(&w->runs[run], w->arena, &r, &err))
+    if (!run_decode(&w->dry.runs[run], w->arena, &r, &err))
         fail_msg("%s", err.message);
     for (int i = 0; i < r.log_n; i++) {
         const struct run_log *l = &r.log[i];
@@ -44,13 +44,13 @@ static size_t start(struct world *w, const char *steps, const char *payload)
     const struct definition *d = world_definition(w, steps);
     world_start(w, d, p, &r, &m);
     world_commit(w, &m, d, p, NULL);
-    return w->runs_n - 1;
+    return w->dry.runs_n - 1;
 }
 
 /* Each run had a definition of its own. */
 static void end(struct world *w)
 {
-    for (size_t i = 0; i < w->runs_n; i++)
+    for (size_t i = 0; i < w->dry.runs_n; i++)
         cached_unref((struct cached *)(uintptr_t)&w->definitions[i]->head);
     arena_destroy(w->arena);
 }
@@ -59,14 +59,14 @@ static void input(struct world *w, size_t run, const struct machine_input *in)
 {
     struct run r;
     struct machine m;
-    struct queue_item item = {.id = run_derived_id(w->runs[run].id, DERIVED_QUEUE, in->job * 64 + in->attempt)};
+    struct queue_item item = {.id = run_derived_id(w->dry.runs[run].id, DERIVED_QUEUE, in->job * 64 + in->attempt)};
     world_advance(w, run, in, &r, &m);
     world_commit(w, &m, w->definitions[run], w->payloads[run], &item);
 }
 
 static void fire(struct world *w, size_t run, int job, int extension)
 {
-    w->now = w->queue[0].due_at;
+    w->now = w->dry.queue[0].due_at;
     input(w, run, &(struct machine_input){.kind = INPUT_TIMER, .job = job, .attempt = extension});
 }
 
@@ -201,8 +201,8 @@ static void a_delay_is_extended_to_the_schedule_at_most_three_times(void **state
         ",\"scheduleExtensionsCount\":1,\"maxScheduleExtensions\":3}\n"
         "J1: Step delayed/Pending {\"delay\":228600000}\n"
         "completed delayed pending | processing pending");
-    assert_int_equal(w->queue_n, 1);
-    assert_int_equal(w->queue[0].due_at, at("2026-01-12T14:00:00Z"));
+    assert_int_equal(w->dry.queue_n, 1);
+    assert_int_equal(w->dry.queue[0].due_at, at("2026-01-12T14:00:00Z"));
     for (int i = 1; i <= 3; i++) {      /* the subscriber moves on each time */
         w->subscriber.field[SUBSCRIBER_TIMEZONE] = i % 2 ? STR("Asia/Tokyo") : STR("America/New_York");
         fire(w, run, 1, i);
@@ -210,7 +210,7 @@ static void a_delay_is_extended_to_the_schedule_at_most_three_times(void **state
     assert_has(w, run, "J1: Step was executed due to maximum number of subscriber schedule extensions reached/Success \n"
                        "J1: Delay is finished/Success \n");
     assert_has(w, run, "completed completed completed | completed delivered");
-    assert_int_equal(w->queue_n, 0);
+    assert_int_equal(w->dry.queue_n, 0);
     end(w);
 }
 
@@ -296,7 +296,7 @@ static void a_deep_rule_is_contained(void **state)
     buf_z(&b, "}}]");
     size_t run = start(w, buf_finish(&b).p, "{\"n\":3}");
     struct run r;
-    assert_true(run_decode(&w->runs[run], w->arena, &r, NULL));
+    assert_true(run_decode(&w->dry.runs[run], w->arena, &r, NULL));
     assert_true(r.row.status == RUN_COMPLETED);
     run = start(w, "[{\"type\":\"sms\",\"stepId\":\"s\",\"controlValues\":{\"body\":\"b\",\"skip\":{\"nonsense\":[1]}}}]", "{}");
     assert_record(w, run, "J1: Message content could not be generated/Failed {\"error\":\"Failed to evaluate rule: Unrecognized operation nonsense\"}\n"
@@ -313,7 +313,7 @@ static void a_deep_rule_is_contained(void **state)
 static struct str call_of(struct world *w, size_t run)
 {
     struct run r;
-    assert_true(run_decode(&w->runs[run], w->arena, &r, NULL));
+    assert_true(run_decode(&w->dry.runs[run], w->arena, &r, NULL));
     return r.jobs[1].call;
 }
 
@@ -325,15 +325,15 @@ static void a_request_waits_and_its_answer_is_used(void **state)
     assert_record(w, run, "completed running pending | processing pending");
     assert_true(str_eqz(call_of(w, run), "{\"kind\":\"http\",\"method\":\"POST\",\"url\":\"https://x.test/7\",\"headers\":[{\"key\":\"a\",\"value\":\"7\"}],"
                                          "\"body\":\"{\\\"id\\\":\\\"7\\\"}\",\"timeout\":900}"));
-    assert_int_equal(w->queue_n, 1);
-    assert_int_equal(w->queue[0].kind, QUEUE_CALL);
+    assert_int_equal(w->dry.queue_n, 1);
+    assert_int_equal(w->dry.queue[0].kind, QUEUE_CALL);
     answer(w, run, 1, CALL_ANSWERED, 200, "{\"name\":\"Ada\"}");
     assert_has(w, run, "J1: Step processed/Success {\"statusCode\":200,\"body\":{\"name\":\"Ada\"},\"headers\":{\"x\":\"y\"}}\n");
     assert_has(w, run, "completed completed completed | completed sent");
     assert_int_equal(call_of(w, run).n, 0);
-    struct str before = w->runs[run].state;
+    struct str before = w->dry.runs[run].state;
     answer(w, run, 1, CALL_ANSWERED, 200, "{\"name\":\"Bob\"}");                 /* repeated: changes nothing */
-    assert_true(str_eq(before, w->runs[run].state));
+    assert_true(str_eq(before, w->dry.runs[run].state));
     end(w);
 }
 
@@ -383,7 +383,7 @@ static void a_long_answer_is_cut_in_the_log(void **state)
     buf_z(&b, "\"}");
     answer(w, run, 1, CALL_ANSWERED, 200, buf_finish(&b).p);
     struct run r;
-    assert_true(run_decode(&w->runs[run], w->arena, &r, NULL));
+    assert_true(run_decode(&w->dry.runs[run], w->arena, &r, NULL));
     assert_true(r.jobs[1].output.n > 18000);
     for (int i = 0; i < r.log_n; i++)
         assert_true(r.log[i].raw.n <= 10240);
@@ -406,7 +406,7 @@ static void what_cannot_be_sent_fails_the_step(void **state)
         size_t run = start(w, str_fmt(w->arena, "[{\"type\":\"http_request\",\"stepId\":\"h\",\"controlValues\":{%s}}]", refused[i].values).p, "{}");
         assert_has(w, run, str_fmt(w->arena, "J1: Action step execution failed/Failed {\"error\":\"%s", refused[i].error).p);
         assert_has(w, run, "completed failed | completed");
-        assert_int_equal(w->queue_n, 0);
+        assert_int_equal(w->dry.queue_n, 0);
         end(w);
     }
     struct world *w = world_sms();      /* the condition comes first: nothing is rendered for who is left out */
@@ -432,10 +432,10 @@ static void a_bridge_is_tried_four_times(void **state)
     int64_t start_at = w->now, waits[] = {1000, 3000, 7000};
     for (int i = 1; i <= 3; i++) {
         answer(w, run, i, i == 2 ? CALL_UNREACHABLE : CALL_ANSWERED, i == 2 ? 0 : 503, "");
-        assert_int_equal(w->queue_n, 1);
-        assert_int_equal(w->queue[0].attempt, i + 1);
-        assert_int_equal(w->queue[0].due_at - start_at, waits[i - 1]);
-        w->now = w->queue[0].due_at;
+        assert_int_equal(w->dry.queue_n, 1);
+        assert_int_equal(w->dry.queue[0].attempt, i + 1);
+        assert_int_equal(w->dry.queue[0].due_at - start_at, waits[i - 1]);
+        w->now = w->dry.queue[0].due_at;
     }
     answer(w, run, 4, CALL_UNREACHABLE, 0, "");
     assert_has(w, run, "J1: Bridge execution failed/Failed {\"message\":\"Unable to reach Bridge Endpoint at `https://app.test/api/novu`. Run npx "
@@ -455,7 +455,7 @@ static void after_a_cancel_a_call_ends_and_nothing_follows(void **state)
         input(w, run, &(struct machine_input){.kind = INPUT_CANCEL});
         answer(w, run, 1, CALL_ANSWERED, statuses[i], "{\"outputs\":{}}");
         assert_has(w, run, i ? "completed failed canceled | completed" : "completed completed canceled | completed");
-        assert_int_equal(w->outbox_n, 0);
+        assert_int_equal(w->dry.outbox_n, 0);
         end(w);
     }
 }

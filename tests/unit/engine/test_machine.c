@@ -28,7 +28,7 @@ static struct str timeline(struct world *w, const struct run_row *row)
 
 static void expect(struct world *w, size_t run, const char *want)
 {
-    struct str got = timeline(w, &w->runs[run]);
+    struct str got = timeline(w, &w->dry.runs[run]);
     if (!str_eqz(got, want))
         fail_msg("got:\n%.*s\nwant:\n%s", STR_ARG(got), want);
 }
@@ -39,7 +39,7 @@ static size_t start(struct world *w, const struct definition *d, yyjson_val *pay
     struct machine m;
     world_start(w, d, payload, &r, &m);
     world_commit(w, &m, d, payload, NULL);
-    return w->runs_n - 1;
+    return w->dry.runs_n - 1;
 }
 
 static void deliver(struct world *w, size_t run, int job, int attempt, enum delivery_verdict v)
@@ -49,11 +49,11 @@ static void deliver(struct world *w, size_t run, int job, int attempt, enum deli
     struct machine_input in = {.kind = INPUT_DELIVERY, .job = job, .attempt = attempt, .verdict = v,
                                .provider_message_id = v == VERDICT_SENT ? STR("p1") : STR_NULL,
                                .error = v == VERDICT_SENT ? STR_NULL : STR("500 from provider")};
-    assert_true(run_decode(&w->runs[run], w->arena, &r, NULL));
+    assert_true(run_decode(&w->dry.runs[run], w->arena, &r, NULL));
     for (size_t i = 0; i < r.targets_n; i++)
         if (r.targets[i].job == job)
             in.target = (int)i;
-    struct queue_item item = {.id = run_delivery_id(w->runs[run].id, in.target)};
+    struct queue_item item = {.id = run_delivery_id(w->dry.runs[run].id, in.target)};
     world_advance(w, run, &in, &r, &m);
     world_commit(w, &m, w->definitions[run], w->payloads[run], &item);
 }
@@ -63,7 +63,7 @@ static void fire(struct world *w, size_t run, int job)
     struct run r;
     struct machine m;
     struct machine_input in = {.kind = INPUT_TIMER, .job = job};
-    struct queue_item item = {.id = run_derived_id(w->runs[run].id, DERIVED_QUEUE, job * 64)};
+    struct queue_item item = {.id = run_derived_id(w->dry.runs[run].id, DERIVED_QUEUE, job * 64)};
     world_advance(w, run, &in, &r, &m);
     world_commit(w, &m, w->definitions[run], w->payloads[run], &item);
 }
@@ -85,9 +85,9 @@ static void timeline_a_single_in_app(void **state)
     expect(w, run,
            "J0: Step created/Pending\nJ1: Step created/Pending\nJ0: Step queued/Pending\nJ1: Step queued/Pending\n"
            "J1: Message created/Pending\nJ1: Message sent/Success\ncompleted completed | completed delivered");
-    assert_int_equal(w->messages_n, 1);
-    assert_int_equal(w->received_n, 1);
-    assert_true(str_find(w->messages[0].doc, STR("\"content\":\"Hi Ada\"")) >= 0);
+    assert_int_equal(w->dry.messages_n, 1);
+    assert_int_equal(w->dry.received_n, 1);
+    assert_true(str_find(w->dry.messages[0].doc, STR("\"content\":\"Hi Ada\"")) >= 0);
     done(w, d);
 }
 
@@ -108,18 +108,18 @@ static void timeline_b(bool read_meanwhile)
            "J0: Step queued/Pending\nJ1: Step queued/Pending\nJ1: Message created/Pending\nJ1: Message sent/Success\n"
            "J2: Step queued/Pending\nJ2: Step delayed/Pending {\"delay\":3600000}\n"
            "completed completed delayed pending | processing delivered");
-    assert_int_equal(w->queue_n, 1);
-    assert_int_equal(w->queue[0].due_at, w->now + 3600000);
-    w->messages[0].read = w->messages[0].seen = read_meanwhile;
+    assert_int_equal(w->dry.queue_n, 1);
+    assert_int_equal(w->dry.queue[0].due_at, w->now + 3600000);
+    w->dry.messages[0].read = w->dry.messages[0].seen = read_meanwhile;
     w->now += 3600000;
     fire(w, run, 2);
     if (read_meanwhile) {
-        assert_true(str_find(timeline(w, &w->runs[run]), STR("J3: Bridge execution skipped/Failed\ncompleted completed completed "
+        assert_true(str_find(timeline(w, &w->dry.runs[run]), STR("J3: Bridge execution skipped/Failed\ncompleted completed completed "
                                                              "canceled | completed delivered")) >= 0);
-        assert_int_equal(w->messages_n, 1);
+        assert_int_equal(w->dry.messages_n, 1);
     } else {
         deliver(w, run, 3, 1, VERDICT_SENT);
-        assert_true(str_find(timeline(w, &w->runs[run]),
+        assert_true(str_find(timeline(w, &w->dry.runs[run]),
                              STR("J2: Delay is finished/Success\nJ3: Step queued/Pending\nJ3: Step conditions matched/Success\n"
                                  "J3: nodemailer provider was selected/Pending\nJ3: Message created/Pending\n"
                                  "J3: Message sent/Success\ncompleted completed completed completed | completed delivered")) >= 0);
@@ -166,12 +166,12 @@ static void layouts_are_chosen_by_precedence(void **state)
         struct definition *d = world_definition(w, str_fmt(w->arena, "[{\"stepId\":\"mail\",\"type\":\"email\",\"controlValues\":"
                                                 "{%s\"subject\":\"s\",\"body\":\"step\"}}]", rows[i].control).p);
         size_t run = start(w, d, NULL);
-        struct str lines = timeline(w, &w->runs[run]);
+        struct str lines = timeline(w, &w->dry.runs[run]);
         if (rows[i].content) {
-            assert_true(str_find(w->messages[0].doc, str_fmt(w->arena, "\"content\":\"%s\"", rows[i].content)) >= 0);
+            assert_true(str_find(w->dry.messages[0].doc, str_fmt(w->arena, "\"content\":\"%s\"", rows[i].content)) >= 0);
             assert_int_equal(str_find(lines, STR("J1: Layout selected/Pending\n")) >= 0, rows[i].content[0] != 's');
         } else {
-            assert_int_equal(w->messages_n, 0);
+            assert_int_equal(w->dry.messages_n, 0);
             assert_true(str_find(lines, STR("J1: Layout not found /Failed\nJ1: Message content could not be generated/Failed")) >= 0);
         }
         done(w, d);
@@ -190,9 +190,9 @@ static void block_bodies_are_rendered_and_large_ones_noted(void **state)
            "{\"stepId\":\"b\",\"type\":\"email\",\"controlValues\":{\"subject\":\"s\",\"body\":\"{% for i in (1..50001) %}ab{% endfor %}\"}}]");
     size_t run = start(w, d, NULL);
     deliver(w, run, 1, 1, VERDICT_SENT);
-    assert_true(str_find(w->messages[0].doc, STR(">Ada</p>")) >= 0);
-    assert_true(str_find(w->messages[0].doc, STR("\"subject\":\"s Ada\"")) >= 0);
-    assert_true(str_find(timeline(w, &w->runs[run]), STR("J2: E-mail is larger than 100 kB; some mail clients cut it off/Warning\n")) >= 0);
+    assert_true(str_find(w->dry.messages[0].doc, STR(">Ada</p>")) >= 0);
+    assert_true(str_find(w->dry.messages[0].doc, STR("\"subject\":\"s Ada\"")) >= 0);
+    assert_true(str_find(timeline(w, &w->dry.runs[run]), STR("J2: E-mail is larger than 100 kB; some mail clients cut it off/Warning\n")) >= 0);
     done(w, d);
 }
 
@@ -217,8 +217,8 @@ static void timeline_f_provider_fails_once(void **state)
            "J1: Step queued/Pending\nJ1: nodemailer provider was selected/Pending\nJ1: Message created/Pending\n"
            "J1: Unexpected provider error/Failed\nJ2: Step queued/Pending\nJ2: Message created/Pending\n"
            "J2: Message sent/Success\ncompleted failed completed | completed delivered");
-    assert_int_equal(w->messages[0].status, MESSAGE_ERROR);
-    assert_int_equal(w->queue_n, 0);
+    assert_int_equal(w->dry.messages[0].status, MESSAGE_ERROR);
+    assert_int_equal(w->dry.queue_n, 0);
     done(w, d);
 }
 
@@ -236,12 +236,12 @@ static void timeline_g_three_attempts_then_failover(void **state)
     size_t run = start(w, d, NULL);
     for (int attempt = 1; attempt <= 3; attempt++) {
         deliver(w, run, 1, attempt, VERDICT_RETRY);
-        assert_int_equal(w->queue_n, 1);
-        assert_int_equal(w->queue[0].attempt, attempt + 1);
-        assert_int_equal(w->messages[0].status, MESSAGE_WARNING);
-        assert_int_equal(w->runs[run].status, RUN_PROCESSING);
-        assert_true(attempt < 3 ? w->queue[0].due_at > w->now : w->queue[0].due_at == w->now);
-        w->now = w->queue[0].due_at;
+        assert_int_equal(w->dry.queue_n, 1);
+        assert_int_equal(w->dry.queue[0].attempt, attempt + 1);
+        assert_int_equal(w->dry.messages[0].status, MESSAGE_WARNING);
+        assert_int_equal(w->dry.runs[run].status, RUN_PROCESSING);
+        assert_true(attempt < 3 ? w->dry.queue[0].due_at > w->now : w->dry.queue[0].due_at == w->now);
+        w->now = w->dry.queue[0].due_at;
     }
     deliver(w, run, 1, 4, VERDICT_SENT);
     expect(w, run,
@@ -251,13 +251,13 @@ static void timeline_g_three_attempts_then_failover(void **state)
            "J2: Message sent/Success\nJ1: Delivery attempt failed, retrying/Pending\nJ1: Failing over to sendgrid/Pending\n"
            "J1: Message sent/Success\ncompleted completed completed | completed delivered");
     struct run r;
-    assert_true(run_decode(&w->runs[run], w->arena, &r, NULL));
+    assert_true(run_decode(&w->dry.runs[run], w->arena, &r, NULL));
     assert_true(str_eqz(r.jobs[1].provider_id, "sendgrid"));
     assert_int_equal(r.jobs[1].attempts, 4);
-    assert_int_equal(w->messages[0].status, MESSAGE_SENT);
-    assert_true(str_find(w->messages[0].doc, STR("\"providerId\":\"sendgrid\"")) >= 0);
-    assert_true(str_find(w->messages[0].doc, STR("errorId")) < 0);
-    assert_int_equal(w->queue_n, 0);
+    assert_int_equal(w->dry.messages[0].status, MESSAGE_SENT);
+    assert_true(str_find(w->dry.messages[0].doc, STR("\"providerId\":\"sendgrid\"")) >= 0);
+    assert_true(str_find(w->dry.messages[0].doc, STR("errorId")) < 0);
+    assert_int_equal(w->dry.queue_n, 0);
     done(w, d);
 }
 
@@ -284,7 +284,7 @@ static void no_failover_where_it_is_not_wanted(void **state)
         struct definition *d = world_definition(w, "[{\"stepId\":\"m\",\"type\":\"email\",\"controlValues\":{\"subject\":\"s\",\"body\":\"b\"}}]");
         size_t run = start(w, d, NULL);
         deliver(w, run, 1, 1, VERDICT_RETRY);
-        assert_true(str_find(timeline(w, &w->runs[run]), STR("J1: Unexpected provider error/Failed\ncompleted failed | completed errored")) >= 0);
+        assert_true(str_find(timeline(w, &w->dry.runs[run]), STR("J1: Unexpected provider error/Failed\ncompleted failed | completed errored")) >= 0);
         done(w, d);
     }
 }
@@ -311,7 +311,7 @@ static void failover_goes_by_priority(void **state)
     deliver(w, run, 1, 2, VERDICT_RETRY);
     deliver(w, run, 1, 3, VERDICT_RETRY);
     deliver(w, run, 1, 4, VERDICT_RETRY);
-    assert_true(str_find(timeline(w, &w->runs[run]),
+    assert_true(str_find(timeline(w, &w->dry.runs[run]),
                          STR("J1: Failing over to sendgrid/Pending\nJ1: Failing over to ses/Pending\nJ1: Failing over to "
                              "mailgun/Pending\nJ1: Unexpected provider error/Failed\ncompleted failed | completed errored")) >= 0);
     done(w, d);
@@ -332,15 +332,15 @@ static void an_open_circuit_is_gone_round(void **state)
         }
         struct definition *d = world_definition(w, "[{\"stepId\":\"m\",\"type\":\"email\",\"controlValues\":{\"subject\":\"s\",\"body\":\"b\"}}]");
         size_t run = start(w, d, NULL);
-        assert_int_equal(w->queue[0].due_at, w->now + (others ? 0 : 60000));
-        assert_int_equal(str_find(timeline(w, &w->runs[run]), STR("Failing over to sendgrid")) >= 0, others);
+        assert_int_equal(w->dry.queue[0].due_at, w->now + (others ? 0 : 60000));
+        assert_int_equal(str_find(timeline(w, &w->dry.runs[run]), STR("Failing over to sendgrid")) >= 0, others);
         if (!others) {
             deliver(w, run, 1, 1, VERDICT_BLOCKED);
-            assert_int_equal(w->queue[0].attempt, 1);
-            assert_true(str_find(timeline(w, &w->runs[run]), STR("completed delayed | processing pending")) >= 0);
+            assert_int_equal(w->dry.queue[0].attempt, 1);
+            assert_true(str_find(timeline(w, &w->dry.runs[run]), STR("completed delayed | processing pending")) >= 0);
         }
         deliver(w, run, 1, 1, VERDICT_SENT);
-        assert_true(str_find(timeline(w, &w->runs[run]), STR("J1: Message sent/Success\ncompleted completed | completed sent")) >= 0);
+        assert_true(str_find(timeline(w, &w->dry.runs[run]), STR("J1: Message sent/Success\ncompleted completed | completed sent")) >= 0);
         done(w, d);
     }
 }
@@ -356,9 +356,9 @@ static void a_permanent_failure_is_final(void **state)
     struct definition *d = world_definition(w, "[{\"stepId\":\"m\",\"type\":\"email\",\"controlValues\":{\"subject\":\"s\",\"body\":\"b\"}}]");
     size_t run = start(w, d, NULL);
     deliver(w, run, 1, 1, VERDICT_FAILED);
-    assert_true(str_find(timeline(w, &w->runs[run]), STR("completed failed | completed errored")) >= 0);
-    assert_int_equal(w->messages[0].status, MESSAGE_ERROR);
-    assert_int_equal(w->queue_n, 0);
+    assert_true(str_find(timeline(w, &w->dry.runs[run]), STR("completed failed | completed errored")) >= 0);
+    assert_int_equal(w->dry.messages[0].status, MESSAGE_ERROR);
+    assert_int_equal(w->dry.queue_n, 0);
     done(w, d);
 }
 
@@ -382,15 +382,15 @@ static void a_dead_letter_is_driven_again(void **state)
     size_t run = start(w, d, NULL);
     deliver(w, run, 1, 1, VERDICT_RETRY);
     redrive(w, run, 0);
-    assert_true(str_find(timeline(w, &w->runs[run]), STR("J1: Delivery is driven again/Pending\ncompleted delayed | processing pending")) >= 0);
-    assert_int_equal(w->messages[0].status, MESSAGE_WARNING);
-    assert_int_equal(w->queue[0].attempt, 2);
-    struct str before = timeline(w, &w->runs[run]);
+    assert_true(str_find(timeline(w, &w->dry.runs[run]), STR("J1: Delivery is driven again/Pending\ncompleted delayed | processing pending")) >= 0);
+    assert_int_equal(w->dry.messages[0].status, MESSAGE_WARNING);
+    assert_int_equal(w->dry.queue[0].attempt, 2);
+    struct str before = timeline(w, &w->dry.runs[run]);
     redrive(w, run, 0);                 /* twice is once */
-    assert_true(str_eq(before, timeline(w, &w->runs[run])));
+    assert_true(str_eq(before, timeline(w, &w->dry.runs[run])));
     deliver(w, run, 1, 2, VERDICT_SENT);
-    assert_true(str_find(timeline(w, &w->runs[run]), STR("J1: Message sent/Success\ncompleted completed | completed sent")) >= 0);
-    assert_int_equal(w->messages[0].status, MESSAGE_SENT);
+    assert_true(str_find(timeline(w, &w->dry.runs[run]), STR("J1: Message sent/Success\ncompleted completed | completed sent")) >= 0);
+    assert_int_equal(w->dry.messages[0].status, MESSAGE_SENT);
     done(w, d);
 }
 
@@ -404,10 +404,10 @@ static void an_interrupted_attempt_counts(void **state)
     struct definition *d = world_definition(w, "[{\"stepId\":\"m\",\"type\":\"email\",\"controlValues\":{\"subject\":\"s\",\"body\":\"b\"}}]");
     size_t run = start(w, d, NULL);
     deliver(w, run, 1, 1, VERDICT_UNKNOWN);
-    assert_int_equal(w->queue[0].due_at, w->now);
-    assert_int_equal(w->queue[0].attempt, 2);
+    assert_int_equal(w->dry.queue[0].due_at, w->now);
+    assert_int_equal(w->dry.queue[0].attempt, 2);
     deliver(w, run, 1, 2, VERDICT_UNKNOWN);
-    assert_true(str_find(timeline(w, &w->runs[run]), STR("completed failed | completed errored")) >= 0);
+    assert_true(str_find(timeline(w, &w->dry.runs[run]), STR("completed failed | completed errored")) >= 0);
     done(w, d);
 }
 
@@ -421,15 +421,15 @@ static void retries_do_not_hold_the_chain(void **state)
     struct definition *d = world_definition(w, mail_then_inbox);
     size_t run = start(w, d, NULL);
     deliver(w, run, 1, 1, VERDICT_RETRY);
-    assert_true(str_find(timeline(w, &w->runs[run]), STR("completed delayed completed | processing delivered")) >= 0);
-    assert_int_equal(w->messages[0].status, MESSAGE_WARNING);
-    assert_int_equal(w->queue_n, 1);
-    assert_int_equal(w->queue[0].attempt, 2);
-    assert_true(w->queue[0].due_at > w->now);
+    assert_true(str_find(timeline(w, &w->dry.runs[run]), STR("completed delayed completed | processing delivered")) >= 0);
+    assert_int_equal(w->dry.messages[0].status, MESSAGE_WARNING);
+    assert_int_equal(w->dry.queue_n, 1);
+    assert_int_equal(w->dry.queue[0].attempt, 2);
+    assert_true(w->dry.queue[0].due_at > w->now);
     deliver(w, run, 1, 2, VERDICT_SENT);
-    assert_true(str_find(timeline(w, &w->runs[run]), STR("J1: Message sent/Success\ncompleted completed completed | completed "
+    assert_true(str_find(timeline(w, &w->dry.runs[run]), STR("J1: Message sent/Success\ncompleted completed completed | completed "
                                                          "delivered")) >= 0);
-    assert_int_equal(w->messages[0].status, MESSAGE_SENT);
+    assert_int_equal(w->dry.messages[0].status, MESSAGE_SENT);
     done(w, d);
 }
 
@@ -443,12 +443,12 @@ static void late_results_change_nothing(void **state)
     struct definition *d = world_definition(w, mail_then_inbox);
     size_t run = start(w, d, NULL);
     deliver(w, run, 1, 1, VERDICT_SENT);
-    struct str before = timeline(w, &w->runs[run]);
+    struct str before = timeline(w, &w->dry.runs[run]);
     deliver(w, run, 1, 1, VERDICT_FAILED);
     deliver(w, run, 1, 2, VERDICT_FAILED);
     deliver(w, run, 99, 1, VERDICT_SENT);
     fire(w, run, 1);
-    assert_true(str_eq(before, timeline(w, &w->runs[run])));
+    assert_true(str_eq(before, timeline(w, &w->dry.runs[run])));
     done(w, d);
 }
 
@@ -460,10 +460,10 @@ static void no_address_is_a_skip(void **state)
     w->subscriber.field[SUBSCRIBER_EMAIL] = STR_NULL;
     struct definition *d = world_definition(w, "[{\"stepId\":\"m\",\"type\":\"email\",\"controlValues\":{\"subject\":\"s\",\"body\":\"b\"}}]");
     size_t run = start(w, d, NULL);
-    assert_true(str_find(timeline(w, &w->runs[run]), STR("J1: Subscriber missing email address/Failed\ncompleted canceled | completed "
+    assert_true(str_find(timeline(w, &w->dry.runs[run]), STR("J1: Subscriber missing email address/Failed\ncompleted canceled | completed "
                                                          "skipped")) >= 0);
-    assert_int_equal(w->messages[0].status, MESSAGE_WARNING);
-    assert_int_equal(w->runs[run].delivery, LIFECYCLE_SKIPPED);
+    assert_int_equal(w->dry.messages[0].status, MESSAGE_WARNING);
+    assert_int_equal(w->dry.runs[run].delivery, LIFECYCLE_SKIPPED);
     done(w, d);
 }
 
@@ -475,8 +475,8 @@ static void bad_templates_fail_their_step_only(void **state)
     struct definition *d = world_definition(w, "[{\"stepId\":\"a\",\"type\":\"in_app\",\"controlValues\":{\"body\":\"{% if x %}\"}},"
                                                "{\"stepId\":\"b\",\"type\":\"in_app\",\"controlValues\":{\"body\":\"ok\"}}]");
     size_t run = start(w, d, NULL);
-    assert_true(str_find(timeline(w, &w->runs[run]), STR("J1: Message content could not be generated/Failed\n")) >= 0);
-    assert_true(str_find(timeline(w, &w->runs[run]), STR("completed failed completed | completed delivered")) >= 0);
+    assert_true(str_find(timeline(w, &w->dry.runs[run]), STR("J1: Message content could not be generated/Failed\n")) >= 0);
+    assert_true(str_find(timeline(w, &w->dry.runs[run]), STR("completed failed completed | completed delivered")) >= 0);
     done(w, d);
 }
 
@@ -491,7 +491,7 @@ static void an_invalid_delay_stops_the_run(void **state)
         w, "[{\"stepId\":\"wait\",\"type\":\"delay\",\"controlValues\":{\"type\":\"dynamic\",\"dynamicKey\":\"payload.at\"}},"
            "{\"stepId\":\"b\",\"type\":\"in_app\",\"controlValues\":{\"body\":\"ok\"}}]");
     size_t run = start(w, d, payload);
-    assert_true(str_find(timeline(w, &w->runs[run]),
+    assert_true(str_find(timeline(w, &w->dry.runs[run]),
                          STR("J1: Invalid delay configuration/Failed {\"error\":\"delay must be in the future\"}\n"
                              "J1: Invalid delay configuration/Failed {\"error\":\"Dynamic delay must be in the future. "
                              "durationMs: -189388800000\"}\n"
@@ -508,7 +508,7 @@ static void months_are_calendar_months(void **state)
     int64_t want;
     start(w, d, NULL);
     assert_true(time_parse_iso(STR("2026-02-28T10:00:00Z"), &want));
-    assert_int_equal(w->queue[0].due_at, want);
+    assert_int_equal(w->dry.queue[0].due_at, want);
     done(w, d);
 }
 
@@ -551,13 +551,13 @@ static size_t event(struct world *w, const struct definition *d, int n)
 static const char *body_of(struct world *w, size_t message)
 {
     yyjson_val *doc;
-    assert_true(json_parse(w->arena, w->messages[message].doc, &doc, NULL));
+    assert_true(json_parse(w->arena, w->dry.messages[message].doc, &doc, NULL));
     return str_z(w->arena, json_get_str(doc, "content"));
 }
 
 static void ends(struct world *w, size_t run, const char *want)
 {
-    struct str got = timeline(w, &w->runs[run]);
+    struct str got = timeline(w, &w->dry.runs[run]);
     if (!str_ends(got, str_of(want)))
         fail_msg("run %zu:\n%.*s\nwant the end:\n%s", run, STR_ARG(got), want);
 }
@@ -596,22 +596,22 @@ static void timeline_c_digest_with_look_back(void **state)
         struct run r;
         struct error err = {0};
         expect(w, t[i], MERGED_INTO);
-        assert_true(run_decode(&w->runs[t[i]], w->arena, &r, &err));
+        assert_true(run_decode(&w->dry.runs[t[i]], w->arena, &r, &err));
         for (int j = 1; j <= 2; j++)
-            assert_true(id_eq(r.jobs[j].merged_run, w->runs[t[2]].id) && r.jobs[j].merged_job == 1);
+            assert_true(id_eq(r.jobs[j].merged_run, w->dry.runs[t[2]].id) && r.jobs[j].merged_job == 1);
     }
-    assert_int_equal(w->queue_n, 1);
-    assert_int_equal(w->queue[0].due_at, w->runs[t[2]].created_at + 300000);
-    w->now = w->queue[0].due_at;
+    assert_int_equal(w->dry.queue_n, 1);
+    assert_int_equal(w->dry.queue[0].due_at, w->dry.runs[t[2]].created_at + 300000);
+    w->now = w->dry.queue[0].due_at;
     fire(w, t[2], 1);
     deliver(w, t[2], 2, 1, VERDICT_SENT);
     expect(w, t[2], CREATED3 "J1: Step digested/Pending {\"delay\":300000}\n"
            "J1: Digest triggered events/Success [{\"n\":2},{\"n\":3},{\"n\":4},{\"n\":5}]\n" MAIL_SENT
            "completed completed completed | completed sent");
     assert_non_null(strstr(body_of(w, 1), "2:4:2,3,4,5,"));
-    assert_int_equal(w->shares.members_n, 0);
+    assert_int_equal(w->dry.shares.members_n, 0);
     /* Ten minutes after the last event there is silence again. */
-    w->now = w->runs[t[5]].created_at + 600000;
+    w->now = w->dry.runs[t[5]].created_at + 600000;
     size_t within = event(w, d, 6);
     ends(w, within, "completed delayed pending | processing pending");
     w->now += 600001;
@@ -631,7 +631,7 @@ static void a_regular_digest_takes_the_first_too(void **state)
         w->now += 60000;
         expect(w, event(w, d, i), MERGED_INTO);
     }
-    assert_int_equal(w->queue[0].due_at, due);              /* from the first event, not sliding */
+    assert_int_equal(w->dry.queue[0].due_at, due);              /* from the first event, not sliding */
     w->now = due;
     size_t next = event(w, d, 6);                           /* its time is up: it collects no more */
     fire(w, first, 1);
@@ -658,7 +658,7 @@ static void digest_keys_divide(void **state)
         ends(w, start(w, d, payload_of(w, "{}")), open);
         expect(w, start(w, d, payload_of(w, "{\"post\":{\"id\":\"a\"}}")), MERGED_INTO);
         expect(w, start(w, d, payload_of(w, "{\"other\":1}")), MERGED_INTO);
-        assert_int_equal(w->queue_n, 3);
+        assert_int_equal(w->dry.queue_n, 3);
         done(w, d);
     }
 }
@@ -676,7 +676,7 @@ static void only_one_of_two_becomes_the_first(void **state)
     world_start(w, d, p, &b, &mb);
     assert_true(world_commit(w, &ma, d, p, NULL));
     assert_false(world_commit(w, &mb, d, p, NULL));
-    assert_int_equal(w->runs_n, 1);
+    assert_int_equal(w->dry.runs_n, 1);
     expect(w, event(w, d, 1), MERGED_INTO);
     /* One that joins between the plan of the fire and its commit is not lost. */
     w->now += 299999;
@@ -685,10 +685,10 @@ static void only_one_of_two_becomes_the_first(void **state)
     struct machine_input in = {.kind = INPUT_TIMER, .job = 1};
     world_advance(w, 0, &in, &a, &ma);
     assert_true(world_commit(w, &mb, d, p, NULL));
-    assert_false(world_commit(w, &ma, d, p, &w->queue[0]));
+    assert_false(world_commit(w, &ma, d, p, &w->dry.queue[0]));
     fire(w, 0, 1);
     struct run r;
-    assert_true(run_decode(&w->runs[0], w->arena, &r, NULL));
+    assert_true(run_decode(&w->dry.runs[0], w->arena, &r, NULL));
     assert_true(str_find(r.jobs[1].output, STR("\"eventCount\":3}")) > 0);
     done(w, d);
 }
@@ -715,11 +715,11 @@ static void cron_fires_on_the_subscribers_wall_clock(void **state)
                 w, str_fmt(w->arena, "[{\"stepId\":\"d\",\"type\":\"%s\",\"controlValues\":{\"type\":\"timed\",\"cron\":\"0 9 * * *\"}}]",
                            digest ? "digest" : "delay").p);
             size_t run = start(w, d, NULL);
-            assert_int_equal(w->queue[0].due_at, due);
+            assert_int_equal(w->dry.queue[0].due_at, due);
             struct str want = str_fmt(w->arena, "J1: Step %s/Pending {\"delay\":%lld,\"untilDate\":\"%s\"}\n",
                                       digest ? "digested" : "delayed", (long long)(due - w->now), rows[i].until);
-            if (str_find(timeline(w, &w->runs[run]), want) < 0)
-                fail_msg("%s, want %s", timeline(w, &w->runs[run]).p, want.p);
+            if (str_find(timeline(w, &w->dry.runs[run]), want) < 0)
+                fail_msg("%s, want %s", timeline(w, &w->dry.runs[run]).p, want.p);
             done(w, d);
         }
 }
@@ -745,7 +745,7 @@ static void a_throttle_lets_so_many_through(void **state)
     expect(w, over, CREATED3 "J1: Throttle limit exceeded for the given window/Success {\"shouldSkip\":true,\"executionCount\":2,"
            "\"threshold\":2,\"throttledUntil\":\"2026-01-01T01:00:00.000Z\"}\ncompleted skipped skipped | completed skipped");
     struct run r;
-    assert_true(run_decode(&w->runs[over], w->arena, &r, NULL));
+    assert_true(run_decode(&w->dry.runs[over], w->arena, &r, NULL));
     assert_true(str_eqz(r.jobs[1].output, "{\"throttled\":true,\"executionCount\":2,\"threshold\":2,\"throttledUntil\":"
                                           "\"2026-01-01T01:00:00.000Z\"}"));
     assert_true(id_eq(r.jobs[2].merged_run, r.row.id) && r.jobs[2].merged_job == 1);
@@ -767,7 +767,7 @@ static void throttles_that_say_nothing_let_all_through(void **state)
         struct definition *d = world_definition(w, str_fmt(w->arena, "[{\"stepId\":\"t\",\"type\":\"throttle\",\"controlValues\":%s}]", controls[i]).p);
         for (int n = 0; n < 3; n++)
             ends(w, start(w, d, payload_of(w, "{}")), "completed completed | completed errored");
-        assert_int_equal(w->shares.windows_n, 0);
+        assert_int_equal(w->dry.shares.windows_n, 0);
         done(w, d);
     }
 }
@@ -805,13 +805,13 @@ static void timeline_d_a_canceled_delay(void **state)
     expect(w, run, CREATED3 "J1: Step delayed/Pending {\"delay\":86400000}\nJ1: Execution canceled by user/Success\n"
            "J2: Execution canceled by user/Success\ncompleted canceled canceled | completed canceled");
     struct run r;
-    assert_true(run_decode(&w->runs[run], w->arena, &r, NULL));
+    assert_true(run_decode(&w->dry.runs[run], w->arena, &r, NULL));
     assert_int_equal(r.lifecycle_detail, SKIP_CANCELED_BY_USER);
-    assert_int_equal(w->queue_n, 0);
-    assert_int_equal(w->messages_n, 0);
+    assert_int_equal(w->dry.queue_n, 0);
+    assert_int_equal(w->dry.messages_n, 0);
     assert_false(world_cancel(w, run, 0));
     fire(w, run, 1);                                        /* a timer that was late */
-    assert_int_equal(w->messages_n, 0);
+    assert_int_equal(w->dry.messages_n, 0);
     done(w, d);
 }
 
@@ -826,25 +826,25 @@ static void a_canceled_digest_goes_on_as_its_follower(void **state)
         t[i] = event(w, d, i);
         w->now += 10000;
     }
-    int64_t due = w->queue[0].due_at;
+    int64_t due = w->dry.queue[0].due_at;
     assert_true(world_cancel(w, t[1], 0));
     ends(w, t[1], "completed canceled canceled | completed canceled");
     ends(w, t[2], "J1: Step digested/Pending {\"delay\":260000}\ncompleted delayed pending | processing pending");
-    assert_int_equal(w->queue_n, 1);
-    assert_int_equal(w->queue[0].due_at, due);              /* the window is not restarted */
-    assert_true(id_eq(w->queue[0].ref, w->runs[t[2]].id));
+    assert_int_equal(w->dry.queue_n, 1);
+    assert_int_equal(w->dry.queue[0].due_at, due);              /* the window is not restarted */
+    assert_true(id_eq(w->dry.queue[0].ref, w->dry.runs[t[2]].id));
     assert_true(world_cancel(w, t[3], 0));                  /* a follower leaves */
     ends(w, t[3], "completed canceled canceled | completed canceled");
     struct run r;
-    assert_true(run_decode(&w->runs[t[4]], w->arena, &r, NULL));
-    assert_true(id_eq(r.jobs[1].merged_run, w->runs[t[2]].id) && id_eq(r.jobs[2].merged_run, w->runs[t[2]].id));
+    assert_true(run_decode(&w->dry.runs[t[4]], w->arena, &r, NULL));
+    assert_true(id_eq(r.jobs[1].merged_run, w->dry.runs[t[2]].id) && id_eq(r.jobs[2].merged_run, w->dry.runs[t[2]].id));
     size_t later = event(w, d, 5);
     expect(w, later, MERGED_INTO);
     w->now = due;
     fire(w, t[2], 1);
     assert_non_null(strstr(body_of(w, 0), "2:3:2,4,5,"));
     assert_false(world_cancel(w, later, 0));                /* sent with the others: nothing is left to stop */
-    assert_int_equal(w->shares.members_n, 0);
+    assert_int_equal(w->dry.shares.members_n, 0);
     /* Without a follower the group is free again. */
     size_t alone = event(w, d, 6);
     assert_true(world_cancel(w, alone, 0));
@@ -862,16 +862,16 @@ static void a_cancel_stops_retries_but_not_what_is_in_flight(void **state)
                                                    "{\"stepId\":\"w\",\"type\":\"delay\",\"controlValues\":{\"amount\":1,\"unit\":\"days\"}}]");
         size_t run = start(w, d, NULL);
         deliver(w, run, 1, 1, VERDICT_RETRY);
-        assert_int_equal(w->queue_n, 2);
+        assert_int_equal(w->dry.queue_n, 2);
         assert_true(world_cancel(w, run, flying ? 1u << 1 : 0));
         if (flying) {
-            assert_int_equal(w->queue_n, 1);
+            assert_int_equal(w->dry.queue_n, 1);
             ends(w, run, "completed delayed canceled | processing pending");
             deliver(w, run, 1, 2, VERDICT_SENT);
             ends(w, run, "J1: Message sent/Success\ncompleted completed canceled | completed sent");
         } else {
-            assert_int_equal(w->queue_n, 0);
-            assert_int_equal(w->messages[0].status, MESSAGE_ERROR);
+            assert_int_equal(w->dry.queue_n, 0);
+            assert_int_equal(w->dry.messages[0].status, MESSAGE_ERROR);
             ends(w, run, "completed canceled canceled | completed canceled");
         }
         done(w, d);
@@ -928,12 +928,12 @@ static void delays_of_every_kind(void **state)
         size_t run = start(w, d, payload_of(w, rows[i].payload));
         if (rows[i].due) {
             assert_true(time_parse_iso(str_of(rows[i].due), &due));
-            if (w->queue_n != 1 || w->queue[0].due_at != due)
-                fail_msg("row %zu: %s", i, timeline(w, &w->runs[run]).p);
+            if (w->dry.queue_n != 1 || w->dry.queue[0].due_at != due)
+                fail_msg("row %zu: %s", i, timeline(w, &w->dry.runs[run]).p);
         } else {
-            assert_int_equal(w->queue_n, 0);
+            assert_int_equal(w->dry.queue_n, 0);
             ends(w, run, "completed failed | error errored");
-            assert_true(str_find(timeline(w, &w->runs[run]), STR("J1: Invalid delay configuration/Failed {\"error\":\"delay ")) > 0);
+            assert_true(str_find(timeline(w, &w->dry.runs[run]), STR("J1: Invalid delay configuration/Failed {\"error\":\"delay ")) > 0);
         }
         done(w, d);
     }

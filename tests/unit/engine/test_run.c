@@ -288,14 +288,14 @@ static void content_is_live_and_steps_are_frozen(void **state)
     struct machine_facts f = world_facts(w, d, NULL);
     struct machine_input in = {.kind = INPUT_TIMER, .job = 1};
     f.current = live;
-    assert_true(run_decode(&w->runs[0], w->arena, &r, &err));
+    assert_true(run_decode(&w->dry.runs[0], w->arena, &r, &err));
     machine_advance(&m, &r, &f, &in);
     world_commit(w, &m, d, NULL, NULL);
     assert_int_equal(r.row.status, RUN_COMPLETED);
-    assert_int_equal(w->messages_n, 2);
-    assert_true(str_find(w->messages[0].doc, STR("\"content\":\"new\"")) >= 0);
-    assert_true(str_find(w->messages[1].doc, STR("\"content\":\"kept\"")) >= 0);
-    assert_int_equal(w->messages[1].channel, CHANNEL_IN_APP);
+    assert_int_equal(w->dry.messages_n, 2);
+    assert_true(str_find(w->dry.messages[0].doc, STR("\"content\":\"new\"")) >= 0);
+    assert_true(str_find(w->dry.messages[1].doc, STR("\"content\":\"kept\"")) >= 0);
+    assert_int_equal(w->dry.messages[1].channel, CHANNEL_IN_APP);
     cached_unref(&live->head);
     finish(w, d);
 }
