@@ -365,11 +365,12 @@ static void run_cut(struct explaining *x, struct explained *r)
 
 static bool time_pass(struct explaining *x, struct error *err)
 {
+    const int64_t give_up = clock_mono_ns() + EXPLAIN_MS_MAX * INT64_C(1000000);
     const struct queue_item *next;
     while ((next = dry_next(&x->dry, x->q->until))) {
         struct queue_item q = *next;
         struct explained *r = &x->runs[dry_run_of(&x->dry, q.ref)];
-        if (r->steps++ == EXPLAIN_STEPS_MAX) {
+        if (r->steps++ == EXPLAIN_STEPS_MAX || clock_mono_ns() > give_up) {
             run_cut(x, r);
             continue;
         }
@@ -422,8 +423,8 @@ static bool people_expand(struct explaining *x, struct error *err)
     struct plan *p = &x->plan;
     if (!trigger_expand(&x->worker, p, x->q->trigger, x->q->at, err) || !json_parse(x->arena, p->event.doc, &x->doc, err))
         return false;
-    while (p->fanout_change != FANOUT_NONE && p->fanout.part != FANOUT_SINGLES && p->fanout.state == FANOUT_RUNNING
-           && x->runs_n < (size_t)x->q->people) {
+    for (int chunk = 0; chunk < EXPLAIN_CHUNKS_MAX && p->fanout_change != FANOUT_NONE && p->fanout.part != FANOUT_SINGLES
+         && p->fanout.state == FANOUT_RUNNING && x->runs_n < (size_t)x->q->people; chunk++) {
         p->runs_n = p->refusals_n = 0;
         if (!chunk_expand(&x->worker, p, x->q->trigger->definition, x->doc, err))
             return false;
@@ -533,6 +534,7 @@ static void put_recipients(const struct explaining *x, yyjson_mut_doc *d, yyjson
         json_add_int(d, r, "total", fans_out ? f->total : (int64_t)all.singles_n);
     else
         yyjson_mut_obj_add_null(d, r, "total");
+    json_add_int(d, r, "examined", fans_out ? f->expanded : (int64_t)all.singles_n);
     json_add_int(d, r, "explained", (int64_t)x->runs_n);
     json_add_int(d, r, "limit", x->q->people);
     yyjson_mut_val *problems = json_add_arr(d, r, "problems");

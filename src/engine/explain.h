@@ -13,7 +13,12 @@
 
 #include "engine/engine.h"
 
-enum { EXPLAIN_PEOPLE = 10, EXPLAIN_PEOPLE_MAX = 100, EXPLAIN_STEPS_MAX = 1000 };
+enum {
+    EXPLAIN_PEOPLE = 10, EXPLAIN_PEOPLE_MAX = 100,
+    EXPLAIN_STEPS_MAX = 1000,       /* inputs of one run */
+    EXPLAIN_CHUNKS_MAX = 10,        /* chunks of a topic or a broadcast that are looked at for people who pass */
+    EXPLAIN_MS_MAX = 2000           /* real time; runs that have not ended by then are cut */
+};
 
 struct explain_request {
     /* environment, organization, definition, transaction_id, request_id, to … context, broadcast, strict. Nothing of it is

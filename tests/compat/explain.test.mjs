@@ -59,7 +59,7 @@ test("a timeline in virtual time, with content and the rules that decided; nothi
   assert.equal(data.transactionId, "x1");
   assert.equal(data.at, at);
   assert.equal(data.workflow.workflowId, "hello");
-  assert.deepEqual(data.recipients, { total: 1, explained: 1, limit: 10, problems: [] });
+  assert.deepEqual(data.recipients, { total: 1, examined: 1, explained: 1, limit: 10, problems: [] });
   const [line] = data.timelines;
   assert.equal(line.subscriberId, "new");
   assert.equal(line.isNew, true);
