@@ -95,6 +95,11 @@ static void environment_destroy(struct cached *c)
     arena_destroy(v->arena);
 }
 
+bool directory_open(const struct directory *d, struct arena *a, struct str sealed, struct str *plain)
+{
+    return d->box && crypto_open(d->box, a, sealed, plain, NULL);
+}
+
 /* What is opened with the box. */
 static bool secrets_load(const struct directory *d, struct db *db, struct environment_view *v, struct error *err)
 {

@@ -37,6 +37,8 @@ struct directory *directory_create(bool shared_store);      /* shared_store: oth
 /* What environment variables are sealed with; without it views have none. Before the first look-up; the box must outlive
  * the directory. */
 void directory_box(struct directory *d, const struct crypto_box *box);
+/* Opens what is sealed with that box. false: there is no box, or it is another's. */
+bool directory_open(const struct directory *d, struct arena *a, struct str sealed, struct str *plain);
 void directory_destroy(struct directory *d);
 void directory_changed(struct directory *d);
 

@@ -131,11 +131,43 @@ static void add_endpoint(struct chat_target *list, size_t *n, size_t max, const 
         t->endpoints[t->endpoints_n++] = endpoint;
 }
 
+/* The endpoint as the trigger's override of its identifier has it, if that is valid for its kind (engine.md §1.9). */
+static yyjson_val *endpoint_overridden(const struct machine *m, enum channel c, const struct integration *i,
+                                       const struct channel_endpoint *e, yyjson_val *stored)
+{
+    yyjson_val *given = json_get(json_getn(overrides_bag(m, c, i->provider_id), e->link.identifier), "endpoint");
+    return yyjson_is_obj(given) && !channel_endpoint_flaw(m->run->arena, e->type, given) ? given : stored;
+}
+
+static void add_stored_endpoint(const struct machine *m, enum channel c, const struct channel_endpoint *e, struct chat_target *out,
+                                size_t *n, size_t max)
+{
+    const struct machine_facts *f = m->facts;
+    const struct integration *i = NULL;
+    yyjson_val *stored, *v = NULL;
+    for (size_t k = 0; k < f->integrations_n; k++)
+        if (str_eq(f->integrations[k].identifier, e->link.integration_identifier) && integration_fits(m, &f->integrations[k], c))
+            i = &f->integrations[k];
+    if (!i || !json_parse(m->run->arena, e->endpoint, &stored, NULL))
+        return;
+    yyjson_mut_doc *d = json_doc(m->run->arena);
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    json_add_str(d, o, "type", e->type);
+    json_add_val(d, o, "endpoint", endpoint_overridden(m, c, i, e, stored));
+    json_add_str(d, o, "identifier", e->link.identifier);
+    if (e->connection_identifier.n)
+        json_add_str(d, o, "connectionIdentifier", e->connection_identifier);
+    if (json_parse(m->run->arena, json_write_mut(m->run->arena, o), &v, NULL))
+        add_endpoint(out, n, max, i, v);
+}
+
 size_t chat_targets(const struct machine *m, enum channel c, struct chat_target *out, size_t max)
 {
     const struct machine_facts *f = m->facts;
     size_t n = 0, served = 0;
     yyjson_val *v;
+    for (size_t i = 0; i < f->endpoints_n; i++)
+        add_stored_endpoint(m, c, &f->endpoints[i], out, &n, max);
     yyjson_arr_iter it = yyjson_arr_iter_with(channels_of(m));
     while ((v = yyjson_arr_iter_next(&it))) {
         const struct integration *i = integration_for(m, c, v);

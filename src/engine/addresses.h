@@ -15,14 +15,16 @@ struct push_channel {
 };
 size_t push_channels(const struct machine *m, const struct step_definition *s, struct push_channel *out, size_t max);
 
-/* One integration with its endpoints: one message. An endpoint is {"type":"webhook","endpoint":{"url":…,"channel"?:…}} or
- * {"type":"phone","endpoint":{"phoneNumber":…}}; url or number empty: it is missing. */
+/* One integration with its endpoints: one message. An endpoint is {"type":…,"endpoint":{…},"identifier"?:…}, for instance
+ * {"type":"webhook","endpoint":{"url":…,"channel"?:…}} or {"type":"phone","endpoint":{"phoneNumber":…}}; url or number empty:
+ * it is missing. */
 struct chat_target {
     const struct integration *integration;
     yyjson_val *endpoints[TOKENS_MAX];
     size_t endpoints_n;
 };
-/* Fills at most max, one an integration; returns how many. Channel endpoints of the API join here. */
+/* Fills at most max, one an integration; returns how many: the endpoints of the API, then the channels that the subscriber
+ * keeps. */
 size_t chat_targets(const struct machine *m, enum channel c, struct chat_target *out, size_t max);
 
 #endif

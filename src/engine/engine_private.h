@@ -176,6 +176,8 @@ struct facts {
     struct environment_view *environment;
     struct definition *version, *current;
     struct environment_layouts *layouts;
+    struct channel_endpoint *endpoints;
+    size_t endpoints_n;
     struct subscriber subscriber;
     struct preference_rows preferences;
 };

@@ -95,6 +95,31 @@ static bool context_load(struct db *db, struct arena *a, const struct run_row *r
     return json_parse(a, json_write_mut(a, all), out, err);
 }
 
+static bool uses_endpoints(const struct definition *d)
+{
+    for (int i = 0; i < d->steps_n; i++)
+        if (d->steps[i].type == STEP_CHAT || d->steps[i].type == STEP_TOOL)
+            return true;
+    return false;
+}
+
+/* Channel endpoints, opened; one that cannot be opened is left out. */
+static bool endpoints_load(struct engine *e, struct db *db, struct arena *a, const struct run_row *row, struct facts *f, struct error *err)
+{
+    struct channel_endpoint *all;
+    size_t n, kept = 0;
+    if (!uses_endpoints(f->version) && !uses_endpoints(f->current))
+        return true;
+    if (!channel_endpoints_of(db, a, row->environment, f->subscriber.subscriber_id, row->context, &all, &n, err))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (directory_open(e->c.directory, a, all[i].endpoint, &all[i].endpoint))
+            all[kept++] = all[i];
+    f->endpoints = all;
+    f->endpoints_n = kept;
+    return true;
+}
+
 bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct run *run, const struct event *event,
                 yyjson_val *doc, struct definition *definition, const struct subscriber *subscriber, struct facts *f,
                 struct error *err)
@@ -109,7 +134,7 @@ bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct r
         f->subscriber = *subscriber;
     else if (!subscriber_find_by_id(db, a, row->environment, row->subscriber, &f->subscriber, err))
         goto fail;
-    if (!context_load(db, a, row, json_get(doc, "context"), &context, err)
+    if (!endpoints_load(e, db, a, row, f, err) || !context_load(db, a, row, json_get(doc, "context"), &context, err)
         || !preference_for_run(db, a, row->subscriber, row->workflow, run->subscription, row->context, &f->preferences, err))
         goto fail;
     f->machine = (struct machine_facts){
@@ -137,6 +162,8 @@ bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct r
         .layout_texts = f->layouts->texts,
         .layouts_n = f->layouts->n,
         .layout_default = f->layouts->standard,
+        .endpoints = f->endpoints,
+        .endpoints_n = f->endpoints_n,
         .attempts_max = e->c.attempts_max,
         .workflow_gone = f->workflow_gone,
         .defer_max_ms = e->c.defer_max_ms,

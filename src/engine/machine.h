@@ -11,6 +11,7 @@
 #include "engine/run.h"
 #include "model/digest.h"
 #include "model/delivery.h"
+#include "model/channel_link.h"
 #include "model/integration.h"
 #include "model/message.h"
 #include "model/outbox.h"
@@ -49,6 +50,8 @@ struct machine_facts {
     yyjson_val *payload, *overrides, *actor, *tenant;               /* NULL: none */
     yyjson_val *context;                        /* {type: {id, data}} as of now; NULL: none */
     yyjson_val *environment_variables;          /* {NAME: "value"}; NULL: none */
+    const struct channel_endpoint *endpoints;   /* the subscriber's in this context, opened: for chat and tools */
+    size_t endpoints_n;
     bool tenant_missing;                        /* the trigger named a tenant that is not there (any more) */
     const struct preference_rows *preferences;  /* the subscriber's, as of now; NULL: none */
     bool workflow_off_is_final;                 /* decisions.md 15 */

@@ -232,6 +232,30 @@ bool channel_endpoint_find(struct db *db, struct arena *a, struct id environment
                 a, environment, identifier, "endpoint", endpoint_read, out, err);
 }
 
+bool channel_endpoints_of(struct db *db, struct arena *a, struct id environment, struct str subscriber_id, struct str context,
+                          struct channel_endpoint **out, size_t *n, struct error *err)
+{
+    struct db_stmt *s = db_prepare(
+        db, "SELECT " ENDPOINT_COLUMNS " FROM channel_endpoints AS e WHERE environment_id = ?1 AND subscriber_id = ?2 AND context = ?3 "
+            "AND (type NOT IN ('slack_channel', 'slack_user', 'ms_teams_channel', 'ms_teams_user', 'webex_room', 'webex_person') OR "
+            "EXISTS (SELECT 1 FROM channel_connections AS c WHERE c.environment_id = ?1 AND c.context = ?3 "
+            "AND c.integration_identifier = e.integration_identifier "
+            "AND (e.connection_identifier IS NULL OR c.identifier = e.connection_identifier))) ORDER BY id", err);
+    enum db_step step;
+    size_t cap = 0;
+    *out = NULL;
+    *n = 0;
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_text(s, 2, subscriber_id);
+    db_bind_text(s, 3, context.p ? context : STR(""));
+    while ((step = db_step(s, err)) == DB_ROW)
+        endpoint_read(s, a, ARENA_SLOT(a, *out, *n, cap));
+    db_reset(s);
+    return step == DB_DONE;
+}
+
 bool channel_links_delete_by_subscriber(struct db *db, struct id environment, struct str subscriber_id, struct error *err)
 {
     static const char *const sql[] = {"DELETE FROM channel_endpoints WHERE environment_id = ?1 AND subscriber_id = ?2",

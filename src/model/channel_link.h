@@ -53,6 +53,10 @@ bool channel_connection_find(struct db *db, struct arena *a, struct id environme
                              struct channel_connection *out, struct error *err);
 bool channel_endpoint_find(struct db *db, struct arena *a, struct id environment, struct str identifier,
                            struct channel_endpoint *out, struct error *err);
+/* Where chat reaches this subscriber in exactly this context, oldest first; an endpoint whose kind is reached through a
+ * connection counts only where there is one of its integration and context (engine.md §7.4). */
+bool channel_endpoints_of(struct db *db, struct arena *a, struct id environment, struct str subscriber_id, struct str context,
+                          struct channel_endpoint **out, size_t *n, struct error *err);
 /* With the subscriber (a part of deleting them). */
 bool channel_links_delete_by_subscriber(struct db *db, struct id environment, struct str subscriber_id, struct error *err);
 

@@ -108,3 +108,32 @@ test("what is deleted is gone; what is another environment's is not there; token
   assert.equal((await novu.channelEndpoints.list({ subscriberId: "ada" })).result.data.length, 1);
   assert.ok(!server.log.includes("canary"));
 });
+
+test("a chat step reaches the endpoints of its context; an override replaces one; those without a connection are left out", async () => {
+  const staging = await Carillon.start({ env: { CARILLON_CAPTURE_DELIVERIES: "on" } });
+  try {
+    const client = api(staging);
+    await client.integrations.create({ providerId: "slack", channel: "chat", identifier: "slack-1", active: true, credentials: {} });
+    await client.subscribers.create({ subscriberId: "ada" });
+    const context = { tenant: "acme" };
+    const make = (identifier, endpoint, more = {}) =>
+      client.channelEndpoints.create({ identifier, subscriberId: "ada", integrationIdentifier: "slack-1", type: "slack_user", endpoint, ...more });
+    await make("no-connection", { userId: "U0" });
+    await client.channelConnections.create({ integrationIdentifier: "slack-1", connectionMode: "shared", context, workspace, auth });
+    await make("dm", { userId: "U1" }, { context });
+    await make("second", { userId: "U2" }, { context });
+    await client.workflows.create({ name: "Chat", workflowId: "chat", active: true, steps: [{ name: "Chat", type: "chat", controlValues: { body: "hello {{payload.x}}" } }] });
+    const sent = async (transactionId) => {
+      const out = await staging.call("GET", `/v1/outbox?channel=chat&transactionId=${transactionId}`);
+      return out.body.data.map((m) => m.to ?? m.recipient).sort();
+    };
+    await client.trigger({ workflowId: "chat", to: "ada", context, payload: { x: 1 }, transactionId: "t1" });
+    assert.deepEqual(await sent("t1"), ["U1", "U2"]);
+    await client.trigger({ workflowId: "chat", to: "ada", context, transactionId: "t2", overrides: { chat: { dm: { endpoint: { userId: "U9" } } } } });
+    assert.deepEqual(await sent("t2"), ["U2", "U9"]);
+    const plain = await client.trigger({ workflowId: "chat", to: "ada", transactionId: "t3" });
+    assert.ok(!(await sent("t3")).includes("U0"), JSON.stringify(plain));
+  } finally {
+    await staging.stop();
+  }
+});

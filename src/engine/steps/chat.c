@@ -8,10 +8,18 @@ static struct str cut(struct machine *m, struct str secret)
     return secret.n > SECRET_SHOWN ? str_fmt(m->run->arena, "%.*s...", SECRET_SHOWN, secret.p) : secret;
 }
 
+/* What the endpoint is called by: its URL, or its first text (a number, a channel's or user's id); empty: it is missing. */
 static struct str number_or_url(yyjson_val *endpoint)
 {
-    struct str url = json_get_str(json_get(endpoint, "endpoint"), "url");
-    return url.n ? url : json_get_str(json_get(endpoint, "endpoint"), "phoneNumber");
+    yyjson_val *inner = json_get(endpoint, "endpoint"), *k;
+    struct str url = json_get_str(inner, "url");
+    if (url.n || json_get(inner, "url"))
+        return url;
+    yyjson_obj_iter it = yyjson_obj_iter_with(inner);
+    while ((k = yyjson_obj_iter_next(&it)))
+        if (json_str(yyjson_obj_iter_get_val(k)).n)
+            return json_str(yyjson_obj_iter_get_val(k));
+    return STR_NULL;
 }
 
 static bool is_phone(yyjson_val *endpoint)
@@ -27,22 +35,38 @@ static void add_text(yyjson_mut_doc *d, yyjson_mut_val *doc, yyjson_val *o, yyjs
         json_add_val(d, doc, "card", json_get(o, "card"));
 }
 
+/* The members of an endpoint that anybody may see: ids and numbers whole, URLs and keys cut. */
+static void add_inner(struct machine *m, yyjson_mut_doc *d, yyjson_mut_val *out, yyjson_val *inner)
+{
+    static const char *const open[] = {"channel", "channelId", "userId", "teamId", "roomId", "parentId", "personId", "personEmail",
+                                       "phoneNumber", "chatId", "region", "method"};
+    yyjson_val *k;
+    yyjson_obj_iter it = yyjson_obj_iter_with(inner);
+    while ((k = yyjson_obj_iter_next(&it))) {
+        yyjson_val *v = yyjson_obj_iter_get_val(k);
+        bool shown = false;
+        for (size_t i = 0; i < sizeof open / sizeof *open; i++)
+            shown |= yyjson_equals_str(k, open[i]);
+        if (yyjson_is_str(v))
+            yyjson_mut_obj_add(out, yyjson_val_mut_copy(d, k), json_mut_str(d, shown ? json_str(v) : cut(m, json_str(v))));
+    }
+}
+
 /* What readers see of the endpoints is not enough to post there. */
 static void add_channel_data(struct machine *m, yyjson_mut_doc *d, yyjson_mut_val *doc, const struct chat_target *t)
 {
     yyjson_mut_val *list = json_add_arr(d, doc, "channelData");
     for (size_t i = 0; i < t->endpoints_n; i++) {
-        yyjson_mut_val *o = yyjson_mut_arr_add_obj(d, list), *endpoint;
+        yyjson_mut_val *o = yyjson_mut_arr_add_obj(d, list);
         bool phone = is_phone(t->endpoints[i]);
-        struct str to = number_or_url(t->endpoints[i]), channel = json_get_str(json_get(t->endpoints[i], "endpoint"), "channel");
+        struct str to = number_or_url(t->endpoints[i]);
         json_add_str(d, o, "type", json_get_str(t->endpoints[i], "type"));
-        endpoint = json_add_obj(d, o, "endpoint");
-        json_add_str(d, endpoint, phone ? "phoneNumber" : "url", phone ? to : cut(m, to));
-        if (channel.n)
-            json_add_str(d, endpoint, "channel", channel);
+        add_inner(m, d, json_add_obj(d, o, "endpoint"), json_get(t->endpoints[i], "endpoint"));
+        if (json_get_str(t->endpoints[i], "identifier").n)
+            json_add_str(d, o, "identifier", json_get_str(t->endpoints[i], "identifier"));
         if (phone && to.n)
             json_add_str(d, doc, "phone", to);
-        else if (to.n && i == 0)
+        else if (i == 0 && json_get_str(json_get(t->endpoints[i], "endpoint"), "url").n)
             json_add_str(d, doc, "chatWebhookUrl", cut(m, to));
     }
 }
