@@ -43,6 +43,7 @@ struct app {
     struct definitions *definitions;
     struct dispatcher *dispatcher;
     struct notify *notify;              /* words of other processes on the same store */
+    struct id node;                     /* this process, in such words */
     struct hub *hub;
     struct outbox_waits *outbox_waits;
     struct engine *engine;
@@ -71,6 +72,10 @@ bool app_accepting(void *app);
 /* What the hub asks (src/api/socket.c). */
 bool app_socket_authenticate(void *app, struct arena *a, struct str token, struct hub_identity *id);
 bool app_socket_counts(void *app, const struct hub_identity *id, struct hub_counts *out);
+/* In a transaction that changes what a person's counts say: other processes have sockets, too. */
+bool app_inbox_publish(struct app *app, struct db *db, struct id subscriber, struct error *err);
+/* Listens for that. Before notify_start. */
+void app_inbox_listen(struct app *app);
 void app_socket_presence(void *app, const struct hub_identity *id, bool online);
 /* What the engine needs of the world (src/api/world.c). */
 void app_deliver(void *app, struct engine_delivery *d);

@@ -239,7 +239,8 @@ static bool write_apply(struct api_write *w, struct db *db, struct error *err)
     struct arena *a = w->rq->arena;
     int64_t now = app_now(w->rq);
     struct inbox_owner o;
-    if (!inbox_view_owner(db, a, &x->scope.view, x->id, &o, err))
+    if (!inbox_view_owner(db, a, &x->scope.view, x->id, &o, err)
+        || !app_inbox_publish(app_of(w->rq), db, x->scope.view.subscriber, err))
         return false;
     switch (x->kind) {
     case WRITE_STATE: return inbox_act(db, a, &o, x->id, x->action, now, &x->row, err);
@@ -357,7 +358,7 @@ static bool bulk_apply(struct api_write *w, struct db *db, struct error *err)
     const struct inbox_view *v = &x->scope.view;
     struct inbox_owner o = {.environment = v->environment, .subscriber = v->subscriber, .context = v->contexts[x->context]};
     x->to = x->from;
-    return inbox_act_next(db, &o, &x->filter, x->action, x->now, &x->to, err);
+    return app_inbox_publish(app_of(w->rq), db, v->subscriber, err) && inbox_act_next(db, &o, &x->filter, x->action, x->now, &x->to, err);
 }
 
 static void bulk_reply(struct api_write *w)

@@ -1,4 +1,5 @@
 /* Routes of the live sockets, and what the hub asks of the application. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "api/app.h"
@@ -29,6 +30,34 @@ bool app_socket_counts(void *arg, const struct hub_identity *id, struct hub_coun
                                .medium = c.by_severity[SEVERITY_MEDIUM], .low = c.by_severity[SEVERITY_LOW],
                                .none = c.by_severity[SEVERITY_NONE]};
     return true;
+}
+
+/* --- words between processes: "<process> <subscriber>" -------------------------------------------------------- */
+
+#define NOTIFY_INBOX "inbox_changed"
+
+bool app_inbox_publish(struct app *app, struct db *db, struct id subscriber, struct error *err)
+{
+    char node[ID_HEX + 1], person[ID_HEX + 1], word[2 * ID_HEX + 2];
+    id_hex(app->node, node);
+    id_hex(subscriber, person);
+    int n = snprintf(word, sizeof word, "%s %s", node, person);
+    return notify_publish(db, NOTIFY_INBOX, (struct str){word, (size_t)n}, err);
+}
+
+static void inbox_heard(void *arg, struct str word)
+{
+    struct app *app = arg;
+    struct id node, subscriber;
+    if (word.n == 2 * ID_HEX + 1 && id_parse(str_sub(word, 0, ID_HEX), &node) && id_parse(str_sub(word, ID_HEX + 1, word.n), &subscriber)
+        && !id_eq(node, app->node))
+        hub_changed(app->hub, subscriber, HUB_UNSEEN | HUB_UNREAD);
+}
+
+void app_inbox_listen(struct app *app)
+{
+    app->node = id_new(&app->ids, clock_real_ms());
+    notify_listen(app->notify, NOTIFY_INBOX, inbox_heard, app);
 }
 
 /* --- presence: who has a socket open (inbox-realtime.md §6.3) ------------------------------------------------ */

@@ -189,6 +189,8 @@ static bool engine_open(struct serve *s, struct error *err)
     app->engine = app->hub ? engine_start(&ec, err) : NULL;
     if (app->engine)
         removals_start(&app->removals, app->writer);
+    if (app->engine)
+        app_inbox_listen(app);
     return app->engine && notify_start(app->notify, err);
 }
 

@@ -71,6 +71,8 @@ struct engine *engine_start(const struct engine_config *c, struct error *err)
     }
     if (c->notify)
         notify_listen(c->notify, NOTIFY_DUE, heard_due, e);
+    if (c->notify)
+        notify_listen(c->notify, NOTIFY_RECEIVED, received_heard, e);
     return e;
 }
 

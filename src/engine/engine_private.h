@@ -20,14 +20,14 @@ enum {
 /* db/notify.h: there is something to do now, and nobody has it in hand. */
 #define NOTIFY_DUE "carillon_due"
 
-enum work_kind { WORK_TRIGGER, WORK_DUE, WORK_DELIVERED, WORK_REDRIVE, WORK_CANCEL };
+enum work_kind { WORK_TRIGGER, WORK_DUE, WORK_DELIVERED, WORK_REDRIVE, WORK_CANCEL, WORK_HEARD };
 
 struct work {
     enum work_kind kind;
     struct trigger *trigger;            /* WORK_TRIGGER */
     struct cancellation *cancellation;  /* WORK_CANCEL */
     struct id after;                    /* … of the event's runs, those up to this one are done */
-    struct queue_item item;             /* all others */
+    struct queue_item item;             /* all others; of WORK_HEARD only the ids */
     struct machine_input input;         /* WORK_DELIVERED, WORK_REDRIVE: texts in arena */
     struct arena *arena;                /* of input, or NULL */
     int replans, parks;
@@ -119,6 +119,12 @@ void plan_cancel(struct worker *w, struct work *work);
 void work_discard(struct engine *e, struct work *w, const struct error *why);
 /* Parks the item or, if the store will never take it, discards it. */
 void work_retry(struct engine *e, struct work *w, const struct error *err);
+
+/* snooze.c: words of other processes about in-app messages, for the sockets here (db/notify.h). */
+#define NOTIFY_RECEIVED "message_received"
+bool received_publish(struct engine *e, struct db *db, const struct message *m, struct error *err);
+void received_heard(void *engine, struct str word);
+void plan_heard(struct worker *w, struct work *work);
 
 /* attempt.c: the item stays in flight until the result is committed. */
 void attempt_delivery(struct worker *w, struct work *work);

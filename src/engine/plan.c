@@ -90,7 +90,7 @@ static bool effect_apply(struct plan *p, struct db *db, const struct effect *e, 
     case EFFECT_DELIVERY: return deliveries_put(db, &e->delivery, err);
     case EFFECT_DELIVERY_END: return delivery_end_apply(p, db, &e->delivery, err);
     case EFFECT_TOKEN_GONE: return token_forget(db, e, err);
-    case EFFECT_RECEIVED: return true;
+    case EFFECT_RECEIVED: return received_publish(p->engine, db, &e->message, err);
     }
     return true;
 }
@@ -312,7 +312,7 @@ static void start_item_now(struct engine *e, const struct queue_item *q)
     work_push(e, w, q->ref);
 }
 
-static bool somebody_listens(const struct engine *e)
+bool somebody_listens(const struct engine *e)
 {
     return !e->c.world.listening || e->c.world.listening(e->c.world.app);
 }

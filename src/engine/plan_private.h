@@ -114,6 +114,7 @@ void attachments_let_go(struct plan *p);
 bool attachments_named(yyjson_val *doc);
 bool attachments_apply(struct plan *p, struct db *db, struct error *err);
 
+bool somebody_listens(const struct engine *e);
 /* After the commit: tells sockets, if there are any. person, organization and payload of r are filled. form: made before. */
 void announce_received(struct plan *p, const struct planned_run *r, const struct message *m, struct str form);
 

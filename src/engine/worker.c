@@ -62,6 +62,7 @@ static void *worker_main(void *arg)
         case WORK_DELIVERED:
         case WORK_REDRIVE: plan_delivered(w, work); break;
         case WORK_CANCEL: plan_cancel(w, work); break;
+        case WORK_HEARD: plan_heard(w, work); break;
         }
     }
     return NULL;
@@ -99,7 +100,7 @@ void work_done(struct engine *e)
 
 void work_end(struct engine *e, struct work *w)
 {
-    bool of_queue = w->kind != WORK_TRIGGER && w->kind != WORK_CANCEL;
+    bool of_queue = w->kind != WORK_TRIGGER && w->kind != WORK_CANCEL && w->kind != WORK_HEARD;
     if (of_queue && w->item.kind == QUEUE_DELIVERY)
         atomic_fetch_sub(&e->deliveries, 1);
     else if (of_queue)

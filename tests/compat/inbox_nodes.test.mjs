@@ -1,0 +1,52 @@
+// Two processes on one PostgreSQL: what one of them stores reaches the sockets of the other.
+import { after, before, test } from "node:test";
+import assert from "node:assert/strict";
+import { cpSync } from "node:fs";
+import { Carillon } from "./carillon.mjs";
+import { startPostgres } from "./postgres.mjs";
+import { api, inbox, listen, order, orderShipped } from "./clients.mjs";
+
+const received = "notifications.notification_received";
+const unread = "notifications.unread_count_changed";
+let postgres, one, two;
+const open = [];
+before(async () => {
+  postgres = await startPostgres();
+  const options = { env: { CARILLON_DATABASE_URL: postgres.url } };
+  one = await Carillon.start(options);
+  two = new Carillon(options);
+  cpSync(one.dir, two.dir, { recursive: true });      // the same keys
+  await two.start();
+  await api(one).workflows.create({ ...orderShipped, steps: [orderShipped.steps[0]] });
+});
+after(async () => {
+  for (const client of open) await client.socket.disconnect();
+  await two?.stop();
+  await one?.stop();
+  await postgres?.stop();
+});
+
+test("messages and counts reach the sockets of every process, once", async () => {
+  const clients = [one, two].map((server) => inbox(server, "far"));
+  open.push(...clients);
+  const [here, there] = clients.map((client) => listen(client, received, unread));
+  await here.connected;
+  await there.connected;
+  await api(one).trigger({ workflowId: "order-shipped", to: "far", payload: order, transactionId: "t-far" });
+  const { result: near } = await here.next(received);
+  const { result: far } = await there.next(received);
+  assert.equal(far.id, near.id);
+  assert.equal(far.body, near.body);
+  assert.equal((await here.next(unread)).result.total, 1);
+  assert.equal((await there.next(unread)).result.total, 1);
+  await far.read();
+  assert.equal((await there.next(unread)).result.total, 0);
+  assert.equal((await here.next(unread)).result.total, 0);
+  // Each has heard once: the next message would come behind a repetition.
+  await api(two).trigger({ workflowId: "order-shipped", to: "far", payload: order, transactionId: "t-far-2" });
+  for (const events of [here, there]) {
+    assert.equal((await events.next(received)).result.transactionId, "t-far-2");
+    assert.equal((await events.next(unread)).result.total, 1);
+    assert.equal(events.count(received), 0);
+  }
+});
