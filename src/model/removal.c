@@ -74,6 +74,7 @@ static const struct part parts[] = {
     {OF_ENVIRONMENT, CHUNK, "DELETE FROM workflow_overrides WHERE environment_id = ?1 AND id IN " FIRST_OF("workflow_overrides")},
     {OF_ENVIRONMENT, ALONG, "DELETE FROM workflow_versions WHERE workflow_id IN " FIRST_OF("workflows")},
     {OF_ENVIRONMENT, CHUNK, "DELETE FROM workflows WHERE environment_id = ?1 AND id IN " FIRST_OF("workflows")},
+    {OF_ENVIRONMENT, WHOLE, "DELETE FROM legacy_groups WHERE environment_id = ?1"},
     {OF_ENVIRONMENT, WHOLE, "DELETE FROM layouts WHERE environment_id = ?1"},
     {OF_ENVIRONMENT, WHOLE, "DELETE FROM translations WHERE environment_id = ?1"},
     {OF_ENVIRONMENT, WHOLE, "DELETE FROM environment_variable_values WHERE environment_id = ?1"},

@@ -3,21 +3,86 @@
 
 #include "model/row.h"
 
+#define COLUMNS "id, environment_id, identifier, name, data, created_at, updated_at"
+
+static void tenant_read(struct db_stmt *s, struct arena *a, struct tenant *t)
+{
+    *t = (struct tenant){.id = db_id(s, 0), .environment = db_id(s, 1), .identifier = row_text(s, 2, a), .name = row_text(s, 3, a),
+                         .data = row_text(s, 4, a), .created_at = db_int(s, 5), .updated_at = db_int(s, 6)};
+}
+
 bool tenant_find(struct db *db, struct arena *a, struct id environment, struct str identifier, struct tenant *out,
                  struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT id, environment_id, identifier, name, data, created_at, updated_at FROM tenants "
-                                       "WHERE environment_id = ?1 AND identifier = ?2", err);
+    struct db_stmt *s = db_prepare(db, "SELECT " COLUMNS " FROM tenants WHERE environment_id = ?1 AND identifier = ?2", err);
     if (!s)
         return false;
     db_bind_id(s, 1, environment);
     db_bind_text(s, 2, identifier);
     if (!row_one(s, "Tenant not found", err))
         return false;
-    *out = (struct tenant){.id = db_id(s, 0), .environment = db_id(s, 1), .identifier = row_text(s, 2, a),
-                           .name = row_text(s, 3, a), .data = row_text(s, 4, a), .created_at = db_int(s, 5),
-                           .updated_at = db_int(s, 6)};
+    tenant_read(s, a, out);
     db_reset(s);
+    return true;
+}
+
+bool tenant_list(struct db *db, struct arena *a, struct id environment, int64_t offset, int limit, struct tenant **out, size_t *n,
+                 struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT " COLUMNS " FROM tenants WHERE environment_id = ?1 ORDER BY id DESC LIMIT ?3 OFFSET ?2", err);
+    enum db_step step;
+    size_t cap = 0;
+    *out = NULL;
+    *n = 0;
+    if (!s)
+        return false;
+    db_bind_id(s, 1, environment);
+    db_bind_int(s, 2, offset);
+    db_bind_int(s, 3, limit);
+    while ((step = db_step(s, err)) == DB_ROW)
+        tenant_read(s, a, ARENA_SLOT(a, *out, *n, cap));
+    db_reset(s);
+    return step == DB_DONE;
+}
+
+static bool tenant_write(struct db *db, const char *sql, const struct tenant *t, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, sql, err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, t->id);
+    db_bind_id(s, 2, t->environment);
+    db_bind_text(s, 3, t->identifier);
+    db_bind_text(s, 4, t->name);
+    db_bind_text(s, 5, t->data);
+    db_bind_int(s, 6, t->updated_at);
+    return db_run(s, err);
+}
+
+bool tenant_insert(struct db *db, const struct tenant *t, struct error *err)
+{
+    return tenant_write(db, "INSERT INTO tenants (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)", t, err);
+}
+
+bool tenant_update(struct db *db, const struct tenant *t, struct error *err)
+{
+    return tenant_write(db, "UPDATE tenants SET identifier = ?3, name = ?4, data = ?5, updated_at = ?6 "
+                            "WHERE environment_id = ?2 AND id = ?1", t, err);
+}
+
+bool tenant_delete(struct db *db, struct id environment, struct id id, struct error *err)
+{
+    static const char *const sql[] = {"DELETE FROM workflow_overrides WHERE environment_id = ?1 AND tenant_id = ?2",
+                                      "DELETE FROM tenants WHERE environment_id = ?1 AND id = ?2"};
+    for (size_t i = 0; i < sizeof sql / sizeof *sql; i++) {
+        struct db_stmt *s = db_prepare(db, sql[i], err);
+        if (!s)
+            return false;
+        db_bind_id(s, 1, environment);
+        db_bind_id(s, 2, id);
+        if (!db_run(s, err))
+            return false;
+    }
     return true;
 }
 

@@ -18,6 +18,15 @@ bool tenant_find(struct db *db, struct arena *a, struct id environment, struct s
                  struct error *err);
 /* Inserts t with its id, or updates name and data of the existing one where t has them (p not NULL). */
 bool tenant_upsert(struct db *db, const struct tenant *t, struct error *err);
+/* ERROR_CONFLICT if the identifier is taken. */
+bool tenant_insert(struct db *db, const struct tenant *t, struct error *err);
+/* Identifier, name, data and time of the tenant of t's id. ERROR_CONFLICT as above. */
+bool tenant_update(struct db *db, const struct tenant *t, struct error *err);
+/* Its workflow overrides go too. */
+bool tenant_delete(struct db *db, struct id environment, struct id id, struct error *err);
+/* Newest first. */
+bool tenant_list(struct db *db, struct arena *a, struct id environment, int64_t offset, int limit, struct tenant **out, size_t *n,
+                 struct error *err);
 /* {identifier, name, data}: what templates and conditions see. */
 yyjson_mut_val *tenant_variable(yyjson_mut_doc *d, const struct tenant *t);
 

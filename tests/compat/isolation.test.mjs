@@ -39,6 +39,9 @@ async function furnish(call, prefix) {
     layoutId: name("layout"), name: name("layout"), isTranslationEnabled: false, __source: "dashboard",
     controlValues: { email: { body: "<html><body>{{content}}</body></html>", editorType: "html" } },
   });
+  await made(call, "POST", "/v1/tenants", { identifier: name("tenant"), name: "T" });
+  const group = await made(call, "POST", "/v1/notification-groups", { name: name("group") });
+  const feed = await made(call, "POST", "/v1/feeds", { name: name("feed") });
   const integration = await made(call, "POST", "/v1/integrations", {
     providerId: "slack", channel: "chat", identifier: name("integration"), active: true, credentials: {},
   });
@@ -67,6 +70,7 @@ async function furnish(call, prefix) {
     integrationId: integration._id, subscription: subscription.data?.[0]?.identifier ?? subscription[0]?.identifier,
     connection: name("connection"), endpoint: name("endpoint"), contextId: name("context"), resourceId: name("workflow"),
     environmentId: environment._id, integration: name("integration"), tag: name("tag"),
+    tenant: name("tenant"), groupId: group._id, feedId: feed._id,
   };
 }
 
@@ -77,11 +81,14 @@ function values(route, has) {
     providerId: "slack", parameter: has.workflowId, actionType: "primary", deliveryId: has.runId, integrationIdentifier: has.integration,
     identifier: route.path.includes("channel-connections") ? has.connection
       : route.path.includes("channel-endpoints") ? has.endpoint
+      : route.path.startsWith("/v1/tenants") ? has.tenant
       : route.path.startsWith("/v2/topics") ? has.subscription : undefined,
     ...has,
   };
   if (route.path.startsWith("/v2/subscribers/{subscriberId}/notifications")) by.notificationId = has.messageId;
   if (route.operation === "subscribersPreferencesByLevelV1") by.parameter = "template";
+  if (route.path.startsWith("/v1/notification-groups")) by.id = has.groupId;
+  by.providerOrIntegrationId = has.integrationId;
   if (route.path.startsWith("/v1/outbox")) by.id = has.runId;
   if (route.path.includes("/messages/{messageId}/actions/")) by.type = "primary";
   return params(route).map((name) => by[name]);
