@@ -67,6 +67,7 @@ test("contexts have subscriptions of their own; older clients know of none", asy
   const made = ok(await acme.subscriptions.create({ topicKey: "t2" }));
   assert.equal(made.identifier, "tk_t2:si_both:ctx_region:eu,tenant:acme");
   assert.deepEqual(ok(await plain.subscriptions.list({ topicKey: "t2" })), []);
+  assert.equal(ok(await plain.subscriptions.get({ topicKey: "t2", identifier: made.identifier })), null);
   assert.equal(ok(await acme.subscriptions.list({ topicKey: "t2" }, { refetch: true })).length, 1);
   assert.equal(ok(await acme.subscriptions.get({ topicKey: "t2", identifier: made.identifier }, { refetch: true })).id, made.id);
 
