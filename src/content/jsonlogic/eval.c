@@ -208,13 +208,22 @@ static const struct {
     {"filter", control_filter}, {"reduce", control_reduce}, {"all", control_all}, {"some", control_some}, {"none", control_none},
 };
 
+/* Most names differ in their first character: looked at before the rest, since this runs for every operation. */
+static inline bool is_named(struct str s, const char *name)
+{
+    size_t i = 0;
+    while (i < s.n && s.p[i] == name[i])
+        i++;
+    return i == s.n && !name[i];
+}
+
 static logic_function operator_find(struct str name)
 {
     for (const struct logic_operator *o = logic_novu_operators; o->name; o++)
-        if (str_eqz(name, o->name))
+        if (is_named(name, o->name))
             return o->function;
     for (const struct logic_operator *o = logic_base_operators; o->name; o++)
-        if (str_eqz(name, o->name))
+        if (is_named(name, o->name))
             return o->function;
     return NULL;
 }
@@ -256,7 +265,7 @@ static bool eval_operation(struct evaluation *e, yyjson_val *rule, const struct 
     o.alone = !yyjson_is_arr(o.values);
     o.n = o.alone ? 1 : yyjson_arr_size(o.values);
     for (size_t i = 0; i < sizeof controls / sizeof *controls; i++)
-        if (str_eqz(name, controls[i].name))
+        if (is_named(name, controls[i].name))
             return controls[i].function(e, &o, data, out);
     struct logic_value *list;
     if (!eval_list(e, &o, data, &list))

@@ -1,0 +1,109 @@
+/* JSON-logic and JSON Schema on cases.json; with the output of peer.mjs on standard input the ratio to npm's:
+ *   node bench/content/peer.mjs | build/bench_content */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "content/jsonlogic.h"
+#include "content/jsonschema.h"
+
+enum { CASES_MAX = 32, EACH_NS = 300000000 };
+
+struct rates { double rule[CASES_MAX], schema[CASES_MAX]; };
+
+static struct str file_read(struct arena *a, const char *path)
+{
+    struct buf b = {.arena = a};
+    char chunk[65536];
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return STR_NULL;
+    for (size_t n; (n = fread(chunk, 1, sizeof chunk, f)) > 0;)
+        buf_add(&b, chunk, n);
+    fclose(f);
+    return buf_get(&b);
+}
+
+static void peers_read(struct rates *r)
+{
+    char kind[16];
+    int i;
+    double rate;
+    while (!isatty(STDIN_FILENO) && scanf("%15s %d %lf", kind, &i, &rate) == 3)
+        if (i >= 0 && i < CASES_MAX)
+            (strcmp(kind, "rule") ? r->schema : r->rule)[i] = rate;
+}
+
+/* One arena an evaluation, as the engine does it. */
+static double measure(bool (*fn)(void *arg, struct arena *a), void *arg)
+{
+    struct arena *a = arena_create(1 << 14);
+    int64_t start = clock_mono_ns(), n = 0, now;
+    bool ok = true;
+    do {
+        for (int k = 0; k < 1000; k++, n++) {
+            ok &= fn(arg, a);
+            arena_reset(a);
+        }
+        now = clock_mono_ns();
+    } while (ok && now - start < EACH_NS);
+    arena_destroy(a);
+    return ok ? (double)n * 1e9 / (double)(now - start) : 0;
+}
+
+struct rule_case { yyjson_val *rule, *data; };
+
+static bool rule_run(void *arg, struct arena *a)
+{
+    const struct rule_case *c = arg;
+    struct jsonlogic_context context = {.data = c->data};
+    yyjson_mut_val *result;
+    return jsonlogic_apply(c->rule, &context, a, json_doc(a), &result, NULL);
+}
+
+struct schema_case { struct jsonschema *program; yyjson_val *value; };
+
+static bool schema_run(void *arg, struct arena *a)
+{
+    const struct schema_case *c = arg;
+    struct jsonschema_options o = {.all_errors = true};
+    struct jsonschema_result result;
+    return jsonschema_validate(c->program, c->value, &o, a, json_doc(a), &result, NULL) && result.valid;
+}
+
+static void show(const char *kind, size_t i, double ours, double theirs, const char *peer)
+{
+    printf("%-7s %zu  %12.0f /s", kind, i, ours);
+    if (theirs > 0)
+        printf("  %5.1f x %s (%.0f /s)", ours / theirs, peer, theirs);
+    printf("\n");
+}
+
+int main(void)
+{
+    struct arena *a = arena_create(0);
+    struct rates peers = {{0}, {0}};
+    struct error err = {0};
+    yyjson_val *root, *v;
+    size_t i, n;
+    if (!json_parse(a, file_read(a, SOURCE_DIR "/bench/content/cases.json"), &root, &err)) {
+        fprintf(stderr, "%s\n", err.message);
+        return 1;
+    }
+    peers_read(&peers);
+    yyjson_arr_foreach(json_get(root, "rules"), i, n, v) {
+        struct rule_case c = {v, json_get(root, "data")};
+        show("rule", i, measure(rule_run, &c), peers.rule[i], "json-logic-js");
+    }
+    yyjson_arr_foreach(json_get(root, "schemas"), i, n, v) {
+        struct schema_case c = {jsonschema_compile(a, json_get(v, "schema"), NULL, &err), json_get(v, "value")};
+        if (!c.program) {
+            fprintf(stderr, "%s\n", err.message);
+            return 1;
+        }
+        show("schema", i, measure(schema_run, &c), peers.schema[i], "ajv");
+    }
+    arena_destroy(a);
+    return 0;
+}
