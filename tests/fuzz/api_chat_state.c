@@ -1,5 +1,6 @@
 /* States of OAuth dialogues as a browser brings them back: nothing verifies but what was signed, and that reads the same. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/chat_state.h"
 #include "base/crypto.h"
@@ -21,6 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (!ready)
         ready = crypto_init();
     must(!chat_state_verify(a, raw, secret, 1000));
+    if (n && memchr(data, 0, n))
+        return 0;               /* what follows a NUL would not be in the text that is signed here */
     /* As it is, and signed: the reader of payloads is reached in either case. */
     struct str hex = crypto_hmac_sha256_hex(a, secret, raw);
     struct str text = base64url_encode(a, str_fmt(a, "%.*s.%.*s", STR_ARG(raw), STR_ARG(hex)));
