@@ -196,6 +196,23 @@ static bool layout_render(struct rendering *x, const struct liquid_context *ctx,
                        &(struct blocks_options){.document = true, .preheader = x->in->preheader}, out);
 }
 
+struct str email_subject_clean(struct arena *a, struct str subject)
+{
+    static const struct { const char *entity; char c; } plain[] = {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}};
+    struct str s = sanitize_html(a, subject);
+    struct buf b = {.arena = a};
+    if (str_find(s, STR("&")) < 0)
+        return s;
+    for (size_t i = 0; i < s.n;) {
+        size_t k = 0;
+        while (k < 3 && !str_starts(str_sub(s, i, s.n), str_of(plain[k].entity)))
+            k++;
+        buf_char(&b, k < 3 ? plain[k].c : s.p[i]);
+        i += k < 3 ? strlen(plain[k].entity) : 1;
+    }
+    return buf_finish(&b);
+}
+
 bool email_render(const struct email_input *in, const struct liquid_context *ctx, struct arena *a, struct email_output *out,
                   struct error *err)
 {
@@ -212,7 +229,7 @@ bool email_render(const struct email_input *in, const struct liquid_context *ctx
         return false;
     html = blank_paragraphs_emptied(a, html);
     if (!in->raw) {
-        subject = sanitize_html(a, subject);
+        subject = email_subject_clean(a, subject);
         html = sanitize_html(a, html);
     }
     *out = (struct email_output){.subject = str_solid(subject), .html = str_solid(html), .large = html.n > EMAIL_LARGE};

@@ -45,6 +45,10 @@ struct email_output {
 bool email_render(const struct email_input *in, const struct liquid_context *ctx, struct arena *a, struct email_output *out,
                   struct error *err);
 
+/* A subject without what the sanitiser takes out. It is plain text: the & < > that HTML needs escaped stand for
+ * themselves again, or "Terms & Conditions" would arrive as "Terms &amp; Conditions" (upstream leaves it so). */
+struct str email_subject_clean(struct arena *a, struct str subject);
+
 /* A step's HTML without doctype and comments, its paragraphs of white space emptied. */
 struct str email_clean(struct arena *a, struct str html);
 

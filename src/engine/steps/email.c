@@ -180,9 +180,9 @@ enum outcome step_email(struct machine *m, int job, const struct step_definition
     yyjson_val *bag = bag_of(m, i);
     struct recipients to = recipients_of(m, bag);
     struct str html = first_of(json_get_str(bag, "html"), json_get_str(outputs, "body"));
-    struct str subject = first_of(json_get_str(bag, "subject"), json_get_str(outputs, "subject"));
-    if (!raw)
-        subject = sanitize_html(a, subject);
+    struct str given = json_get_str(bag, "subject"), subject = first_of(given, json_get_str(outputs, "subject"));
+    if (given.n && !raw)                    /* the outputs' was cleaned with the body */
+        subject = email_subject_clean(a, given);
     if (html.n > EMAIL_LARGE)
         machine_log(m, job, DETAIL_EMAIL_LARGE, DETAIL_WARNING, str_fmt(a, "{\"bytes\":%zu}", html.n));
     struct message message = machine_message(m, job, s, CHANNEL_EMAIL);

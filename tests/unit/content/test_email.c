@@ -82,6 +82,7 @@ static void html_bodies_are_rendered_cleaned_and_sanitised(void **state)
     m->in.subject = STR("<script>a</script>Hi <b>x</b>");
     html(m);
     assert_true(str_eqz(m->out.subject, "Hi <b>x</b>"));
+    assert_string_equal(str_z(a, email_subject_clean(a, STR("Terms & Conditions: 1 < 2 &amp;amp;"))), "Terms & Conditions: 1 < 2 &amp;");
     m->in.raw = true;
     html(m);
     assert_true(str_eqz(m->out.subject, "<script>a</script>Hi <b>x</b>"));
