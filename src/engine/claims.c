@@ -50,19 +50,27 @@ static bool claim_apply(void *arg, struct db *db, struct error *err)
                     : deliveries_claim(db, c->arena, c->now, boot, c->max, &c->records, &c->n, err);
 }
 
+static bool adopt_some(struct engine *e, bool *more, struct error *err)
+{
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct claim c = {.engine = e, .arena = a, .adopt = true, .now = clock_real_ms(), .max = CLAIM};
+    if (!writer_run(e->c.writer, claim_apply, &c, err))
+        return false;
+    for (size_t i = 0; i < c.n; i++)
+        delivery_adopt(e, &c.records[i]);
+    *more = c.n == CLAIM;
+    return true;
+}
+
+/* Counts as busy: either the engine that begins to stop waits for what is adopted here, or `stop` is seen here. */
 static bool adopt_all(struct engine *e, struct error *err)
 {
-    bool more = true;
-    while (more) {
-        struct arena *a ARENA_SCOPED = arena_create(0);
-        struct claim c = {.engine = e, .arena = a, .adopt = true, .now = clock_real_ms(), .max = CLAIM};
-        if (!writer_run(e->c.writer, claim_apply, &c, err))
-            return false;
-        for (size_t i = 0; i < c.n; i++)
-            delivery_adopt(e, &c.records[i]);
-        more = c.n == CLAIM;
-    }
-    return true;
+    bool ok = true, more = true;
+    atomic_fetch_add(&e->busy, 1);
+    while (ok && more && !atomic_load(&e->stop))
+        ok = adopt_some(e, &more, err);
+    work_done(e);
+    return ok;
 }
 
 /* --- the lease ----------------------------------------------------------------------------------------------------------- */
@@ -90,7 +98,7 @@ static bool renew(struct engine *e, struct error *err)
 static void *lease_main(void *arg)
 {
     struct lease *l = arg;
-    struct error err;
+    struct error err = {0};
     pthread_setname_np(pthread_self(), "lease");
     pthread_mutex_lock(&l->lock);
     while (!l->stop) {

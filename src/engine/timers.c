@@ -225,13 +225,13 @@ bool timers_start(struct engine *e, struct error *err)
 
 void timers_stop(struct engine *e)
 {
-    if (!e->timer_db)
-        return;
     pthread_mutex_lock(&e->lock);
-    e->stop = true;
+    e->stop = true;                     /* of a start that failed, too: what runs already must not take more */
     pthread_cond_broadcast(&e->changed);
     pthread_cond_broadcast(&e->idle);
     pthread_mutex_unlock(&e->lock);
+    if (!e->timer_db)
+        return;
     pthread_join(e->timer_thread, NULL);
     db_close(e->timer_db);
     e->timer_db = NULL;
