@@ -7,7 +7,7 @@
 enum { FILTERS_MAX = 30, COUNT_ROWS = 20000, COUNT_ROWS_EACH = 5000 };
 
 /* A token outlives its subscriber (§0, Auth). */
-static bool caller_read(struct request *rq, struct subscriber *s)
+bool inbox_caller_read(struct request *rq, struct subscriber *s)
 {
     struct error err = {0};
     if (subscriber_find_by_id(app_db(rq), rq->arena, rq->principal.environment, rq->principal.subscriber, s, &err))
@@ -21,15 +21,10 @@ static bool caller_read(struct request *rq, struct subscriber *s)
 bool inbox_caller_known(struct request *rq)
 {
     struct subscriber s;
-    return caller_read(rq, &s);
+    return inbox_caller_read(rq, &s);
 }
 
 /* --- whose Inbox ------------------------------------------------------------------------------------------------ */
-
-static bool is_person(const struct request *rq)
-{
-    return !id_is_zero(rq->principal.subscriber);
-}
 
 /* {contextKeys: ["type:id", …]} of a body, as tokens have them: sorted. */
 static bool body_contexts(struct request *rq, struct str *keys)
@@ -91,13 +86,13 @@ static bool scope_by_path(struct request *rq, struct inbox_scope *x, bool counts
 static bool scope_read(struct request *rq, struct inbox_scope *x, bool counts)
 {
     *x = (struct inbox_scope){.view = {.environment = rq->principal.environment, .subscriber = rq->principal.subscriber}};
-    if (!is_person(rq))
+    if (!inbox_is_person(rq))
         return scope_by_path(rq, x, counts);
     struct str *context = ARENA_NEW(rq->arena, struct str);
     *context = rq->principal.context.p ? rq->principal.context : STR("");
     x->view.contexts = context;
     x->view.n = 1;
-    return caller_read(rq, &x->subscriber);
+    return inbox_caller_read(rq, &x->subscriber);
 }
 
 /* --- reading --------------------------------------------------------------------------------------------------- */
@@ -214,7 +209,7 @@ void inbox_handle_count(struct request *rq)
         reply_error(rq, &err);
         return;
     }
-    reply_json(rq, 0, is_person(rq) ? o : data);       /* the API's answer has its own envelope */
+    reply_json(rq, 0, inbox_is_person(rq) ? o : data);       /* the API's answer has its own envelope */
 }
 
 /* --- writing one ------------------------------------------------------------------------------------------------ */
@@ -272,7 +267,7 @@ static void write_reply(struct api_write *w)
 static void write_one(struct request *rq, struct inbox_write what)
 {
     struct inbox_write *x = ARENA_NEW(rq->arena, struct inbox_write);
-    struct str id = request_param(rq, is_person(rq) ? "id" : "notificationId");
+    struct str id = request_param(rq, inbox_is_person(rq) ? "id" : "notificationId");
     *x = what;
     x->w = (struct api_write){.apply = write_apply, .reply = write_reply, .committed = write_committed};
     if (!scope_read(rq, &x->scope, false))
@@ -299,7 +294,7 @@ void inbox_handle_delete(struct request *rq) { write_state(rq, INBOX_DELETE); }
 static void write_button(struct request *rq, bool complete)
 {
     struct checks checks = checks_begin(rq);
-    struct str button = is_person(rq) ? json_get_str(rq->json, "actionType") : request_param(rq, "actionType");
+    struct str button = inbox_is_person(rq) ? json_get_str(rq->json, "actionType") : request_param(rq, "actionType");
     if (!str_eqz(button, "primary") && !str_eqz(button, "secondary"))
         check_fail(&checks, "actionType must be one of the following values: primary, secondary");
     if (checks_done(&checks))

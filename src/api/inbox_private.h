@@ -27,7 +27,20 @@ void inbox_filter_labels(struct checks *c, struct inbox_filter *f);
  * written as JSON.stringify does, else as they are. */
 struct str canonical_json(struct arena *a, yyjson_val *v, bool escaped);
 
-/* --- inbox.c: does the token's subscriber still exist? If not, the request is answered. */
+/* Does a person's token ask, and not an API key? */
+static inline bool inbox_is_person(const struct request *rq)
+{
+    return !id_is_zero(rq->principal.subscriber);
+}
+/* The messages that a token gives. */
+static inline struct inbox_owner inbox_owner_of(const struct request *rq)
+{
+    return (struct inbox_owner){rq->principal.environment, rq->principal.subscriber,
+                                rq->principal.context.p ? rq->principal.context : STR("")};
+}
+
+/* --- inbox.c: the token's subscriber. false: there is none any more, and the request is answered. */
+bool inbox_caller_read(struct request *rq, struct subscriber *s);
 bool inbox_caller_known(struct request *rq);
 
 /* --- inbox.c: whose messages a request is about: the caller's own, or, with an API key, those of the path's subscriber. */
@@ -55,6 +68,7 @@ void inbox_handle_seen(struct request *rq);
 
 /* --- handlers elsewhere */
 void inbox_handle_session(struct request *rq);
+void inbox_handle_widget_session(struct request *rq);     /* §3 */
 void inbox_handle_preferences(struct request *rq);
 void inbox_handle_global_preference(struct request *rq);
 void inbox_handle_global_preference_write(struct request *rq);

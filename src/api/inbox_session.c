@@ -1,4 +1,5 @@
-/* POST /v1/inbox/session: who opens an Inbox, and whether they may (inbox-realtime.md §1). */
+/* POST /v1/inbox/session, and its older form /v1/widgets/session/initialize: who opens an Inbox, and whether they may
+ * (inbox-realtime.md §1, §3). */
 #include <ctype.h>
 
 #include "api/inbox_private.h"
@@ -9,6 +10,7 @@ enum { HASH_HEX = 64, MESSAGES_MAX = 32 };
 
 struct session {
     struct api_write w;
+    bool widget;                            /* the older form */
     struct environment environment;
     struct subscriber_patch patch;
     bool trusted;                           /* the subscriber's hash is right: the profile may be rewritten */
@@ -45,19 +47,30 @@ static void schedule_read(struct checks *c, struct session *x)
         x->default_schedule = json_write(c->rq->arena, v);
 }
 
+static void profile_read(struct checks *c, struct session *x, yyjson_val *v, const char *prefix)
+{
+    struct str messages[SUBSCRIBER_FIELDS];
+    size_t n = subscriber_patch_read(c->rq->arena, v, &x->patch, messages);
+    for (size_t i = 0; i < n; i++)
+        check_fail(c, "%s%.*s", prefix, STR_ARG(messages[i]));
+    for (int f = 0; f < SUBSCRIBER_FIELDS; f++)
+        if (f == SUBSCRIBER_CHANNELS || !x->patch.field[f].p)
+            x->patch.present &= ~(1u << f);             /* a null says nothing; channels are not a browser's to set */
+}
+
+static void subscriber_id_check(struct checks *c, struct session *x)
+{
+    if (x->patch.subscriber_id.n && !subscriber_id_valid(x->patch.subscriber_id))
+        check_fail(c, "subscriberId must have 1 to 256 characters and no control characters");
+}
+
 static void subscriber_read(struct checks *c, struct session *x)
 {
     yyjson_val *v = json_get(c->rq->json, "subscriber");
-    struct str messages[SUBSCRIBER_FIELDS];
     if (yyjson_is_obj(v)) {
-        size_t n = subscriber_patch_read(c->rq->arena, v, &x->patch, messages);
-        for (size_t i = 0; i < n; i++)
-            check_fail(c, "subscriber.%.*s", STR_ARG(messages[i]));
+        profile_read(c, x, v, "subscriber.");
         if (json_get(v, "subscriberId") && !yyjson_is_str(json_get(v, "subscriberId")))
             check_fail(c, "subscriber.subscriberId must be a string");
-        for (int f = 0; f < SUBSCRIBER_FIELDS; f++)
-            if (f == SUBSCRIBER_CHANNELS || !x->patch.field[f].p)
-                x->patch.present &= ~(1u << f);         /* a null says nothing; channels are not a browser's to set */
     } else if (yyjson_is_str(v)) {
         x->patch.subscriber_id = str_trim(json_str(v));
     } else if (v && !yyjson_is_null(v)) {
@@ -65,8 +78,7 @@ static void subscriber_read(struct checks *c, struct session *x)
     }
     if (!x->patch.subscriber_id.n)
         x->patch.subscriber_id = str_trim(check_string(c, c->rq->json, "subscriberId", false));
-    if (x->patch.subscriber_id.n && !subscriber_id_valid(x->patch.subscriber_id))
-        check_fail(c, "subscriberId must have 1 to 256 characters and no control characters");
+    subscriber_id_check(c, x);
 }
 
 /* --- HMAC (§1.4) ------------------------------------------------------------------------------------------------ */
@@ -105,7 +117,7 @@ static bool hash_enforced(struct request *rq, const struct environment *e, const
 
 static bool hashes_check(struct request *rq, struct session *x, const struct integration *i, struct error *err)
 {
-    struct str given = json_get_str(rq->json, "subscriberHash"), context = json_get_str(rq->json, "contextHash");
+    struct str given = json_get_str(rq->json, x->widget ? "hmacHash" : "subscriberHash"), context = json_get_str(rq->json, "contextHash");
     struct secrets secrets;
     bool enforced;
     if (!hash_enforced(rq, &x->environment, i, &enforced, err))
@@ -146,7 +158,8 @@ static bool session_check(struct request *rq, struct session *x, struct str appl
         return error_http(err, 422, "Subscriber ID is required");
     struct environment_view *e = directory_application(app_of(rq)->directory, app_db(rq), application, err);
     if (!e)
-        return err->code == ERROR_NOT_FOUND ? error_http(err, 400, "Please provide a valid application identifier") : false;
+        return err->code == ERROR_NOT_FOUND
+            ? error_http(err, 400, "Please provide a valid %s identifier", x->widget ? "app" : "application") : false;
     x->environment = e->environment;
     x->environment.application_identifier = str_dup(rq->arena, e->environment.application_identifier);
     x->environment.type = str_dup(rq->arena, e->environment.type);
@@ -260,6 +273,24 @@ static void session_reply(struct api_write *w)
     reply_json(rq, 0, o);
 }
 
+static void widget_reply(struct api_write *w)
+{
+    static const struct { const char *key; enum subscriber_field f; } profile[] = {
+        {"firstName", SUBSCRIBER_FIRST_NAME}, {"lastName", SUBSCRIBER_LAST_NAME}, {"phone", SUBSCRIBER_PHONE}};
+    struct session *x = (struct session *)w;
+    struct request *rq = w->rq;
+    yyjson_mut_doc *d = json_doc(rq->arena);
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    json_add_str(d, o, "token", subscriber_token_make(rq->arena, app_of(rq)->jwt_secret, &x->row, x->environment.organization,
+                                                      x->joined));
+    yyjson_mut_val *who = json_add_obj(d, o, "profile");
+    json_add_id(d, who, "_id", x->row.id);
+    for (size_t i = 0; i < sizeof profile / sizeof *profile; i++)
+        if (x->row.field[profile[i].f].p)
+            json_add_str(d, who, profile[i].key, x->row.field[profile[i].f]);
+    reply_json(rq, 0, o);
+}
+
 /* *known: all are there. */
 static bool contexts_known(struct request *rq, struct session *x, bool *known, struct error *err)
 {
@@ -290,12 +321,22 @@ static bool session_unchanged(struct request *rq, struct session *x, bool *uncha
     return true;
 }
 
+static void session_answer(struct request *rq, struct session *x, struct str application)
+{
+    struct error err = {0};
+    bool unchanged;
+    if (!session_check(rq, x, application, &err) || !session_unchanged(rq, x, &unchanged, &err))
+        reply_error(rq, &err);
+    else if (unchanged)
+        x->w.reply(&x->w);
+    else
+        api_write(rq, &x->w);
+}
+
 void inbox_handle_session(struct request *rq)
 {
     struct checks checks = checks_begin(rq);
     struct session *x = ARENA_NEW(rq->arena, struct session);
-    struct error err = {0};
-    bool unchanged;
     x->w = (struct api_write){.rq = rq, .apply = session_apply, .reply = session_reply};
     struct str application = check_string(&checks, rq->json, "applicationIdentifier", false);
     check_string(&checks, rq->json, "subscriberHash", false);
@@ -303,12 +344,23 @@ void inbox_handle_session(struct request *rq)
     subscriber_read(&checks, x);
     contexts_check(&checks, x);
     schedule_read(&checks, x);
-    if (!checks_done(&checks))
-        return;
-    if (!session_check(rq, x, application, &err) || !session_unchanged(rq, x, &unchanged, &err))
-        reply_error(rq, &err);
-    else if (unchanged)
-        session_reply(&x->w);
-    else
-        api_write(rq, &x->w);
+    if (checks_done(&checks))
+        session_answer(rq, x, application);
+}
+
+/* Everything is in one object, and there are no contexts. */
+void inbox_handle_widget_session(struct request *rq)
+{
+    struct checks checks = checks_begin(rq);
+    struct session *x = ARENA_NEW(rq->arena, struct session);
+    x->widget = true;
+    x->joined = STR("");
+    x->w = (struct api_write){.rq = rq, .apply = session_apply, .reply = widget_reply};
+    struct str application = check_string(&checks, rq->json, "applicationIdentifier", true);
+    check_string(&checks, rq->json, "hmacHash", false);
+    profile_read(&checks, x, rq->json, "");
+    x->patch.subscriber_id = str_trim(check_string(&checks, rq->json, "subscriberId", true));
+    subscriber_id_check(&checks, x);
+    if (checks_done(&checks))
+        session_answer(rq, x, application);
 }

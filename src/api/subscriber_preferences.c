@@ -1,5 +1,8 @@
 /* Preferences of a subscriber: /v2/subscribers/{id}/preferences and the v1 forms (rest-api.md §6.4). */
+#include "api/subscribers_v1.h"
+
 #include "api/context_member.h"
+#include "api/inbox_private.h"
 #include "api/preference_view.h"
 #include "api/tables.h"
 #include "model/subscriber.h"
@@ -9,11 +12,13 @@ enum { BULK_MAX = 100, SCHEDULE_MESSAGES_MAX = 32 };
 /* Which workflows a list shows. */
 enum criticality { CRITICAL, NON_CRITICAL, EVERY };
 
-/* The path's subscriber; false: the request was answered. */
+/* The path's subscriber, or the token's; false: the request was answered. */
 static bool caller_read(struct request *rq, struct subscriber *s)
 {
     struct error err = {0};
     struct str id = request_param(rq, "subscriberId");
+    if (inbox_is_person(rq))
+        return inbox_caller_read(rq, s);
     if (subscriber_find(app_db(rq), rq->arena, rq->principal.environment, id, s, &err))
         return true;
     if (err.code == ERROR_NOT_FOUND)
@@ -74,6 +79,10 @@ static yyjson_mut_val *v1_json(const struct preference_view *v, yyjson_mut_doc *
     json_add_id(d, template, "_id", w->workflow.id);
     yyjson_mut_obj_add_strncpy(d, template, "name", w->workflow.name.p, w->workflow.name.n);
     json_add_bool(d, template, "critical", w->critical);
+    if (yyjson_is_arr(w->tags))
+        json_add_val(d, template, "tags", w->tags);
+    else
+        json_add_arr(d, template, "tags");
     yyjson_mut_val *trigger = yyjson_mut_arr_add_obj(d, json_add_arr(d, template, "triggers"));
     json_add_str(d, trigger, "type", STR("event"));
     yyjson_mut_obj_add_strncpy(d, trigger, "identifier", w->workflow.identifier.p, w->workflow.identifier.n);
@@ -137,8 +146,8 @@ static void v1_list(struct request *rq, bool global)
 {
     struct subscriber s;
     struct preference_view v;
-    struct str none = STR("");
-    if (!caller_read(rq, &s) || !view_read(rq, s.id, &none, &v))
+    struct str context = inbox_owner_of(rq).context;           /* a key's is none */
+    if (!caller_read(rq, &s) || !view_read(rq, s.id, &context, &v))
         return;
     yyjson_mut_doc *d = json_doc(rq->arena);
     yyjson_mut_val *list = yyjson_mut_arr(d);
@@ -150,12 +159,12 @@ static void v1_list(struct request *rq, bool global)
     preference_view_release(&v);
 }
 
-static void handle_v1_get(struct request *rq)
+void subscriber_v1_handle_preferences(struct request *rq)
 {
     v1_list(rq, false);
 }
 
-static void handle_v1_get_level(struct request *rq)
+void subscriber_v1_handle_preferences_level(struct request *rq)
 {
     struct checks checks = checks_begin(rq);
     struct str level = request_param(rq, "parameter");
@@ -463,7 +472,7 @@ static void v1_channel_read(struct checks *c, yyjson_val *v, const char *path, e
         channels[channel] = yyjson_get_bool(enabled) ? CHOICE_ON : CHOICE_OFF;
 }
 
-static void handle_v1_patch(struct request *rq)
+void subscriber_v1_handle_preference_write(struct request *rq)
 {
     struct checks checks = checks_begin(rq);
     struct preference_change *x = ARENA_NEW(rq->arena, struct preference_change);
@@ -472,7 +481,7 @@ static void handle_v1_patch(struct request *rq)
     const struct definition *w;
     x->w.rq = rq;
     x->answer = V1_WORKFLOW;
-    x->context.keys = STR("");
+    x->context.keys = inbox_owner_of(rq).context;
     check_bool(&checks, rq->json, "enabled", true);
     if (channel)
         v1_channel_read(&checks, channel, "channel", row.channel);
@@ -485,7 +494,7 @@ static void handle_v1_patch(struct request *rq)
     api_write(rq, &x->w);
 }
 
-static void handle_v1_patch_global(struct request *rq)
+void subscriber_v1_handle_global_preference_write(struct request *rq)
 {
     struct checks checks = checks_begin(rq);
     struct preference_change *x = ARENA_NEW(rq->arena, struct preference_change);
@@ -494,7 +503,7 @@ static void handle_v1_patch_global(struct request *rq)
     size_t i = 0;
     x->w.rq = rq;
     x->answer = V1_GLOBAL;
-    x->context.keys = STR("");
+    x->context.keys = inbox_owner_of(rq).context;
     check_bool(&checks, rq->json, "enabled", true);
     yyjson_arr_iter it = yyjson_arr_iter_with(list);
     while ((v = yyjson_arr_iter_next(&it)))
@@ -521,12 +530,12 @@ const struct route subscriber_preference_routes[] = {
     PREFERENCES(HTTP_PATCH, V2, "subscribersPreferencesUpdate", "Change what a subscriber is sent", "SUBSCRIBER_WRITE", handle_patch),
     PREFERENCES(HTTP_PATCH, V2 "/bulk", "subscribersPreferencesBulkUpdate", "Change preferences for many workflows",
                 "SUBSCRIBER_WRITE", handle_bulk),
-    PREFERENCES(HTTP_GET, V1, "subscribersPreferencesListV1", "What a subscriber is sent (v1)", "SUBSCRIBER_READ", handle_v1_get),
+    PREFERENCES(HTTP_GET, V1, "subscribersPreferencesListV1", "What a subscriber is sent (v1)", "SUBSCRIBER_READ", subscriber_v1_handle_preferences),
     PREFERENCES(HTTP_GET, V1 "/{parameter}", "subscribersPreferencesByLevelV1", "Preferences of a level (v1)", "SUBSCRIBER_READ",
-                handle_v1_get_level),
+                subscriber_v1_handle_preferences_level),
     PREFERENCES(HTTP_PATCH, V1, "subscribersPreferencesGlobalUpdateV1", "Change global preferences (v1)", "SUBSCRIBER_WRITE",
-                handle_v1_patch_global),
+                subscriber_v1_handle_global_preference_write),
     PREFERENCES(HTTP_PATCH, V1 "/{parameter}", "subscribersPreferencesUpdateV1", "Change preferences for a workflow (v1)",
-                "SUBSCRIBER_WRITE", handle_v1_patch),
+                "SUBSCRIBER_WRITE", subscriber_v1_handle_preference_write),
 };
 const size_t subscriber_preference_routes_n = sizeof subscriber_preference_routes / sizeof *subscriber_preference_routes;

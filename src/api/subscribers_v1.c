@@ -1,14 +1,19 @@
 /* The v1 routes of subscribers that older clients use: lists, feed, counts, marks (rest-api.md §6.2, §7). */
+#include "api/subscribers_v1.h"
+
+#include "api/inbox_private.h"
 #include "api/message_view.h"
 #include "api/tables.h"
-#include "model/inbox.h"
 #include "model/topic.h"
 
 enum { PAGE_MAX = 100, TOPICS_MAX = 1000, MARKS_MAX = 1000, MARK_CHUNK = 1000, UNSEEN_MAX = 1000, SCAN_MAX = 1000 };
 
+/* The path's subscriber, or the token's. */
 static bool caller_read(struct request *rq, struct subscriber *s)
 {
     struct error err = {0};
+    if (inbox_is_person(rq))
+        return inbox_caller_read(rq, s);
     if (subscriber_find(app_db(rq), rq->arena, rq->principal.environment, request_param(rq, "subscriberId"), s, &err))
         return true;
     reply_error(rq, &err);
@@ -75,8 +80,7 @@ static void handle_get(struct request *rq)
 
 /* --- what they were sent -------------------------------------------------------------------------------------------------- */
 
-/* "true", "false" or not there. */
-static int check_query_maybe(struct checks *c, const char *name)
+int check_query_maybe(struct checks *c, const char *name)
 {
     struct str s = request_query(c->rq, name);
     if (s.n && !str_eqz(s, "true") && !str_eqz(s, "false"))
@@ -121,17 +125,37 @@ static void payload_filter(struct request *rq, yyjson_val *wanted, struct messag
     *n = kept;
 }
 
-static void handle_feed(struct request *rq)
+/* A key sees every context, a token its own, without what was put away. */
+static bool feed_list(struct request *rq, const struct message_query *q, struct message **list, size_t *n, struct error *err)
+{
+    struct inbox_owner owner = inbox_owner_of(rq);
+    struct inbox_filter filter;
+    struct inbox_page page;
+    if (!inbox_is_person(rq))
+        return message_list(app_db(rq), rq->arena, rq->principal.environment, q, list, n, err);
+    inbox_filter_init(&filter);
+    filter.seen = q->seen;
+    filter.read = q->read;
+    filter.snoozed = 0;
+    if (!inbox_list(app_db(rq), rq->arena, &owner, &filter, (struct id){{0}}, q->offset, q->limit, &page, err))
+        return false;
+    *list = page.items;
+    *n = page.n;
+    return true;
+}
+
+void subscriber_v1_handle_feed(struct request *rq)
 {
     struct checks checks = checks_begin(rq);
     int64_t page = check_query_int(&checks, "page", 0, 0, 1000000), limit = check_query_int(&checks, "limit", 10, 1, PAGE_MAX);
     struct message_query q = {.channel = CHANNEL_IN_APP, .seen = check_query_maybe(&checks, "seen"), .read = check_query_maybe(&checks, "read"),
                               .offset = page * limit, .limit = (int)limit + 1};
     struct subscriber s;
-    struct message *list;
+    struct message *list = NULL;
     yyjson_val *payload;
     struct error err = {0};
-    size_t n;
+    size_t n = 0;
+    bool in_feed = request_query(rq, "feedIdentifier").n > 0;  /* no message is */
     if (!checks_done(&checks) || !payload_read(rq, &payload) || !caller_read(rq, &s))
         return;
     q.subscriber = s.id;
@@ -139,7 +163,7 @@ static void handle_feed(struct request *rq)
         q.limit = SCAN_MAX;
         q.offset = 0;
     }
-    if (!message_list(app_db(rq), rq->arena, rq->principal.environment, &q, &list, &n, &err)) {
+    if (!in_feed && !feed_list(rq, &q, &list, &n, &err)) {
         reply_error(rq, &err);
         return;
     }
@@ -151,7 +175,8 @@ static void handle_feed(struct request *rq)
     n = more ? (size_t)limit : n;
     for (size_t i = 0; i < n; i++)
         yyjson_mut_arr_append(data, message_view_json(rq, d, &list[i]));
-    add_page(d, o, page, limit, page * limit + (int64_t)n + more, more);
+    /* The widget's total is never more than a page (inbox-realtime.md §3). */
+    add_page(d, o, page, limit, inbox_is_person(rq) ? (int64_t)n : page * limit + (int64_t)n + more, more);
     reply_json(rq, 0, o);
 }
 
@@ -196,6 +221,8 @@ static bool mark_apply(struct api_write *w, struct db *db, struct error *err)
     struct mark_write *x = (struct mark_write *)w;
     struct request *rq = w->rq;
     x->changed = 0;
+    if (!app_inbox_publish(app_of(rq), db, x->subscriber.id, err))
+        return false;
     for (size_t i = 0; i < x->n; i++) {
         struct message *m = &x->messages[i];
         struct inbox_owner owner = {m->environment, m->subscriber, m->context};
@@ -254,6 +281,8 @@ static bool mark_take(struct request *rq, struct mark_write *x, struct str id, s
         return missing.code == ERROR_NOT_FOUND || (*err = missing, false);
     if (x->messages[x->n].channel != CHANNEL_IN_APP || !id_eq(x->messages[x->n].subscriber, x->subscriber.id))
         return true;
+    if (inbox_is_person(rq) && !str_eq(x->messages[x->n].context, inbox_owner_of(rq).context))
+        return true;
     x->payloads[x->n] = message_payload(rq, &x->messages[x->n]);
     x->n++;
     return true;
@@ -302,7 +331,7 @@ static void mark_named(struct request *rq, struct checks *c, enum message_mark m
         reply_error(rq, &err);
 }
 
-static void handle_mark_as(struct request *rq)
+void subscriber_v1_handle_mark_as(struct request *rq)
 {
     struct checks checks = checks_begin(rq);
     enum message_mark mark = MARK_READ;
@@ -312,7 +341,7 @@ static void handle_mark_as(struct request *rq)
 }
 
 /* The older form: mark: {seen?, read?}. */
-static void handle_mark_as_older(struct request *rq)
+void subscriber_v1_handle_mark_as_older(struct request *rq)
 {
     struct checks checks = checks_begin(rq);
     yyjson_val *mark = check_object(&checks, rq->json, "mark", true), *seen = json_get(mark, "seen"), *read = json_get(mark, "read");
@@ -326,7 +355,7 @@ static void handle_mark_as_older(struct request *rq)
     mark_named(rq, &checks, as);
 }
 
-static void handle_action(struct request *rq)
+void subscriber_v1_handle_action(struct request *rq)
 {
     struct checks checks = checks_begin(rq);
     struct mark_write *x = mark_new(rq, 1);
@@ -360,7 +389,8 @@ struct mark_all {
 static bool mark_all_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct mark_all *x = (struct mark_all *)w;
-    return message_mark_all(db, w->rq->principal.environment, x->subscriber, x->mark, app_now(w->rq), MARK_CHUNK, &x->chunk, err);
+    return app_inbox_publish(app_of(w->rq), db, x->subscriber, err)
+        && message_mark_all(db, w->rq->principal.environment, x->subscriber, x->mark, app_now(w->rq), MARK_CHUNK, &x->chunk, err);
 }
 
 static void reply_number(struct request *rq, int64_t n)
@@ -410,16 +440,16 @@ const struct route subscriber_v1_routes[] = {
     V1(HTTP_GET, "", "subscribersListV1", "List subscribers (v1)", "SUBSCRIBER_READ", 200, ENVELOPE_NONE, handle_list),
     V1(HTTP_GET, ONE, "subscribersRetrieveV1", "Retrieve a subscriber (v1)", "SUBSCRIBER_READ", 200, ENVELOPE_DATA, handle_get),
     V1(HTTP_GET, ONE "/notifications/feed", "subscribersNotificationsFeed", "In-app messages of a subscriber", "SUBSCRIBER_READ", 200,
-       ENVELOPE_NONE, handle_feed),
+       ENVELOPE_NONE, subscriber_v1_handle_feed),
     V1(HTTP_GET, ONE "/notifications/unseen", "subscribersNotificationsUnseenCount", "How many in-app messages are unseen",
        "SUBSCRIBER_READ", 200, ENVELOPE_DATA, handle_unseen),
     V1(HTTP_POST, ONE "/messages/mark-as", "subscribersMessagesMarkAllAs", "Mark messages read, seen, unread or unseen",
-       "SUBSCRIBER_WRITE", 201, ENVELOPE_DATA, handle_mark_as),
+       "SUBSCRIBER_WRITE", 201, ENVELOPE_DATA, subscriber_v1_handle_mark_as),
     V1(HTTP_POST, ONE "/messages/markAs", "subscribersMessagesMarkAsV1", "Mark messages (older form)", "SUBSCRIBER_WRITE", 201,
-       ENVELOPE_DATA, handle_mark_as_older),
+       ENVELOPE_DATA, subscriber_v1_handle_mark_as_older),
     V1(HTTP_POST, ONE "/messages/mark-all", "subscribersMessagesMarkAll", "Mark all messages", "SUBSCRIBER_WRITE", 201, ENVELOPE_DATA,
        handle_mark_all),
     V1(HTTP_POST, ONE "/messages/{messageId}/actions/{type}", "subscribersMessagesUpdateAsSeen", "Complete a message's button",
-       "SUBSCRIBER_WRITE", 201, ENVELOPE_DATA, handle_action),
+       "SUBSCRIBER_WRITE", 201, ENVELOPE_DATA, subscriber_v1_handle_action),
 };
 const size_t subscriber_v1_routes_n = sizeof subscriber_v1_routes / sizeof *subscriber_v1_routes;

@@ -34,6 +34,7 @@ const struct route_table app_tables[] = {
     TABLE(outbox),
     TABLE(outbox_wait),
     TABLE(inbox),
+    TABLE(widget),
     TABLE(socket),
     TABLE(system), TABLE(openapi),
     {NULL, NULL},

@@ -41,6 +41,7 @@ ROUTE_TABLE(legacy_status);
 ROUTE_TABLE(outbox);
 ROUTE_TABLE(outbox_wait);
 ROUTE_TABLE(inbox);
+ROUTE_TABLE(widget);
 ROUTE_TABLE(socket);
 ROUTE_TABLE(system);
 ROUTE_TABLE(openapi);

@@ -100,6 +100,19 @@ bool environment_find_by_application(struct db *db, struct arena *a, struct str 
     return true;
 }
 
+bool organization_name(struct db *db, struct arena *a, struct id id, struct str *name, struct error *err)
+{
+    struct db_stmt *s = db_prepare(db, "SELECT name FROM organizations WHERE id = ?1", err);
+    if (!s)
+        return false;
+    db_bind_id(s, 1, id);
+    if (!row_one(s, "Organization not found", err))
+        return false;
+    *name = str_dup(a, db_text(s, 0));
+    db_reset(s);
+    return true;
+}
+
 bool environment_list(struct db *db, struct arena *a, struct id organization, struct environment **out, size_t *n,
                       struct error *err)
 {

@@ -39,6 +39,9 @@ bool environment_find_by_application(struct db *db, struct arena *a, struct str 
 bool environment_list(struct db *db, struct arena *a, struct id organization, struct environment **out, size_t *n,
                       struct error *err);
 
+/* ERROR_NOT_FOUND. */
+bool organization_name(struct db *db, struct arena *a, struct id id, struct str *name, struct error *err);
+
 /* secret: 32 lower-case hex characters. It is stored hashed (for look-up) and sealed (for showing). */
 bool api_key_insert(struct db *db, struct arena *a, const struct crypto_box *box, struct id environment, struct id user,
                     struct str secret, int64_t now, struct error *err);
