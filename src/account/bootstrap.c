@@ -77,13 +77,10 @@ static bool has_organization(struct db *db, bool *yes, struct error *err)
 
 static bool owner_insert(struct db *db, struct id organization, struct id user, int64_t now, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "INSERT INTO organizations (id, name, settings, created_at, updated_at) "
-                                       "VALUES (?1, 'Organization', '{}', ?2, ?2)", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, organization);
-    db_bind_int(s, 2, now);
-    if (!db_run(s, err))
+    struct db_stmt *s = db_query(db, err, "INSERT INTO organizations (id, name, settings, created_at, updated_at) "
+                                 "VALUES (?1, 'Organization', '{}', ?2, ?2)",
+                                 organization, now);
+    if (!s || !db_run(s, err))
         return false;
     s = db_prepare(db, "INSERT INTO users (id, first_name, created_at, updated_at) VALUES (?1, 'Owner', ?2, ?2)", err);
     if (!s)

@@ -128,6 +128,31 @@ void db_bind_text(struct db_stmt *s, int i, struct str v)
     s->db->driver->bind_text(s, i, v);
 }
 
+void db_bind_value(struct db_stmt *s, int i, struct db_value v)
+{
+    switch (v.kind) {
+    case DB_VALUE_NULL: db_bind_null(s, i); break;
+    case DB_VALUE_INT: db_bind_int(s, i, v.n); break;
+    case DB_VALUE_TEXT: db_bind_text(s, i, v.s); break;
+    case DB_VALUE_BLOB: db_bind_blob(s, i, v.s); break;
+    case DB_VALUE_ID: db_bind_id(s, i, v.id); break;
+    }
+}
+
+struct db_stmt *db_query_values(struct db *db, struct error *err, const char *sql, const struct db_value *values, int n)
+{
+    struct db_stmt *s = db_prepare(db, sql, err);
+    for (int i = 0; s && i < n; i++)
+        db_bind_value(s, i + 1, values[i]);
+    return s;
+}
+
+bool db_write_values(struct db *db, struct error *err, const char *sql, const struct db_value *values, int n)
+{
+    struct db_stmt *s = db_query_values(db, err, sql, values, n);
+    return s && db_run(s, err);
+}
+
 enum db_step db_step(struct db_stmt *s, struct error *err)
 {
     if (s->has_nul) {

@@ -25,6 +25,7 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/str.h"
+#include "db/value.h"
 
 struct db;
 struct db_stmt;
@@ -48,6 +49,16 @@ void db_bind_text(struct db_stmt *s, int i, struct str v);      /* p NULL: NULL 
 void db_bind_blob(struct db_stmt *s, int i, struct str v);      /* p NULL: NULL */
 void db_bind_id(struct db_stmt *s, int i, struct id v);         /* copied */
 void db_bind_null(struct db_stmt *s, int i);
+
+/* The usual way: prepares the statement and binds its parameters ?1, ?2, … to the values that follow: an id, a str
+ * (text), any whole number or bool, or what value.h makes of the rest. NULL: see err. */
+#define db_query(db, err, sql, ...) db_query_values((db), (err), (sql), DB_VALUES(__VA_ARGS__))
+/* The same for a statement that returns no rows, run to its end. */
+#define db_write(db, err, sql, ...) db_write_values((db), (err), (sql), DB_VALUES(__VA_ARGS__))
+
+struct db_stmt *db_query_values(struct db *db, struct error *err, const char *sql, const struct db_value *values, int n);
+bool db_write_values(struct db *db, struct error *err, const char *sql, const struct db_value *values, int n);
+void db_bind_value(struct db_stmt *s, int i, struct db_value v);
 
 enum db_step { DB_ROW, DB_DONE, DB_FAILED };
 /* DB_FAILED fills err: ERROR_CONFLICT (unique or foreign key), ERROR_BUSY, ERROR_FULL, ERROR_IO (connection lost

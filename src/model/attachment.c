@@ -192,14 +192,11 @@ static struct str hash_str(const uint8_t *hash)
 static bool chunks_insert(struct db *db, const struct attachment *x, struct error *err)
 {
     for (size_t at = 0, n = 0; at < x->bytes.n; at += CHUNK_BYTES, n++) {
-        struct db_stmt *s = db_prepare(db, "INSERT INTO attachment_chunks (hash, n, bytes) VALUES (?1, ?2, ?3) "
-                                           "ON CONFLICT DO NOTHING", err);
-        if (!s)
-            return false;
-        db_bind_blob(s, 1, hash_str(x->hash));
-        db_bind_int(s, 2, (int64_t)n);
-        db_bind_blob(s, 3, str_sub(x->bytes, at, at + CHUNK_BYTES));
-        if (!db_run(s, err))
+        struct db_stmt *s = db_query(db, err, "INSERT INTO attachment_chunks (hash, n, bytes) VALUES (?1, ?2, ?3) "
+                                     "ON CONFLICT DO NOTHING",
+                                     db_as_blob(hash_str(x->hash)), (int64_t)n,
+                                     db_as_blob(str_sub(x->bytes, at, at + CHUNK_BYTES)));
+        if (!s || !db_run(s, err))
             return false;
     }
     return true;
@@ -208,13 +205,11 @@ static bool chunks_insert(struct db *db, const struct attachment *x, struct erro
 static bool one_insert(struct attachment_store *store, struct db *db, struct id event, const struct attachment *x, int64_t now,
                        struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "INSERT INTO attachments (hash, size, created_at) VALUES (?1, ?2, ?3) "
-                                       "ON CONFLICT DO NOTHING", err);
+    struct db_stmt *s = db_query(db, err, "INSERT INTO attachments (hash, size, created_at) VALUES (?1, ?2, ?3) "
+                                 "ON CONFLICT DO NOTHING",
+                                 db_as_blob(hash_str(x->hash)), (int64_t)x->bytes.n, now);
     if (!s)
         return false;
-    db_bind_blob(s, 1, hash_str(x->hash));
-    db_bind_int(s, 2, (int64_t)x->bytes.n);
-    db_bind_int(s, 3, now);
     if (!db_run(s, err) || (!store->dir[0] && !chunks_insert(db, x, err)))
         return false;
     s = db_prepare(db, "INSERT INTO attachment_refs (event_id, hash) VALUES (?1, ?2) ON CONFLICT DO NOTHING", err);
@@ -273,10 +268,10 @@ bool attachment_read(struct attachment_store *store, struct db *db, struct arena
         return error_set(err, ERROR_NOT_FOUND, "An attachment has no stored content");
     if (store->dir[0])
         return file_read(store, a, hash, bytes, err);
-    struct db_stmt *s = db_prepare(db, "SELECT bytes FROM attachment_chunks WHERE hash = ?1 ORDER BY n", err);
+    struct db_stmt *s = db_query(db, err, "SELECT bytes FROM attachment_chunks WHERE hash = ?1 ORDER BY n",
+                                 db_as_blob(hash_str(hash)));
     if (!s)
         return false;
-    db_bind_blob(s, 1, hash_str(hash));
     while ((step = db_step(s, err)) == DB_ROW)
         buf_str(&b, db_blob(s, 0));
     db_reset(s);
@@ -290,10 +285,9 @@ bool attachment_read(struct attachment_store *store, struct db *db, struct arena
 
 static bool exists(struct db *db, const char *sql, struct id event, bool *found, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, sql, err);
+    struct db_stmt *s = db_query(db, err, sql, event);
     if (!s)
         return false;
-    db_bind_id(s, 1, event);
     enum db_step step = db_step(s, err);
     db_reset(s);
     *found = step == DB_ROW;
@@ -302,11 +296,8 @@ static bool exists(struct db *db, const char *sql, struct id event, bool *found,
 
 static bool hash_run(struct db *db, const char *sql, const uint8_t *hash, int64_t *changes, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, sql, err);
-    if (!s)
-        return false;
-    db_bind_blob(s, 1, hash_str(hash));
-    if (!db_run(s, err))
+    struct db_stmt *s = db_query(db, err, sql, db_as_blob(hash_str(hash)));
+    if (!s || !db_run(s, err))
         return false;
     *changes = db_changes(s);
     return true;
@@ -314,11 +305,10 @@ static bool hash_run(struct db *db, const char *sql, const uint8_t *hash, int64_
 
 static bool refs_collect(struct db *db, struct arena *a, struct id event, struct attachment_removal *list, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT hash FROM attachment_refs WHERE event_id = ?1", err);
+    struct db_stmt *s = db_query(db, err, "SELECT hash FROM attachment_refs WHERE event_id = ?1", event);
     enum db_step step;
     if (!s)
         return false;
-    db_bind_id(s, 1, event);
     while ((step = db_step(s, err)) == DB_ROW) {
         struct str hash = db_blob(s, 0);
         if (hash.n == ATTACHMENT_HASH)
@@ -343,11 +333,8 @@ bool attachment_settle(struct db *db, struct arena *a, struct id event, bool spa
         return true;
     if (!refs_collect(db, a, event, &mine, err))
         return false;
-    struct db_stmt *s = db_prepare(db, "DELETE FROM attachment_refs WHERE event_id = ?1", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, event);
-    if (!db_run(s, err))
+    struct db_stmt *s = db_query(db, err, "DELETE FROM attachment_refs WHERE event_id = ?1", event);
+    if (!s || !db_run(s, err))
         return false;
     for (size_t i = 0; i < mine.n; i++) {
         if (!hash_run(db, "DELETE FROM attachments WHERE hash = ?1 AND NOT EXISTS (SELECT 1 FROM attachment_refs r "
@@ -364,14 +351,14 @@ bool attachment_settle(struct db *db, struct arena *a, struct id event, bool spa
 
 bool attachment_events(struct db *db, struct id after, struct id *out, size_t max, size_t *n, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT DISTINCT event_id FROM attachment_refs WHERE event_id > ?1 ORDER BY event_id "
-                                       "LIMIT ?2", err);
+    struct db_stmt *s = db_query(db, err,
+                                 "SELECT DISTINCT event_id FROM attachment_refs WHERE event_id > ?1 ORDER BY event_id "
+                                 "LIMIT ?2",
+                                 after, (int64_t)max);
     enum db_step step;
     *n = 0;
     if (!s)
         return false;
-    db_bind_id(s, 1, after);
-    db_bind_int(s, 2, (int64_t)max);
     while (*n < max && (step = db_step(s, err)) != DB_DONE) {
         if (step == DB_FAILED)
             return false;
@@ -389,10 +376,9 @@ static bool is_known(struct db *db, struct str name, bool *known, struct error *
     *known = false;
     if (name.n != 2 * ATTACHMENT_HASH || !path_parse(padded, hash))
         return true;                    /* a draft, or nothing of ours */
-    struct db_stmt *s = db_prepare(db, "SELECT 1 FROM attachments WHERE hash = ?1", err);
+    struct db_stmt *s = db_query(db, err, "SELECT 1 FROM attachments WHERE hash = ?1", db_as_blob(hash_str(hash)));
     if (!s)
         return false;
-    db_bind_blob(s, 1, hash_str(hash));
     enum db_step step = db_step(s, err);
     db_reset(s);
     *known = step == DB_ROW;

@@ -108,14 +108,12 @@ static void endpoint_read(struct db_stmt *s, struct arena *a, void *item)
 
 static bool exists(struct db *db, const struct channel_link *l, bool *yes, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM channel_connections WHERE environment_id = ?1 AND "
-                                       "integration_identifier = ?2 AND subscriber_id = ?3 AND context = ?4", err);
+    struct db_stmt *s = db_query(db, err, "SELECT count(*) FROM channel_connections WHERE environment_id = ?1 AND "
+                                 "integration_identifier = ?2 AND subscriber_id = ?3 AND context = ?4",
+                                 l->environment, l->integration_identifier,
+                                 l->subscriber_id.p ? l->subscriber_id : STR(""), l->context.p ? l->context : STR(""));
     if (!s)
         return false;
-    db_bind_id(s, 1, l->environment);
-    db_bind_text(s, 2, l->integration_identifier);
-    db_bind_text(s, 3, l->subscriber_id.p ? l->subscriber_id : STR(""));
-    db_bind_text(s, 4, l->context.p ? l->context : STR(""));
     if (!row_one(s, "no count", err))
         return false;
     *yes = db_int(s, 0) > 0;
@@ -157,38 +155,21 @@ bool channel_endpoint_insert(struct db *db, const struct channel_endpoint *e, st
 
 bool channel_connection_update(struct db *db, const struct channel_connection *c, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "UPDATE channel_connections SET workspace = ?3, auth = ?4, updated_at = ?5 "
-                                       "WHERE environment_id = ?1 AND id = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, c->link.environment);
-    db_bind_id(s, 2, c->link.id);
-    db_bind_text(s, 3, c->workspace);
-    db_bind_text(s, 4, c->auth);
-    db_bind_int(s, 5, c->link.updated_at);
-    return db_run(s, err);
+    return db_write(db, err, "UPDATE channel_connections SET workspace = ?3, auth = ?4, updated_at = ?5 "
+                    "WHERE environment_id = ?1 AND id = ?2",
+                    c->link.environment, c->link.id, c->workspace, c->auth, c->link.updated_at);
 }
 
 bool channel_endpoint_update(struct db *db, const struct channel_endpoint *e, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "UPDATE channel_endpoints SET endpoint = ?3, updated_at = ?4 WHERE environment_id = ?1 AND id = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, e->link.environment);
-    db_bind_id(s, 2, e->link.id);
-    db_bind_text(s, 3, e->endpoint);
-    db_bind_int(s, 4, e->link.updated_at);
-    return db_run(s, err);
+    return db_write(db, err,
+                    "UPDATE channel_endpoints SET endpoint = ?3, updated_at = ?4 WHERE environment_id = ?1 AND id = ?2",
+                    e->link.environment, e->link.id, e->endpoint, e->link.updated_at);
 }
 
 static bool run_by_id(struct db *db, const char *sql, struct id environment, struct id id, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, sql, err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
-    return db_run(s, err);
+    return db_write(db, err, sql, environment, id);
 }
 
 bool channel_connection_delete(struct db *db, struct id environment, struct id id, struct error *err)
@@ -235,25 +216,15 @@ bool channel_endpoint_find(struct db *db, struct arena *a, struct id environment
 bool channel_endpoints_of(struct db *db, struct arena *a, struct id environment, struct str subscriber_id, struct str context,
                           struct channel_endpoint **out, size_t *n, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "SELECT " ENDPOINT_COLUMNS " FROM channel_endpoints AS e WHERE environment_id = ?1 AND subscriber_id = ?2 AND context = ?3 "
+    struct db_stmt *s = db_query(
+            db, err, "SELECT " ENDPOINT_COLUMNS
+            " FROM channel_endpoints AS e WHERE environment_id = ?1 AND subscriber_id = ?2 AND context = ?3 "
             "AND (type NOT IN ('slack_channel', 'slack_user', 'ms_teams_channel', 'ms_teams_user', 'webex_room', 'webex_person') OR "
             "EXISTS (SELECT 1 FROM channel_connections AS c WHERE c.environment_id = ?1 AND c.context = ?3 "
             "AND c.integration_identifier = e.integration_identifier "
-            "AND (e.connection_identifier IS NULL OR c.identifier = e.connection_identifier))) ORDER BY id", err);
-    enum db_step step;
-    size_t cap = 0;
-    *out = NULL;
-    *n = 0;
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_text(s, 2, subscriber_id);
-    db_bind_text(s, 3, context.p ? context : STR(""));
-    while ((step = db_step(s, err)) == DB_ROW)
-        endpoint_read(s, a, ARENA_SLOT(a, *out, *n, cap));
-    db_reset(s);
-    return step == DB_DONE;
+            "AND (e.connection_identifier IS NULL OR c.identifier = e.connection_identifier))) ORDER BY id",
+            environment, subscriber_id, context.p ? context : STR(""));
+    return ROWS_READ(s, a, endpoint_read, out, n, err);
 }
 
 bool channel_links_delete_by_subscriber(struct db *db, struct id environment, struct str subscriber_id, struct error *err)
@@ -261,12 +232,8 @@ bool channel_links_delete_by_subscriber(struct db *db, struct id environment, st
     static const char *const sql[] = {"DELETE FROM channel_endpoints WHERE environment_id = ?1 AND subscriber_id = ?2",
                                       "DELETE FROM channel_connections WHERE environment_id = ?1 AND subscriber_id = ?2"};
     for (size_t i = 0; i < sizeof sql / sizeof *sql; i++) {
-        struct db_stmt *s = db_prepare(db, sql[i], err);
-        if (!s)
-            return false;
-        db_bind_id(s, 1, environment);
-        db_bind_text(s, 2, subscriber_id);
-        if (!db_run(s, err))
+        struct db_stmt *s = db_query(db, err, sql[i], environment, subscriber_id);
+        if (!s || !db_run(s, err))
             return false;
     }
     return true;

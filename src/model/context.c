@@ -7,8 +7,9 @@
 
 #define CONTEXT_COLUMNS "id, environment_id, type, identifier, data, bridge_url, created_at, updated_at"
 
-static void context_row(struct db_stmt *s, struct arena *a, struct context *c)
+static void context_row(struct db_stmt *s, struct arena *a, void *out)
 {
+    struct context *c = out;
     *c = (struct context){
         .id = db_id(s, 0),
         .environment = db_id(s, 1),
@@ -116,19 +117,11 @@ struct str context_keys(struct arena *a, const struct context *c, size_t n)
 
 static bool context_put(struct db *db, const struct context *c, bool *inserted, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "INSERT INTO contexts (id, environment_id, type, identifier, data, bridge_url, created_at, updated_at) "
-            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7) ON CONFLICT (environment_id, type, identifier) DO NOTHING", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, c->id);
-    db_bind_id(s, 2, c->environment);
-    db_bind_text(s, 3, c->type);
-    db_bind_text(s, 4, c->identifier);
-    db_bind_text(s, 5, c->data.p ? c->data : STR("{}"));
-    db_bind_text(s, 6, c->bridge_url);
-    db_bind_int(s, 7, c->created_at);
-    if (!db_run(s, err))
+    struct db_stmt *s = db_query(
+            db, err, "INSERT INTO contexts (id, environment_id, type, identifier, data, bridge_url, created_at, updated_at) "
+            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7) ON CONFLICT (environment_id, type, identifier) DO NOTHING",
+            c->id, c->environment, c->type, c->identifier, c->data.p ? c->data : STR("{}"), c->bridge_url, c->created_at);
+    if (!s || !db_run(s, err))
         return false;
     *inserted = db_changes(s) > 0;
     return true;
@@ -170,18 +163,10 @@ bool context_insert(struct db *db, const struct context *c, struct error *err)
 bool context_find(struct db *db, struct arena *a, struct id environment, struct str type, struct str identifier,
                   struct context *out, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "SELECT " CONTEXT_COLUMNS " FROM contexts WHERE environment_id = ?1 AND type = ?2 AND identifier = ?3", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_text(s, 2, type);
-    db_bind_text(s, 3, identifier);
-    if (!row_one(s, "Context not found", err))
-        return false;
-    context_row(s, a, out);
-    db_reset(s);
-    return true;
+    struct db_stmt *s = db_query(db, err, "SELECT " CONTEXT_COLUMNS
+                                 " FROM contexts WHERE environment_id = ?1 AND type = ?2 AND identifier = ?3",
+                                 environment, type, identifier);
+    return row_find(s, a, context_row, out, "Context not found", err);
 }
 
 bool context_resolve(struct db *db, struct arena *a, struct id environment, struct str keys, yyjson_val **out, struct error *err)
@@ -211,28 +196,17 @@ bool context_resolve(struct db *db, struct arena *a, struct id environment, stru
 
 bool context_update(struct db *db, const struct context *c, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "UPDATE contexts SET data = ?1, bridge_url = ?2, updated_at = ?3 "
-                                       "WHERE environment_id = ?4 AND type = ?5 AND identifier = ?6", err);
-    if (!s)
-        return false;
-    db_bind_text(s, 1, c->data);
-    db_bind_text(s, 2, c->bridge_url);
-    db_bind_int(s, 3, c->updated_at);
-    db_bind_id(s, 4, c->environment);
-    db_bind_text(s, 5, c->type);
-    db_bind_text(s, 6, c->identifier);
-    return db_run(s, err) && (db_changes(s) > 0 || error_set(err, ERROR_NOT_FOUND, "Context not found"));
+    struct db_stmt *s = db_query(db, err, "UPDATE contexts SET data = ?1, bridge_url = ?2, updated_at = ?3 "
+                                 "WHERE environment_id = ?4 AND type = ?5 AND identifier = ?6",
+                                 c->data, c->bridge_url, c->updated_at, c->environment, c->type, c->identifier);
+    return s && db_run(s, err) && (db_changes(s) > 0 || error_set(err, ERROR_NOT_FOUND, "Context not found"));
 }
 
 bool context_delete(struct db *db, struct id environment, struct str type, struct str identifier, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "DELETE FROM contexts WHERE environment_id = ?1 AND type = ?2 AND identifier = ?3", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_text(s, 2, type);
-    db_bind_text(s, 3, identifier);
-    return db_run(s, err) && (db_changes(s) > 0 || error_set(err, ERROR_NOT_FOUND, "Context not found"));
+    struct db_stmt *s = db_query(db, err, "DELETE FROM contexts WHERE environment_id = ?1 AND type = ?2 AND identifier = ?3",
+                                 environment, type, identifier);
+    return s && db_run(s, err) && (db_changes(s) > 0 || error_set(err, ERROR_NOT_FOUND, "Context not found"));
 }
 
 /* --- list ------------------------------------------------------------------------------------------------------ */

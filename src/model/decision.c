@@ -39,12 +39,10 @@ static struct str list_sql(struct arena *a, const struct decision_query *q)
 bool decision_list(struct db *db, struct arena *a, struct id environment, const struct decision_query *q,
                    struct decision_row **out, size_t *n, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, list_sql(a, q).p, err);
+    struct db_stmt *s = db_query(db, err, list_sql(a, q).p, environment, q->subscriber);
     enum db_step step;
     if (!s)
         return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, q->subscriber);
     if (!id_is_zero(q->after))
         db_bind_id(s, 3, q->after);
     if (q->from)
@@ -66,18 +64,11 @@ bool decision_list(struct db *db, struct arena *a, struct id environment, const 
 
 bool decision_duplicate(struct db *db, struct id subscriber, const struct decision_row *d, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "INSERT INTO duplicate_triggers (subscriber_id, event_id, id, workflow_id, workflow_version, times, updated_at) "
+    return db_write(
+            db, err,
+            "INSERT INTO duplicate_triggers (subscriber_id, event_id, id, workflow_id, workflow_version, times, updated_at) "
             "VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6) ON CONFLICT (subscriber_id, event_id) DO UPDATE SET id = excluded.id, "
             "workflow_id = excluded.workflow_id, workflow_version = excluded.workflow_version, "
-            "times = duplicate_triggers.times + 1, updated_at = excluded.updated_at", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, subscriber);
-    db_bind_id(s, 2, d->event);
-    db_bind_id(s, 3, d->id);
-    db_bind_id(s, 4, d->workflow);
-    db_bind_int(s, 5, d->workflow_version);
-    db_bind_int(s, 6, d->at);
-    return db_run(s, err);
+            "times = duplicate_triggers.times + 1, updated_at = excluded.updated_at",
+            subscriber, d->event, d->id, d->workflow, d->workflow_version, d->at);
 }

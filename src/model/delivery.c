@@ -9,8 +9,9 @@
     "id, environment_id, run_id, message_id, integration_id, job, target, channel, provider_id, state, attempt, due_at, " \
     "started_at, owner, slot, address, error, created_at, updated_at"
 
-static void record_read(struct db_stmt *s, struct arena *a, struct delivery_record *r)
+static void record_read(struct db_stmt *s, struct arena *a, void *out)
 {
+    struct delivery_record *r = out;
     *r = (struct delivery_record){
         .id = db_id(s, 0),
         .environment = db_id(s, 1),
@@ -34,75 +35,27 @@ static void record_read(struct db_stmt *s, struct arena *a, struct delivery_reco
     };
 }
 
-static bool records_read(struct db_stmt *s, struct arena *a, struct delivery_record **out, size_t *n, struct error *err)
-{
-    enum db_step step;
-    size_t cap = 0;
-    *out = NULL;
-    *n = 0;
-    while ((step = db_step(s, err)) == DB_ROW)
-        record_read(s, a, ARENA_SLOT(a, *out, *n, cap));
-    db_reset(s);
-    return step == DB_DONE;
-}
-
-static void bind_id_or_null(struct db_stmt *s, int i, struct id id)
-{
-    if (id_is_zero(id))
-        db_bind_blob(s, i, STR_NULL);
-    else
-        db_bind_id(s, i, id);
-}
-
-static void bind_time_or_null(struct db_stmt *s, int i, int64_t ms)
-{
-    if (ms)
-        db_bind_int(s, i, ms);
-    else
-        db_bind_null(s, i);
-}
-
 bool deliveries_put(struct db *db, const struct delivery_record *r, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "INSERT INTO deliveries (" DELIVERY_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
+    return db_write(
+            db, err, "INSERT INTO deliveries (" DELIVERY_COLUMNS
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
             "?15, ?16, ?17, ?18, ?19) ON CONFLICT (environment_id, id) DO UPDATE SET integration_id = excluded.integration_id, "
             "provider_id = excluded.provider_id, state = excluded.state, attempt = excluded.attempt, due_at = excluded.due_at, "
             "started_at = excluded.started_at, owner = excluded.owner, slot = excluded.slot, error = excluded.error, "
-            "updated_at = excluded.updated_at", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, r->id);
-    db_bind_id(s, 2, r->environment);
-    db_bind_id(s, 3, r->run);
-    db_bind_id(s, 4, r->message);
-    db_bind_id(s, 5, r->integration);
-    db_bind_int(s, 6, r->job);
-    db_bind_int(s, 7, r->target);
-    db_bind_int(s, 8, r->channel);
-    db_bind_text(s, 9, r->provider_id.p ? r->provider_id : STR(""));
-    db_bind_int(s, 10, r->state);
-    db_bind_int(s, 11, r->attempt);
-    db_bind_int(s, 12, r->due_at);
-    bind_time_or_null(s, 13, r->started_at);
-    bind_id_or_null(s, 14, r->owner);
-    bind_id_or_null(s, 15, r->slot);
-    db_bind_text(s, 16, r->address);
-    db_bind_text(s, 17, r->error);
-    db_bind_int(s, 18, r->created_at);
-    db_bind_int(s, 19, r->updated_at);
-    return db_run(s, err);
+            "updated_at = excluded.updated_at",
+            r->id, r->environment, r->run, r->message, r->integration, r->job, r->target, r->channel,
+            r->provider_id.p ? r->provider_id : STR(""), r->state, r->attempt, r->due_at, db_time_or_null(r->started_at),
+            db_id_or_null(r->owner), db_id_or_null(r->slot), r->address, r->error, r->created_at, r->updated_at);
 }
 
 bool deliveries_hold(struct db *db, struct id environment, struct id id, int attempt, bool *held, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT 1 FROM deliveries WHERE environment_id = ?1 AND id = ?2 AND attempt = ?3 "
-                                       "AND state <> 1 FOR UPDATE", err);
+    struct db_stmt *s = db_query(db, err, "SELECT 1 FROM deliveries WHERE environment_id = ?1 AND id = ?2 AND attempt = ?3 "
+                                 "AND state <> 1 FOR UPDATE",
+                                 environment, id, attempt);
     if (!s)
         return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
-    db_bind_int(s, 3, attempt);
     enum db_step step = db_step(s, err);
     db_reset(s);
     *held = step == DB_ROW;
@@ -111,22 +64,15 @@ bool deliveries_hold(struct db *db, struct id environment, struct id id, int att
 
 bool deliveries_remove(struct db *db, struct id environment, struct id id, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "DELETE FROM deliveries WHERE environment_id = ?1 AND id = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
-    return db_run(s, err);
+    return db_write(db, err, "DELETE FROM deliveries WHERE environment_id = ?1 AND id = ?2", environment, id);
 }
 
 bool deliveries_withdraw(struct db *db, struct id environment, struct id id, bool *withdrawn, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "DELETE FROM deliveries WHERE environment_id = ?1 AND id = ?2 AND started_at IS NULL", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
-    if (!db_run(s, err))
+    struct db_stmt *s = db_query(db, err,
+                                 "DELETE FROM deliveries WHERE environment_id = ?1 AND id = ?2 AND started_at IS NULL",
+                                 environment, id);
+    if (!s || !db_run(s, err))
         return false;
     *withdrawn = db_changes(s) > 0;
     return true;
@@ -134,15 +80,9 @@ bool deliveries_withdraw(struct db *db, struct id environment, struct id id, boo
 
 bool deliveries_bury(struct db *db, struct id environment, struct id id, struct str error, int64_t now, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "UPDATE deliveries SET state = 1, started_at = NULL, owner = NULL, slot = NULL, error = ?3, "
-                                       "updated_at = ?4 WHERE environment_id = ?1 AND id = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
-    db_bind_text(s, 3, error);
-    db_bind_int(s, 4, now);
-    return db_run(s, err);
+    return db_write(db, err, "UPDATE deliveries SET state = 1, started_at = NULL, owner = NULL, slot = NULL, error = ?3, "
+                    "updated_at = ?4 WHERE environment_id = ?1 AND id = ?2",
+                    environment, id, error, now);
 }
 
 static int record_compare(const void *a, const void *b)
@@ -156,16 +96,15 @@ static int record_compare(const void *a, const void *b)
 bool deliveries_claim(struct db *db, struct arena *a, int64_t now, struct id owner, int max, struct delivery_record **out,
                       size_t *n, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "UPDATE deliveries SET started_at = ?1, owner = ?2 WHERE (environment_id, id) IN (SELECT d.environment_id, d.id "
+    struct db_stmt *s = db_query(
+            db, err,
+            "UPDATE deliveries SET started_at = ?1, owner = ?2 WHERE (environment_id, id) IN (SELECT d.environment_id, d.id "
             "FROM deliveries AS d WHERE d.started_at IS NULL AND d.state <> 1 AND d.due_at <= ?1 ORDER BY d.due_at, d.id "
-            "LIMIT ?3 FOR UPDATE SKIP LOCKED) RETURNING " DELIVERY_COLUMNS, err);
+            "LIMIT ?3 FOR UPDATE SKIP LOCKED) RETURNING " DELIVERY_COLUMNS,
+            now, owner, max);
     if (!s)
         return false;
-    db_bind_int(s, 1, now);
-    db_bind_id(s, 2, owner);
-    db_bind_int(s, 3, max);
-    if (!records_read(s, a, out, n, err))
+    if (!ROWS_READ(s, a, record_read, out, n, err))
         return false;
     if (*n > 1)
         qsort(*out, *n, sizeof **out, record_compare);      /* RETURNING has no order */
@@ -175,32 +114,23 @@ bool deliveries_claim(struct db *db, struct arena *a, int64_t now, struct id own
 bool deliveries_adopt(struct db *db, struct arena *a, struct id owner, int64_t real_now, int max, struct delivery_record **out,
                       size_t *n, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "UPDATE deliveries SET owner = ?1 WHERE (environment_id, id) IN (SELECT d.environment_id, d.id FROM deliveries AS d "
+    struct db_stmt *s = db_query(
+            db, err,
+            "UPDATE deliveries SET owner = ?1 WHERE (environment_id, id) IN (SELECT d.environment_id, d.id FROM deliveries AS d "
             "WHERE d.started_at IS NOT NULL AND d.owner <> ?1 AND d.owner NOT IN (SELECT nodes.id FROM nodes WHERE lease_until > ?2) "
-            "LIMIT ?3 FOR UPDATE SKIP LOCKED) RETURNING " DELIVERY_COLUMNS, err);
+            "LIMIT ?3 FOR UPDATE SKIP LOCKED) RETURNING " DELIVERY_COLUMNS,
+            owner, real_now, max);
     if (!s)
         return false;
-    db_bind_id(s, 1, owner);
-    db_bind_int(s, 2, real_now);
-    db_bind_int(s, 3, max);
-    return records_read(s, a, out, n, err);
+    return ROWS_READ(s, a, record_read, out, n, err);
 }
 
 bool deliveries_defer(struct db *db, struct id environment, struct id id, int attempt, struct id owner, int64_t due_at,
                       struct id slot, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "UPDATE deliveries SET started_at = NULL, owner = NULL, due_at = ?4, slot = ?5 "
-                                       "WHERE environment_id = ?1 AND id = ?2 AND attempt = ?3 AND owner = ?6 AND state <> 1", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
-    db_bind_int(s, 3, attempt);
-    db_bind_int(s, 4, due_at);
-    bind_id_or_null(s, 5, slot);
-    db_bind_id(s, 6, owner);
-    return db_run(s, err);
+    return db_write(db, err, "UPDATE deliveries SET started_at = NULL, owner = NULL, due_at = ?4, slot = ?5 "
+                    "WHERE environment_id = ?1 AND id = ?2 AND attempt = ?3 AND owner = ?6 AND state <> 1",
+                    environment, id, attempt, due_at, db_id_or_null(slot), owner);
 }
 
 bool deliveries_next_due(struct db *db, int64_t *due, struct error *err)
@@ -217,13 +147,14 @@ bool deliveries_next_due(struct db *db, int64_t *due, struct error *err)
 
 bool deliveries_count(struct db *db, int64_t most, struct delivery_counts *c, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "SELECT (SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE started_at IS NULL AND state <> 1 LIMIT ?1) AS waiting), "
+    struct db_stmt *s = db_query(
+            db, err,
+            "SELECT (SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE started_at IS NULL AND state <> 1 LIMIT ?1) AS waiting), "
             "(SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE started_at IS NOT NULL LIMIT ?1) AS sending), "
-            "(SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE state = 1 LIMIT ?1) AS dead)", err);
+            "(SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE state = 1 LIMIT ?1) AS dead)",
+            most);
     if (!s)
         return false;
-    db_bind_int(s, 1, most);
     if (!row_one(s, "no count", err))
         return false;
     *c = (struct delivery_counts){.waiting = db_int(s, 0), .sending = db_int(s, 1), .dead = db_int(s, 2)};
@@ -263,22 +194,16 @@ bool deliveries_list(struct db *db, struct arena *a, struct id environment, cons
     if (!s)
         return false;
     bind_query(s, environment, q);
-    return records_read(s, a, out, n, err);
+    return ROWS_READ(s, a, record_read, out, n, err);
 }
 
 bool deliveries_find(struct db *db, struct arena *a, struct id environment, struct id id, struct delivery_record *out,
                      struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " DELIVERY_COLUMNS " FROM deliveries WHERE environment_id = ?1 AND id = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
-    if (!row_one(s, "Delivery not found", err))
-        return false;
-    record_read(s, a, out);
-    db_reset(s);
-    return true;
+    struct db_stmt *s = db_query(db, err, "SELECT " DELIVERY_COLUMNS
+                                 " FROM deliveries WHERE environment_id = ?1 AND id = ?2",
+                                 environment, id);
+    return row_find(s, a, record_read, out, "Delivery not found", err);
 }
 
 bool deliveries_redrive(struct db *db, struct id environment, const struct delivery_query *q, int64_t now, int64_t *n,
@@ -302,14 +227,11 @@ bool deliveries_redrive(struct db *db, struct id environment, const struct deliv
 
 bool deliveries_redrive_one(struct db *db, struct id environment, struct id id, int64_t now, bool *marked, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "UPDATE deliveries SET state = 2, due_at = ?3, updated_at = ?3 WHERE environment_id = ?1 "
-                                       "AND id = ?2 AND state = 1", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
-    db_bind_int(s, 3, now);
-    if (!db_run(s, err))
+    struct db_stmt *s = db_query(db, err,
+                                 "UPDATE deliveries SET state = 2, due_at = ?3, updated_at = ?3 WHERE environment_id = ?1 "
+                                 "AND id = ?2 AND state = 1",
+                                 environment, id, now);
+    if (!s || !db_run(s, err))
         return false;
     *marked = db_changes(s) > 0;
     return true;
@@ -341,12 +263,11 @@ yyjson_mut_val *deliveries_json(yyjson_mut_doc *d, const struct delivery_record 
 
 bool node_renew(struct db *db, struct id node, int64_t lease_until, int64_t forget, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "INSERT INTO nodes (id, lease_until) VALUES (?1, ?2) "
-                                       "ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until", err);
+    struct db_stmt *s = db_query(db, err, "INSERT INTO nodes (id, lease_until) VALUES (?1, ?2) "
+                                 "ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until",
+                                 node, lease_until);
     if (!s)
         return false;
-    db_bind_id(s, 1, node);
-    db_bind_int(s, 2, lease_until);
     if (!db_run(s, err) || !(s = db_prepare(db, "DELETE FROM nodes WHERE lease_until < ?1", err)))
         return false;
     db_bind_int(s, 1, forget);
@@ -355,22 +276,11 @@ bool node_renew(struct db *db, struct id node, int64_t lease_until, int64_t forg
 
 bool node_leave(struct db *db, struct id node, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "DELETE FROM nodes WHERE id = ?1", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, node);
-    return db_run(s, err);
+    return db_write(db, err, "DELETE FROM nodes WHERE id = ?1", node);
 }
 
 bool node_count(struct db *db, int64_t real_now, int64_t *n, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM nodes WHERE lease_until > ?1", err);
-    if (!s)
-        return false;
-    db_bind_int(s, 1, real_now);
-    if (!row_one(s, "no count", err))
-        return false;
-    *n = db_int(s, 0);
-    db_reset(s);
-    return true;
+    struct db_stmt *s = db_query(db, err, "SELECT count(*) FROM nodes WHERE lease_until > ?1", real_now);
+    return row_int(s, n, err);
 }

@@ -8,8 +8,9 @@
 #define ENVIRONMENT_COLUMNS \
     "id, organization_id, name, type, application_identifier, outbox, settings, created_at, updated_at"
 
-static void environment_read(struct db_stmt *s, struct arena *a, struct environment *e)
+static void environment_read(struct db_stmt *s, struct arena *a, void *out)
 {
+    struct environment *e = out;
     *e = (struct environment){
         .id = db_id(s, 0),
         .organization = db_id(s, 1),
@@ -25,35 +26,17 @@ static void environment_read(struct db_stmt *s, struct arena *a, struct environm
 
 bool environment_insert(struct db *db, const struct environment *e, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "INSERT INTO environments (" ENVIRONMENT_COLUMNS
-                                       ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, e->id);
-    db_bind_id(s, 2, e->organization);
-    db_bind_text(s, 3, e->name);
-    db_bind_text(s, 4, e->type);
-    db_bind_text(s, 5, e->application_identifier);
-    db_bind_int(s, 6, e->outbox);
-    db_bind_text(s, 7, e->settings.p ? e->settings : STR("{}"));
-    db_bind_int(s, 8, e->created_at);
-    db_bind_int(s, 9, e->updated_at);
-    return db_run(s, err);
+    return db_write(db, err, "INSERT INTO environments (" ENVIRONMENT_COLUMNS
+                    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                    e->id, e->organization, e->name, e->type, e->application_identifier, e->outbox,
+                    e->settings.p ? e->settings : STR("{}"), e->created_at, e->updated_at);
 }
 
 bool environment_update(struct db *db, const struct environment *e, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "UPDATE environments SET name = ?2, application_identifier = ?3, settings = ?4, "
-                                       "outbox = ?5, updated_at = ?6 WHERE id = ?1", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, e->id);
-    db_bind_text(s, 2, e->name);
-    db_bind_text(s, 3, e->application_identifier);
-    db_bind_text(s, 4, e->settings);
-    db_bind_int(s, 5, e->outbox);
-    db_bind_int(s, 6, e->updated_at);
-    return db_run(s, err);
+    return db_write(db, err, "UPDATE environments SET name = ?2, application_identifier = ?3, settings = ?4, "
+                    "outbox = ?5, updated_at = ?6 WHERE id = ?1",
+                    e->id, e->name, e->application_identifier, e->settings, e->outbox, e->updated_at);
 }
 
 bool environment_delete(struct db *db, struct id id, int64_t now, struct error *err)
@@ -62,11 +45,8 @@ bool environment_delete(struct db *db, struct id id, int64_t now, struct error *
                                       "DELETE FROM integrations WHERE environment_id = ?1",
                                       "DELETE FROM environments WHERE id = ?1"};
     for (size_t i = 0; i < sizeof sql / sizeof *sql; i++) {
-        struct db_stmt *s = db_prepare(db, sql[i], err);
-        if (!s)
-            return false;
-        db_bind_id(s, 1, id);
-        if (!db_run(s, err))
+        struct db_stmt *s = db_query(db, err, sql[i], id);
+        if (!s || !db_run(s, err))
             return false;
     }
     return removal_begin(db, &(struct removal){.ref = id, .environment = id, .kind = REMOVAL_ENVIRONMENT}, now, err);
@@ -74,38 +54,24 @@ bool environment_delete(struct db *db, struct id id, int64_t now, struct error *
 
 bool environment_find(struct db *db, struct arena *a, struct id id, struct environment *out, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " ENVIRONMENT_COLUMNS " FROM environments WHERE id = ?1", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, id);
-    if (!row_one(s, "Environment not found", err))
-        return false;
-    environment_read(s, a, out);
-    db_reset(s);
-    return true;
+    struct db_stmt *s = db_query(db, err, "SELECT " ENVIRONMENT_COLUMNS " FROM environments WHERE id = ?1", id);
+    return row_find(s, a, environment_read, out, "Environment not found", err);
 }
 
 bool environment_find_by_application(struct db *db, struct arena *a, struct str identifier, struct environment *out,
                                      struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "SELECT " ENVIRONMENT_COLUMNS " FROM environments WHERE application_identifier = ?1", err);
-    if (!s)
-        return false;
-    db_bind_text(s, 1, identifier);
-    if (!row_one(s, "Environment not found", err))
-        return false;
-    environment_read(s, a, out);
-    db_reset(s);
-    return true;
+    struct db_stmt *s = db_query(db, err, "SELECT " ENVIRONMENT_COLUMNS
+                                 " FROM environments WHERE application_identifier = ?1",
+                                 identifier);
+    return row_find(s, a, environment_read, out, "Environment not found", err);
 }
 
 bool organization_name(struct db *db, struct arena *a, struct id id, struct str *name, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT name FROM organizations WHERE id = ?1", err);
+    struct db_stmt *s = db_query(db, err, "SELECT name FROM organizations WHERE id = ?1", id);
     if (!s)
         return false;
-    db_bind_id(s, 1, id);
     if (!row_one(s, "Organization not found", err))
         return false;
     *name = str_dup(a, db_text(s, 0));
@@ -119,19 +85,11 @@ bool environment_list(struct db *db, struct arena *a, struct id organization, st
     struct db_stmt *s = id_is_zero(organization)
         ? db_prepare(db, "SELECT " ENVIRONMENT_COLUMNS " FROM environments ORDER BY id", err)
         : db_prepare(db, "SELECT " ENVIRONMENT_COLUMNS " FROM environments WHERE organization_id = ?1 ORDER BY id", err);
-    size_t cap = 0;
-    enum db_step step;
     if (!s)
         return false;
     if (!id_is_zero(organization))
         db_bind_id(s, 1, organization);
-    *out = NULL;
-    *n = 0;
-    while ((step = db_step(s, err)) == DB_ROW) {
-        environment_read(s, a, ARENA_SLOT(a, *out, *n, cap));
-    }
-    db_reset(s);
-    return step == DB_DONE;
+    return ROWS_READ(s, a, environment_read, out, n, err);
 }
 
 bool api_key_insert(struct db *db, struct arena *a, const struct crypto_box *box, struct id environment, struct id user,
@@ -170,13 +128,14 @@ bool api_key_find(struct db *db, struct arena *a, struct str secret, struct api_
 bool api_key_list(struct db *db, struct arena *a, struct id environment, struct api_key **out, size_t *n,
                   struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "SELECT environment_id, user_id, sealed, hash FROM api_keys WHERE environment_id = ?1 ORDER BY created_at", err);
+    struct db_stmt *s = db_query(
+            db, err,
+            "SELECT environment_id, user_id, sealed, hash FROM api_keys WHERE environment_id = ?1 ORDER BY created_at",
+            environment);
     size_t cap = 0;
     enum db_step step;
     if (!s)
         return false;
-    db_bind_id(s, 1, environment);
     *out = NULL;
     *n = 0;
     while ((step = db_step(s, err)) == DB_ROW) {

@@ -26,40 +26,25 @@ static void variable_read(struct db_stmt *s, struct arena *a, struct environment
 
 bool environment_variable_insert(struct db *db, const struct environment_variable *v, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "INSERT INTO environment_variables (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, v->id);
-    db_bind_id(s, 2, v->organization);
-    db_bind_text(s, 3, v->key);
-    db_bind_int(s, 4, v->secret);
-    db_bind_int(s, 5, v->created_at);
-    db_bind_int(s, 6, v->updated_at);
-    return db_run(s, err);
+    return db_write(db, err, "INSERT INTO environment_variables (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)", v->id,
+                    v->organization, v->key, v->secret, v->created_at, v->updated_at);
 }
 
 bool environment_variable_update(struct db *db, const struct environment_variable *v, struct str key_before, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "UPDATE environment_variables SET key = ?3, is_secret = ?4, updated_at = ?5 "
-                                       "WHERE organization_id = ?1 AND key = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, v->organization);
-    db_bind_text(s, 2, key_before);
-    db_bind_text(s, 3, v->key);
-    db_bind_int(s, 4, v->secret);
-    db_bind_int(s, 5, v->updated_at);
-    return db_run(s, err);
+    return db_write(db, err, "UPDATE environment_variables SET key = ?3, is_secret = ?4, updated_at = ?5 "
+                    "WHERE organization_id = ?1 AND key = ?2",
+                    v->organization, key_before, v->key, v->secret, v->updated_at);
 }
 
 bool environment_variable_find(struct db *db, struct arena *a, struct id organization, struct str key,
                                struct environment_variable *out, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " COLUMNS " FROM environment_variables WHERE organization_id = ?1 AND key = ?2", err);
+    struct db_stmt *s = db_query(db, err, "SELECT " COLUMNS
+                                 " FROM environment_variables WHERE organization_id = ?1 AND key = ?2",
+                                 organization, key);
     if (!s)
         return false;
-    db_bind_id(s, 1, organization);
-    db_bind_text(s, 2, key);
     if (!row_one(s, "", err)) {
         if (err->code == ERROR_NOT_FOUND)
             error_set(err, ERROR_NOT_FOUND, "Environment variable with key \"%.*s\" not found", (int)(key.n > 64 ? 64 : key.n), key.p);
@@ -73,14 +58,15 @@ bool environment_variable_find(struct db *db, struct arena *a, struct id organiz
 bool environment_variable_list(struct db *db, struct arena *a, struct id organization, struct str search,
                                struct environment_variable **out, size_t *n, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " COLUMNS " FROM environment_variables WHERE organization_id = ?1 ORDER BY key", err);
+    struct db_stmt *s = db_query(db, err, "SELECT " COLUMNS
+                                 " FROM environment_variables WHERE organization_id = ?1 ORDER BY key",
+                                 organization);
     enum db_step step;
     size_t cap = 0;
     *out = NULL;
     *n = 0;
     if (!s)
         return false;
-    db_bind_id(s, 1, organization);
     while ((step = db_step(s, err)) == DB_ROW)
         if (!search.n || str_find_nocase(db_text(s, 2), search) >= 0)
             variable_read(s, a, ARENA_SLOT(a, *out, *n, cap));
@@ -90,37 +76,24 @@ bool environment_variable_list(struct db *db, struct arena *a, struct id organiz
 
 bool environment_variable_count(struct db *db, struct id organization, int64_t *n, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM environment_variables WHERE organization_id = ?1", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, organization);
-    if (!row_one(s, "no count", err))
-        return false;
-    *n = db_int(s, 0);
-    db_reset(s);
-    return true;
+    struct db_stmt *s = db_query(db, err, "SELECT count(*) FROM environment_variables WHERE organization_id = ?1",
+                                 organization);
+    return row_int(s, n, err);
 }
 
 bool environment_variable_set(struct db *db, struct id variable, struct id environment, struct str sealed, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "INSERT INTO environment_variable_values (environment_id, variable_id, sealed) "
-                                       "VALUES (?1, ?2, ?3) ON CONFLICT (environment_id, variable_id) DO UPDATE SET sealed = ?3", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, variable);
-    db_bind_text(s, 3, sealed);
-    return db_run(s, err);
+    return db_write(db, err, "INSERT INTO environment_variable_values (environment_id, variable_id, sealed) "
+                    "VALUES (?1, ?2, ?3) ON CONFLICT (environment_id, variable_id) DO UPDATE SET sealed = ?3",
+                    environment, variable, sealed);
 }
 
 bool environment_variable_unset(struct db *db, const struct environment_variable *v, struct id environment, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "DELETE FROM environment_variable_values WHERE environment_id = ?1 AND variable_id = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, v->id);
-    if (!db_run(s, err))
+    struct db_stmt *s = db_query(db, err,
+                                 "DELETE FROM environment_variable_values WHERE environment_id = ?1 AND variable_id = ?2",
+                                 environment, v->id);
+    if (!s || !db_run(s, err))
         return false;
     if (!db_changes(s))
         return error_set(err, ERROR_NOT_FOUND, "Environment variable with key \"%.*s\" not found", STR_ARG(v->key));
@@ -137,11 +110,11 @@ bool environment_variable_unset(struct db *db, const struct environment_variable
 bool environment_variable_value(struct db *db, struct arena *a, struct id variable, struct id environment, struct str *sealed,
                                 struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT sealed FROM environment_variable_values WHERE environment_id = ?1 AND variable_id = ?2", err);
+    struct db_stmt *s = db_query(
+            db, err, "SELECT sealed FROM environment_variable_values WHERE environment_id = ?1 AND variable_id = ?2",
+            environment, variable);
     if (!s)
         return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, variable);
     if (!row_one(s, "The variable has no value here", err))
         return false;
     *sealed = row_text(s, 0, a);

@@ -4,43 +4,31 @@
 #include "model/queue.h"
 #include "model/row.h"
 
+static struct db_value total_value(const struct fanout *f)
+{
+    return f->total < 0 ? db_null() : db_as_int(f->total);
+}
+
 bool fanout_insert(struct db *db, const struct fanout *f, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "INSERT INTO fanouts (event_id, environment_id, state, part, chunk, reached, singles, total, expanded, runs, "
+    return db_write(
+            db, err,
+            "INSERT INTO fanouts (event_id, environment_id, state, part, chunk, reached, singles, total, expanded, runs, "
             "filtered, subscriptions_evaluated, subscriptions_filtered, created_at, updated_at) "
-            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, f->event);
-    db_bind_id(s, 2, f->environment);
-    db_bind_int(s, 3, f->state);
-    db_bind_int(s, 4, f->part);
-    db_bind_int(s, 5, f->chunk);
-    db_bind_id(s, 6, f->reached);
-    db_bind_int(s, 7, f->singles);
-    if (f->total < 0)
-        db_bind_null(s, 8);
-    else
-        db_bind_int(s, 8, f->total);
-    db_bind_int(s, 9, f->expanded);
-    db_bind_int(s, 10, f->runs);
-    db_bind_int(s, 11, f->filtered);
-    db_bind_int(s, 12, f->subscriptions_evaluated);
-    db_bind_int(s, 13, f->subscriptions_filtered);
-    db_bind_int(s, 14, f->created_at);
-    db_bind_int(s, 15, f->updated_at);
-    return db_run(s, err);
+            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+            f->event, f->environment, f->state, f->part, f->chunk, f->reached, f->singles, total_value(f),
+            f->expanded, f->runs, f->filtered, f->subscriptions_evaluated, f->subscriptions_filtered, f->created_at,
+            f->updated_at);
 }
 
 bool fanout_find(struct db *db, struct id event, struct fanout *out, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "SELECT environment_id, state, part, chunk, reached, singles, total, expanded, runs, filtered, "
-            "subscriptions_evaluated, subscriptions_filtered, created_at, updated_at FROM fanouts WHERE event_id = ?1", err);
+    struct db_stmt *s = db_query(
+            db, err, "SELECT environment_id, state, part, chunk, reached, singles, total, expanded, runs, filtered, "
+            "subscriptions_evaluated, subscriptions_filtered, created_at, updated_at FROM fanouts WHERE event_id = ?1",
+            event);
     if (!s)
         return false;
-    db_bind_id(s, 1, event);
     if (!row_one(s, "Fan-out not found", err))
         return false;
     *out = (struct fanout){
@@ -66,37 +54,18 @@ bool fanout_find(struct db *db, struct id event, struct fanout *out, struct erro
 
 bool fanout_update(struct db *db, const struct fanout *f, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "UPDATE fanouts SET state = ?2, part = ?3, chunk = ?4, reached = ?5, total = ?6, expanded = ?7, runs = ?8, "
+    return db_write(
+            db, err,
+            "UPDATE fanouts SET state = ?2, part = ?3, chunk = ?4, reached = ?5, total = ?6, expanded = ?7, runs = ?8, "
             "filtered = ?9, subscriptions_evaluated = ?10, subscriptions_filtered = ?11, updated_at = ?12 "
-            "WHERE event_id = ?1 AND state = 1", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, f->event);
-    db_bind_int(s, 2, f->state);
-    db_bind_int(s, 3, f->part);
-    db_bind_int(s, 4, f->chunk);
-    db_bind_id(s, 5, f->reached);
-    if (f->total < 0)
-        db_bind_null(s, 6);
-    else
-        db_bind_int(s, 6, f->total);
-    db_bind_int(s, 7, f->expanded);
-    db_bind_int(s, 8, f->runs);
-    db_bind_int(s, 9, f->filtered);
-    db_bind_int(s, 10, f->subscriptions_evaluated);
-    db_bind_int(s, 11, f->subscriptions_filtered);
-    db_bind_int(s, 12, f->updated_at);
-    return db_run(s, err);
+            "WHERE event_id = ?1 AND state = 1",
+            f->event, f->state, f->part, f->chunk, f->reached, total_value(f), f->expanded, f->runs, f->filtered,
+            f->subscriptions_evaluated, f->subscriptions_filtered, f->updated_at);
 }
 
 static bool delete_of(struct db *db, const char *sql, struct id event, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, sql, err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, event);
-    return db_run(s, err);
+    return db_write(db, err, sql, event);
 }
 
 static bool queue_clear(struct db *db, struct id event, struct error *err)
@@ -106,12 +75,8 @@ static bool queue_clear(struct db *db, struct id event, struct error *err)
 
 static bool state_set(struct db *db, const char *sql, struct id event, int64_t now, bool *changed, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, sql, err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, event);
-    db_bind_int(s, 2, now);
-    if (!db_run(s, err))
+    struct db_stmt *s = db_query(db, err, sql, event, now);
+    if (!s || !db_run(s, err))
         return false;
     *changed = db_changes(s) > 0;
     return true;
@@ -152,23 +117,17 @@ struct str fanout_state_name(enum fanout_state s)
 
 bool fanout_chunk_insert(struct db *db, struct id event, int64_t chunk, struct str recipients, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "INSERT INTO fanout_chunks (event_id, chunk, recipients) VALUES (?1, ?2, ?3)", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, event);
-    db_bind_int(s, 2, chunk);
-    db_bind_text(s, 3, recipients);
-    return db_run(s, err);
+    return db_write(db, err, "INSERT INTO fanout_chunks (event_id, chunk, recipients) VALUES (?1, ?2, ?3)", event, chunk,
+                    recipients);
 }
 
 bool fanout_chunk_find(struct db *db, struct arena *a, struct id event, int64_t chunk, struct str *recipients,
                        struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT recipients FROM fanout_chunks WHERE event_id = ?1 AND chunk = ?2", err);
+    struct db_stmt *s = db_query(db, err, "SELECT recipients FROM fanout_chunks WHERE event_id = ?1 AND chunk = ?2", event,
+                                 chunk);
     if (!s)
         return false;
-    db_bind_id(s, 1, event);
-    db_bind_int(s, 2, chunk);
     if (!row_one(s, "No further recipients", err))
         return false;
     *recipients = row_text(s, 0, a);
@@ -178,27 +137,16 @@ bool fanout_chunk_find(struct db *db, struct arena *a, struct id event, int64_t 
 
 bool fanout_chunk_delete(struct db *db, struct id event, int64_t chunk, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "DELETE FROM fanout_chunks WHERE event_id = ?1 AND chunk = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, event);
-    db_bind_int(s, 2, chunk);
-    return db_run(s, err);
+    return db_write(db, err, "DELETE FROM fanout_chunks WHERE event_id = ?1 AND chunk = ?2", event, chunk);
 }
 
 bool fanout_refuse(struct db *db, struct id event, struct id subscriber, struct str evaluations, int64_t version, int64_t now,
                    struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "INSERT INTO fanout_refusals (event_id, subscriber_id, evaluations, created_at, workflow_version) "
-                                       "VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, event);
-    db_bind_id(s, 2, subscriber);
-    db_bind_text(s, 3, evaluations);
-    db_bind_int(s, 4, now);
-    db_bind_int(s, 5, version);
-    return db_run(s, err);
+    return db_write(db, err,
+                    "INSERT INTO fanout_refusals (event_id, subscriber_id, evaluations, created_at, workflow_version) "
+                    "VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+                    event, subscriber, evaluations, now, version);
 }
 
 bool fanout_delete(struct db *db, struct id event, struct error *err)

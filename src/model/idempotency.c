@@ -5,12 +5,13 @@
 
 bool idempotency_find(struct db *db, struct arena *a, struct str hash, struct idempotency_row *out, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "SELECT body_hash, status, answer, created_at, NULL, NULL FROM idempotency_keys WHERE hash = ?1 UNION ALL "
-            "SELECT body_hash, NULL, NULL, created_at, transaction_id, request_id FROM events WHERE idempotency_hash = ?1", err);
+    struct db_stmt *s = db_query(
+            db, err,
+            "SELECT body_hash, status, answer, created_at, NULL, NULL FROM idempotency_keys WHERE hash = ?1 UNION ALL "
+            "SELECT body_hash, NULL, NULL, created_at, transaction_id, request_id FROM events WHERE idempotency_hash = ?1",
+            db_as_blob(hash));
     if (!s)
         return false;
-    db_bind_blob(s, 1, hash);
     if (!row_one(s, "Idempotency key not found", err))
         return false;
     struct str body = db_blob(s, 0);
@@ -23,19 +24,14 @@ bool idempotency_find(struct db *db, struct arena *a, struct str hash, struct id
 
 bool idempotency_insert(struct db *db, struct str hash, const struct idempotency_row *row, bool *taken, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "INSERT INTO idempotency_keys (hash, body_hash, status, answer, created_at) VALUES (?1, ?2, ?3, ?4, ?5) "
+    struct db_stmt *s = db_query(
+            db, err,
+            "INSERT INTO idempotency_keys (hash, body_hash, status, answer, created_at) VALUES (?1, ?2, ?3, ?4, ?5) "
             "ON CONFLICT (hash) DO UPDATE SET body_hash = excluded.body_hash, status = excluded.status, "
-            "answer = excluded.answer, created_at = excluded.created_at WHERE idempotency_keys.created_at <= ?6", err);
-    if (!s)
-        return false;
-    db_bind_blob(s, 1, hash);
-    db_bind_blob(s, 2, row->body_hash);
-    db_bind_int(s, 3, row->status);
-    db_bind_text(s, 4, row->answer);
-    db_bind_int(s, 5, row->created_at);
-    db_bind_int(s, 6, row->created_at - idempotency_age_ms);
-    if (!db_run(s, err))
+            "answer = excluded.answer, created_at = excluded.created_at WHERE idempotency_keys.created_at <= ?6",
+            db_as_blob(hash), db_as_blob(row->body_hash), row->status, row->answer, row->created_at,
+            row->created_at - idempotency_age_ms);
+    if (!s || !db_run(s, err))
         return false;
     *taken = db_changes(s) == 0;
     return true;
@@ -43,42 +39,27 @@ bool idempotency_insert(struct db *db, struct str hash, const struct idempotency
 
 bool idempotency_set_answer(struct db *db, struct str hash, int status, struct str answer, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "UPDATE idempotency_keys SET status = ?2, answer = ?3 WHERE hash = ?1", err);
-    if (!s)
-        return false;
-    db_bind_blob(s, 1, hash);
-    db_bind_int(s, 2, status);
-    db_bind_text(s, 3, answer);
-    return db_run(s, err);
+    return db_write(db, err, "UPDATE idempotency_keys SET status = ?2, answer = ?3 WHERE hash = ?1", db_as_blob(hash),
+                    status, answer);
 }
 
 bool idempotency_delete(struct db *db, struct str hash, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "DELETE FROM idempotency_keys WHERE hash = ?1", err);
-    if (!s)
-        return false;
-    db_bind_blob(s, 1, hash);
-    return db_run(s, err);
+    return db_write(db, err, "DELETE FROM idempotency_keys WHERE hash = ?1", db_as_blob(hash));
 }
 
 bool idempotency_release_event(struct db *db, struct str hash, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "UPDATE events SET idempotency_hash = NULL, body_hash = NULL WHERE idempotency_hash = ?1", err);
-    if (!s)
-        return false;
-    db_bind_blob(s, 1, hash);
-    return db_run(s, err);
+    return db_write(db, err, "UPDATE events SET idempotency_hash = NULL, body_hash = NULL WHERE idempotency_hash = ?1",
+                    db_as_blob(hash));
 }
 
 bool idempotency_purge(struct db *db, int64_t now, int64_t limit, int64_t *n, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "DELETE FROM idempotency_keys WHERE hash IN (SELECT hash FROM idempotency_keys "
-                                       "WHERE created_at <= ?1 ORDER BY created_at LIMIT ?2)", err);
-    if (!s)
-        return false;
-    db_bind_int(s, 1, now - idempotency_age_ms);
-    db_bind_int(s, 2, limit);
-    if (!db_run(s, err))
+    struct db_stmt *s = db_query(db, err, "DELETE FROM idempotency_keys WHERE hash IN (SELECT hash FROM idempotency_keys "
+                                 "WHERE created_at <= ?1 ORDER BY created_at LIMIT ?2)",
+                                 now - idempotency_age_ms, limit);
+    if (!s || !db_run(s, err))
         return false;
     *n = db_changes(s);
     return true;

@@ -67,13 +67,11 @@ static bool renew(struct db *db, struct arena *a, struct message *m, int64_t now
     m->doc = doc_delivered_again(a, m, now, err);
     if (!m->doc.p)
         return false;
-    struct db_stmt *s = db_prepare(db, "UPDATE messages SET doc = ?1, created_at = ?2 WHERE environment_id = ?3 AND id = ?4", err);
+    struct db_stmt *s = db_query(db, err,
+                                 "UPDATE messages SET doc = ?1, created_at = ?2 WHERE environment_id = ?3 AND id = ?4",
+                                 m->doc, now, m->environment, m->id);
     if (!s)
         return false;
-    db_bind_text(s, 1, m->doc);
-    db_bind_int(s, 2, now);
-    db_bind_id(s, 3, m->environment);
-    db_bind_id(s, 4, m->id);
     m->created_at = now;
     m->seen = m->read = false;
     m->last_read_at = 0;

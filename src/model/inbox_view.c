@@ -10,11 +10,13 @@ bool inbox_contexts(struct db *db, struct arena *a, struct id subscriber, const 
 {
     struct str *list = ARENA_ARRAY(a, struct str, INBOX_CONTEXTS_MAX), last = STR_NULL;
     for (*n = 0; *n < INBOX_CONTEXTS_MAX; (*n)++) {
-        struct db_stmt *s = db_prepare(db, last.p ? "SELECT min(context) FROM messages WHERE channel = 0 AND subscriber_id = ?1 AND context > ?2"
-                                                  : "SELECT min(context) FROM messages WHERE channel = 0 AND subscriber_id = ?1", err);
+        struct db_stmt *s = db_query(
+                db, err, last.p ?
+                "SELECT min(context) FROM messages WHERE channel = 0 AND subscriber_id = ?1 AND context > ?2" :
+                "SELECT min(context) FROM messages WHERE channel = 0 AND subscriber_id = ?1",
+                subscriber);
         if (!s)
             return false;
-        db_bind_id(s, 1, subscriber);
         if (last.p)
             db_bind_text(s, 2, last);
         enum db_step step = db_step(s, err);

@@ -11,34 +11,17 @@ enum { SWEEP_ROWS = 2000, SWEEP_IDS = 500 };
 
 static const struct id id_last = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
-static void bind_time(struct db_stmt *s, int i, int64_t ms)
-{
-    if (ms)
-        db_bind_int(s, i, ms);
-    else
-        db_bind_null(s, i);
-}
-
 /* Writes the state of m. A run whose message was looked at counts as interacted (engine.md §9). */
 bool inbox_state_write(struct db *db, const struct message *m, enum run_mark what, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "UPDATE messages SET seen = ?1, read = ?2, archived = ?3, first_seen_at = ?4, last_seen_at = ?5, last_read_at = ?6, "
-            "archived_at = ?7, updated_at = ?8, snoozed_until = ?11 WHERE environment_id = ?9 AND id = ?10", err);
-    if (!s)
-        return false;
-    db_bind_int(s, 1, m->seen);
-    db_bind_int(s, 2, m->read);
-    db_bind_int(s, 3, m->archived);
-    bind_time(s, 4, m->first_seen_at);
-    bind_time(s, 5, m->last_seen_at);
-    bind_time(s, 6, m->last_read_at);
-    bind_time(s, 7, m->archived_at);
-    db_bind_int(s, 8, m->updated_at);
-    db_bind_id(s, 9, m->environment);
-    db_bind_id(s, 10, m->id);
-    bind_time(s, 11, m->snoozed_until);
-    return db_run(s, err) && run_mark(db, m->environment, m->run, m->id, what, m->updated_at, err);
+    return db_write(
+        db, err,
+        "UPDATE messages SET seen = ?1, read = ?2, archived = ?3, first_seen_at = ?4, last_seen_at = ?5, last_read_at = ?6, "
+        "archived_at = ?7, updated_at = ?8, snoozed_until = ?11 WHERE environment_id = ?9 AND id = ?10",
+        m->seen, m->read, m->archived, db_time_or_null(m->first_seen_at), db_time_or_null(m->last_seen_at),
+        db_time_or_null(m->last_read_at), db_time_or_null(m->archived_at), m->updated_at, m->environment, m->id,
+        db_time_or_null(m->snoozed_until))
+        && run_mark(db, m->environment, m->run, m->id, what, m->updated_at, err);
 }
 
 void inbox_see(struct message *m, int64_t now)
@@ -161,16 +144,12 @@ static bool sweep_ids(struct db *db, struct arena *a, const struct inbox_owner *
 static bool window_end(struct db *db, const struct inbox_owner *o, const struct inbox_sweep *w, int64_t *at, struct id *id,
                        bool *last, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "SELECT created_at, id FROM messages WHERE channel = 0 AND subscriber_id = ?1 AND context = ?2 "
-            "AND (created_at, id) < (?3, ?4) ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?5", err);
+    struct db_stmt *s = db_query(
+            db, err, "SELECT created_at, id FROM messages WHERE channel = 0 AND subscriber_id = ?1 AND context = ?2 "
+            "AND (created_at, id) < (?3, ?4) ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?5",
+            o->subscriber, o->context.p ? o->context : STR(""), w->from_at, w->from, SWEEP_ROWS - 1);
     if (!s)
         return false;
-    db_bind_id(s, 1, o->subscriber);
-    db_bind_text(s, 2, o->context.p ? o->context : STR(""));
-    db_bind_int(s, 3, w->from_at);
-    db_bind_id(s, 4, w->from);
-    db_bind_int(s, 5, SWEEP_ROWS - 1);
     enum db_step step = db_step(s, err);
     *last = step != DB_ROW;
     *at = *last ? INT64_MIN : db_int(s, 0);
@@ -209,19 +188,14 @@ static bool window_read(struct db *db, const struct inbox_owner *o, const struct
 {
     struct arena *row ARENA_SCOPED = arena_create(8192);
     enum db_step step;
-    struct db_stmt *s = db_prepare(
-        db, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE channel = 0 AND subscriber_id = ?1 AND context = ?2 "
-            "AND (created_at, id) < (?3, ?4) AND (created_at, id) >= (?5, ?6) "
-            "ORDER BY created_at DESC, id DESC LIMIT ?7 FOR UPDATE", err);
+    struct db_stmt *s = db_query(db, err, "SELECT " MESSAGE_COLUMNS
+                                 " FROM messages WHERE channel = 0 AND subscriber_id = ?1 AND context = ?2 "
+                                 "AND (created_at, id) < (?3, ?4) AND (created_at, id) >= (?5, ?6) "
+                                 "ORDER BY created_at DESC, id DESC LIMIT ?7 FOR UPDATE",
+                                 o->subscriber, o->context.p ? o->context : STR(""), w->from_at, w->from, end_at, end,
+                                 SWEEP_ROWS);
     if (!s)
         return false;
-    db_bind_id(s, 1, o->subscriber);
-    db_bind_text(s, 2, o->context.p ? o->context : STR(""));
-    db_bind_int(s, 3, w->from_at);
-    db_bind_id(s, 4, w->from);
-    db_bind_int(s, 5, end_at);
-    db_bind_id(s, 6, end);
-    db_bind_int(s, 7, SWEEP_ROWS);
     *n = 0;
     while ((step = db_step(s, err)) == DB_ROW) {
         struct message m, after;
@@ -313,13 +287,8 @@ static struct str doc_with_result(struct arena *a, yyjson_val *doc, struct str b
 
 static bool doc_write(struct db *db, const struct message *m, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "UPDATE messages SET doc = ?1 WHERE environment_id = ?2 AND id = ?3", err);
-    if (!s)
-        return false;
-    db_bind_text(s, 1, m->doc);
-    db_bind_id(s, 2, m->environment);
-    db_bind_id(s, 3, m->id);
-    return db_run(s, err);
+    return db_write(db, err, "UPDATE messages SET doc = ?1 WHERE environment_id = ?2 AND id = ?3", m->doc, m->environment,
+                    m->id);
 }
 
 bool inbox_complete(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, struct str button, bool done,

@@ -7,8 +7,9 @@
     "id, organization_id, environment_id, provider_id, channel, name, identifier, credentials, configurations, " \
     "conditions, active, is_primary, priority, created_at, updated_at"
 
-static void integration_read(struct db_stmt *s, struct arena *a, struct integration *i)
+static void integration_read(struct db_stmt *s, struct arena *a, void *out)
 {
+    struct integration *i = out;
     *i = (struct integration){
         .id = db_id(s, 0),
         .organization = db_id(s, 1),
@@ -31,57 +32,25 @@ static void integration_read(struct db_stmt *s, struct arena *a, struct integrat
 
 bool integration_insert(struct db *db, const struct integration *i, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "INSERT INTO integrations (" INTEGRATION_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, "
-                                       "?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, i->id);
-    db_bind_id(s, 2, i->organization);
-    db_bind_id(s, 3, i->environment);
-    db_bind_text(s, 4, i->provider_id);
-    db_bind_int(s, 5, i->channel);
-    db_bind_text(s, 6, i->name);
-    db_bind_text(s, 7, i->identifier);
-    db_bind_text(s, 8, i->credentials);
-    db_bind_text(s, 9, i->configurations);
-    db_bind_text(s, 10, i->conditions);
-    db_bind_int(s, 11, i->active);
-    db_bind_int(s, 12, i->primary);
-    db_bind_int(s, 13, i->priority);
-    db_bind_int(s, 14, i->created_at);
-    db_bind_int(s, 15, i->updated_at);
-    return db_run(s, err);
+    return db_write(db, err, "INSERT INTO integrations (" INTEGRATION_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, "
+                    "?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                    i->id, i->organization, i->environment, i->provider_id, i->channel, i->name, i->identifier,
+                    i->credentials, i->configurations, i->conditions, i->active, i->primary, i->priority, i->created_at,
+                    i->updated_at);
 }
 
 bool integration_update(struct db *db, const struct integration *i, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "UPDATE integrations SET name = ?1, identifier = ?2, credentials = ?3, configurations = ?4, "
-                                       "conditions = ?5, active = ?6, is_primary = ?7, priority = ?8, updated_at = ?9 "
-                                       "WHERE environment_id = ?10 AND id = ?11", err);
-    if (!s)
-        return false;
-    db_bind_text(s, 1, i->name);
-    db_bind_text(s, 2, i->identifier);
-    db_bind_text(s, 3, i->credentials);
-    db_bind_text(s, 4, i->configurations);
-    db_bind_text(s, 5, i->conditions);
-    db_bind_int(s, 6, i->active);
-    db_bind_int(s, 7, i->primary);
-    db_bind_int(s, 8, i->priority);
-    db_bind_int(s, 9, i->updated_at);
-    db_bind_id(s, 10, i->environment);
-    db_bind_id(s, 11, i->id);
-    return db_run(s, err);
+    return db_write(db, err, "UPDATE integrations SET name = ?1, identifier = ?2, credentials = ?3, configurations = ?4, "
+                    "conditions = ?5, active = ?6, is_primary = ?7, priority = ?8, updated_at = ?9 "
+                    "WHERE environment_id = ?10 AND id = ?11",
+                    i->name, i->identifier, i->credentials, i->configurations, i->conditions, i->active, i->primary,
+                    i->priority, i->updated_at, i->environment, i->id);
 }
 
 bool integration_delete(struct db *db, struct id environment, struct id id, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "DELETE FROM integrations WHERE environment_id = ?1 AND id = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
-    return db_run(s, err);
+    return db_write(db, err, "DELETE FROM integrations WHERE environment_id = ?1 AND id = ?2", environment, id);
 }
 
 bool integration_find(struct db *db, struct arena *a, struct id environment, struct id id, struct integration *out,
@@ -107,19 +76,10 @@ bool integration_find(struct db *db, struct arena *a, struct id environment, str
 bool integration_list(struct db *db, struct arena *a, struct id environment, struct integration **out, size_t *n,
                       struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " INTEGRATION_COLUMNS " FROM integrations WHERE environment_id = ?1 ORDER BY created_at, id", err);
-    enum db_step step;
-    size_t cap = 0;
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    *out = NULL;
-    *n = 0;
-    while ((step = db_step(s, err)) == DB_ROW) {
-        integration_read(s, a, ARENA_SLOT(a, *out, *n, cap));
-    }
-    db_reset(s);
-    return step == DB_DONE;
+    struct db_stmt *s = db_query(db, err, "SELECT " INTEGRATION_COLUMNS
+                                 " FROM integrations WHERE environment_id = ?1 ORDER BY created_at, id",
+                                 environment);
+    return ROWS_READ(s, a, integration_read, out, n, err);
 }
 
 bool integration_elect_primary(struct db *db, struct id environment, enum channel c, struct id chosen, struct error *err)

@@ -7,8 +7,9 @@
 
 #define COLUMNS "id, environment_id, identifier, name, is_default, doc, created_at, updated_at"
 
-static void layout_read(struct db_stmt *s, struct arena *a, struct layout *l)
+static void layout_read(struct db_stmt *s, struct arena *a, void *out)
 {
+    struct layout *l = out;
     *l = (struct layout){.id = db_id(s, 0), .environment = db_id(s, 1), .identifier = row_text(s, 2, a), .name = row_text(s, 3, a),
                          .is_default = db_int(s, 4) != 0, .doc = row_text(s, 5, a), .created_at = db_int(s, 6),
                          .updated_at = db_int(s, 7)};
@@ -16,18 +17,13 @@ static void layout_read(struct db_stmt *s, struct arena *a, struct layout *l)
 
 bool layout_insert(struct db *db, struct layout *l, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "INSERT INTO layouts (" COLUMNS ") SELECT ?1, ?2, ?3, ?4, CASE WHEN EXISTS (SELECT 1 FROM "
-                                       "layouts WHERE environment_id = ?2 AND is_default = 1) THEN 0 ELSE 1 END, ?5, ?6, ?7 "
-                                       "RETURNING is_default", err);
+    struct db_stmt *s = db_query(db, err, "INSERT INTO layouts (" COLUMNS
+                                 ") SELECT ?1, ?2, ?3, ?4, CASE WHEN EXISTS (SELECT 1 FROM "
+                                 "layouts WHERE environment_id = ?2 AND is_default = 1) THEN 0 ELSE 1 END, ?5, ?6, ?7 "
+                                 "RETURNING is_default",
+                                 l->id, l->environment, l->identifier, l->name, l->doc, l->created_at, l->updated_at);
     if (!s)
         return false;
-    db_bind_id(s, 1, l->id);
-    db_bind_id(s, 2, l->environment);
-    db_bind_text(s, 3, l->identifier);
-    db_bind_text(s, 4, l->name);
-    db_bind_text(s, 5, l->doc);
-    db_bind_int(s, 6, l->created_at);
-    db_bind_int(s, 7, l->updated_at);
     if (!row_one(s, "nothing was inserted", err))
         return false;
     l->is_default = db_int(s, 0) != 0;
@@ -37,25 +33,13 @@ bool layout_insert(struct db *db, struct layout *l, struct error *err)
 
 bool layout_update(struct db *db, const struct layout *l, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "UPDATE layouts SET name = ?3, doc = ?4, updated_at = ?5 WHERE environment_id = ?1 AND id = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, l->environment);
-    db_bind_id(s, 2, l->id);
-    db_bind_text(s, 3, l->name);
-    db_bind_text(s, 4, l->doc);
-    db_bind_int(s, 5, l->updated_at);
-    return db_run(s, err);
+    return db_write(db, err, "UPDATE layouts SET name = ?3, doc = ?4, updated_at = ?5 WHERE environment_id = ?1 AND id = ?2",
+                    l->environment, l->id, l->name, l->doc, l->updated_at);
 }
 
 bool layout_delete(struct db *db, struct id environment, struct id id, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "DELETE FROM layouts WHERE environment_id = ?1 AND id = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
-    return db_run(s, err);
+    return db_write(db, err, "DELETE FROM layouts WHERE environment_id = ?1 AND id = ?2", environment, id);
 }
 
 static bool one(struct db_stmt *s, struct arena *a, struct layout *out, struct error *err)
@@ -92,27 +76,19 @@ bool layout_find(struct db *db, struct arena *a, struct id environment, struct s
 
 bool layout_find_default(struct db *db, struct arena *a, struct id environment, struct layout *out, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " COLUMNS " FROM layouts WHERE environment_id = ?1 AND is_default = 1 LIMIT 1", err);
+    struct db_stmt *s = db_query(db, err, "SELECT " COLUMNS
+                                 " FROM layouts WHERE environment_id = ?1 AND is_default = 1 LIMIT 1",
+                                 environment);
     if (!s)
         return false;
-    db_bind_id(s, 1, environment);
     return one(s, a, out, err);
 }
 
 bool layout_list(struct db *db, struct arena *a, struct id environment, struct layout **out, size_t *n, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " COLUMNS " FROM layouts WHERE environment_id = ?1 ORDER BY id", err);
-    enum db_step step;
-    size_t cap = 0;
-    *out = NULL;
-    *n = 0;
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    while ((step = db_step(s, err)) == DB_ROW)
-        layout_read(s, a, ARENA_SLOT(a, *out, *n, cap));
-    db_reset(s);
-    return step == DB_DONE;
+    struct db_stmt *s = db_query(db, err, "SELECT " COLUMNS " FROM layouts WHERE environment_id = ?1 ORDER BY id",
+                                 environment);
+    return ROWS_READ(s, a, layout_read, out, n, err);
 }
 
 bool layout_copy(struct db *db, struct arena *a, const struct layout *source, struct id target, struct id_source *ids, int64_t now,

@@ -5,23 +5,16 @@
 
 #define COLUMNS "id, environment_id, kind, name, created_at, updated_at"
 
-static void group_read(struct db_stmt *s, struct arena *a, struct legacy_group *g)
+static void group_read(struct db_stmt *s, struct arena *a, void *out)
 {
+    struct legacy_group *g = out;
     *g = (struct legacy_group){.id = db_id(s, 0), .environment = db_id(s, 1), .kind = (enum legacy_group_kind)db_int(s, 2),
                                .name = row_text(s, 3, a), .created_at = db_int(s, 4), .updated_at = db_int(s, 5)};
 }
 
 static bool group_write(struct db *db, const char *sql, const struct legacy_group *g, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, sql, err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, g->id);
-    db_bind_id(s, 2, g->environment);
-    db_bind_int(s, 3, g->kind);
-    db_bind_text(s, 4, g->name);
-    db_bind_int(s, 5, g->updated_at);
-    return db_run(s, err);
+    return db_write(db, err, sql, g->id, g->environment, g->kind, g->name, g->updated_at);
 }
 
 bool legacy_group_insert(struct db *db, const struct legacy_group *g, struct error *err)
@@ -36,44 +29,23 @@ bool legacy_group_update(struct db *db, const struct legacy_group *g, struct err
 
 bool legacy_group_delete(struct db *db, const struct legacy_group *g, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "DELETE FROM legacy_groups WHERE environment_id = ?1 AND id = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, g->environment);
-    db_bind_id(s, 2, g->id);
-    return db_run(s, err);
+    return db_write(db, err, "DELETE FROM legacy_groups WHERE environment_id = ?1 AND id = ?2", g->environment, g->id);
 }
 
 bool legacy_group_find(struct db *db, struct arena *a, struct id environment, enum legacy_group_kind kind, struct id id,
                        struct legacy_group *out, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " COLUMNS " FROM legacy_groups WHERE environment_id = ?1 AND id = ?2 AND kind = ?3", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
-    db_bind_int(s, 3, kind);
-    if (!row_one(s, "Group not found", err))
-        return false;
-    group_read(s, a, out);
-    db_reset(s);
-    return true;
+    struct db_stmt *s = db_query(db, err, "SELECT " COLUMNS
+                                 " FROM legacy_groups WHERE environment_id = ?1 AND id = ?2 AND kind = ?3",
+                                 environment, id, kind);
+    return row_find(s, a, group_read, out, "Group not found", err);
 }
 
 bool legacy_group_list(struct db *db, struct arena *a, struct id environment, enum legacy_group_kind kind, struct legacy_group **out,
                        size_t *n, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " COLUMNS " FROM legacy_groups WHERE environment_id = ?1 AND kind = ?2 ORDER BY id", err);
-    enum db_step step;
-    size_t cap = 0;
-    *out = NULL;
-    *n = 0;
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_int(s, 2, kind);
-    while ((step = db_step(s, err)) == DB_ROW)
-        group_read(s, a, ARENA_SLOT(a, *out, *n, cap));
-    db_reset(s);
-    return step == DB_DONE;
+    struct db_stmt *s = db_query(db, err, "SELECT " COLUMNS
+                                 " FROM legacy_groups WHERE environment_id = ?1 AND kind = ?2 ORDER BY id",
+                                 environment, kind);
+    return ROWS_READ(s, a, group_read, out, n, err);
 }

@@ -7,8 +7,9 @@
 #include "model/row.h"
 #include "model/run.h"
 
-void message_read(struct db_stmt *s, struct arena *a, struct message *m)
+void message_read(struct db_stmt *s, struct arena *a, void *out)
 {
+    struct message *m = out;
     *m = (struct message){
         .id = db_id(s, 0),
         .environment = db_id(s, 1),
@@ -36,84 +37,48 @@ void message_read(struct db_stmt *s, struct arena *a, struct message *m)
 
 bool message_insert(struct db *db, const struct message *m, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "INSERT INTO messages (id, environment_id, subscriber_id, run_id, job_id, workflow_id, channel, context, severity, "
+    return db_write(
+            db, err,
+            "INSERT INTO messages (id, environment_id, subscriber_id, run_id, job_id, workflow_id, channel, context, severity, "
             "seen, read, archived, status, doc, created_at, updated_at) "
             "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0, 0, ?10, ?11, ?12, ?12) "
             "ON CONFLICT (environment_id, id) DO UPDATE SET seen = 0, status = excluded.status, doc = excluded.doc, "
-            "created_at = excluded.created_at, updated_at = excluded.updated_at", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, m->id);
-    db_bind_id(s, 2, m->environment);
-    db_bind_id(s, 3, m->subscriber);
-    db_bind_id(s, 4, m->run);
-    db_bind_id(s, 5, m->job);
-    db_bind_id(s, 6, m->workflow);
-    db_bind_int(s, 7, m->channel);
-    db_bind_text(s, 8, m->context.p ? m->context : STR(""));
-    db_bind_int(s, 9, m->severity);
-    db_bind_int(s, 10, m->status);
-    db_bind_text(s, 11, m->doc);
-    db_bind_int(s, 12, m->created_at);
-    return db_run(s, err);
+            "created_at = excluded.created_at, updated_at = excluded.updated_at",
+            m->id, m->environment, m->subscriber, m->run, m->job, m->workflow, m->channel,
+            m->context.p ? m->context : STR(""), m->severity, m->status, m->doc, m->created_at);
 }
 
 bool message_update_delivery(struct db *db, const struct message *m, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "UPDATE messages SET status = ?1, doc = ?2, updated_at = ?3, provider_message_id = COALESCE(?6, provider_message_id) "
-            "WHERE environment_id = ?4 AND id = ?5", err);
-    if (!s)
-        return false;
-    db_bind_int(s, 1, m->status);
-    db_bind_text(s, 2, m->doc);
-    db_bind_int(s, 3, m->updated_at);
-    db_bind_id(s, 4, m->environment);
-    db_bind_id(s, 5, m->id);
-    db_bind_text(s, 6, m->provider_message_id);
-    return db_run(s, err);
+    return db_write(
+            db, err,
+            "UPDATE messages SET status = ?1, doc = ?2, updated_at = ?3, provider_message_id = COALESCE(?6, provider_message_id) "
+            "WHERE environment_id = ?4 AND id = ?5",
+            m->status, m->doc, m->updated_at, m->environment, m->id, m->provider_message_id);
 }
 
 bool message_find_by_provider_id(struct db *db, struct arena *a, struct id environment, struct str provider_message_id,
                                  struct message *out, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE environment_id = ?1 AND provider_message_id = ?2 "
-                                       "ORDER BY id DESC LIMIT 1", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_text(s, 2, provider_message_id);
-    if (!row_one(s, "Message not found", err))
-        return false;
-    message_read(s, a, out);
-    db_reset(s);
-    return true;
+    struct db_stmt *s = db_query(db, err, "SELECT " MESSAGE_COLUMNS
+                                 " FROM messages WHERE environment_id = ?1 AND provider_message_id = ?2 "
+                                 "ORDER BY id DESC LIMIT 1",
+                                 environment, provider_message_id);
+    return row_find(s, a, message_read, out, "Message not found", err);
 }
 
 bool message_find(struct db *db, struct arena *a, struct id environment, struct id id, struct message *out,
                   struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE environment_id = ?1 AND id = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
-    if (!row_one(s, "Message not found", err))
-        return false;
-    message_read(s, a, out);
-    db_reset(s);
-    return true;
+    struct db_stmt *s = db_query(db, err, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE environment_id = ?1 AND id = ?2",
+                                 environment, id);
+    return row_find(s, a, message_read, out, "Message not found", err);
 }
 
 bool message_delete(struct db *db, struct id environment, struct id id, bool *deleted, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "DELETE FROM messages WHERE environment_id = ?1 AND id = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
-    if (!db_run(s, err))
+    struct db_stmt *s = db_query(db, err, "DELETE FROM messages WHERE environment_id = ?1 AND id = ?2", environment, id);
+    if (!s || !db_run(s, err))
         return false;
     *deleted = db_changes(s) > 0;
     return true;
@@ -158,10 +123,9 @@ bool message_collect(struct db_stmt *s, struct arena *a, struct message **out, s
 bool message_list_by_run(struct db *db, struct arena *a, struct id run, struct message **out, size_t *n,
                          struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE run_id = ?1 ORDER BY id", err);
+    struct db_stmt *s = db_query(db, err, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE run_id = ?1 ORDER BY id", run);
     if (!s)
         return false;
-    db_bind_id(s, 1, run);
     return message_collect(s, a, out, n, err);
 }
 
@@ -196,10 +160,9 @@ bool message_list(struct db *db, struct arena *a, struct id environment, const s
     }
     buf_z(&sql, " AND " REMOVAL_NOT_HIDDEN("m.subscriber_id"));
     buf_z(&sql, of_subscriber ? " ORDER BY r.id DESC, m.id DESC LIMIT ?4 OFFSET ?5" : " ORDER BY m.id DESC LIMIT ?4 OFFSET ?5");
-    struct db_stmt *s = db_prepare(db, buf_finish(&sql).p, err);
+    struct db_stmt *s = db_query(db, err, buf_finish(&sql).p, environment);
     if (!s)
         return false;
-    db_bind_id(s, 1, environment);
     if (q->channel >= 0)
         db_bind_int(s, 2, q->channel);
     if (of_subscriber)
@@ -239,14 +202,11 @@ static bool runs_interacted(struct db *db, struct id environment, enum message_m
 bool message_mark(struct db *db, struct message *m, enum message_mark mark, int64_t now, bool *changed, struct error *err)
 {
     struct arena *a ARENA_SCOPED = arena_create(0);
-    struct db_stmt *s = db_prepare(db, str_fmt(a, "UPDATE messages SET %s, updated_at = ?1 WHERE environment_id = ?2 AND id = ?3 AND %s",
-                                               marks[mark].set, marks[mark].where).p, err);
-    if (!s)
-        return false;
-    db_bind_int(s, 1, now);
-    db_bind_id(s, 2, m->environment);
-    db_bind_id(s, 3, m->id);
-    if (!db_run(s, err))
+    struct db_stmt *s = db_query(db, err, str_fmt(a,
+                                 "UPDATE messages SET %s, updated_at = ?1 WHERE environment_id = ?2 AND id = ?3 AND %s" ,
+                                 marks[mark].set, marks[mark].where).p,
+                                 now, m->environment, m->id);
+    if (!s || !db_run(s, err))
         return false;
     *changed = db_changes(s) > 0;
     if (!*changed)
@@ -270,16 +230,14 @@ bool message_mark_all(struct db *db, struct id environment, struct id subscriber
     struct id *runs = ARENA_ARRAY(a, struct id, max);
     size_t n = 0;
     enum db_step step;
-    struct db_stmt *s = db_prepare(
-        db, str_fmt(a, "UPDATE messages SET %s, updated_at = ?1 WHERE environment_id = ?2 AND id IN (SELECT id FROM messages "
-                       "WHERE subscriber_id = ?3 AND channel = 0 AND environment_id = ?2 AND %s LIMIT ?4) RETURNING run_id",
-                    marks[mark].set, marks[mark].where).p, err);
+    struct db_stmt *s = db_query(
+            db, err, str_fmt(a,
+            "UPDATE messages SET %s, updated_at = ?1 WHERE environment_id = ?2 AND id IN (SELECT id FROM messages "
+            "WHERE subscriber_id = ?3 AND channel = 0 AND environment_id = ?2 AND %s LIMIT ?4) RETURNING run_id" ,
+            marks[mark].set, marks[mark].where).p,
+            now, environment, subscriber, max);
     if (!s)
         return false;
-    db_bind_int(s, 1, now);
-    db_bind_id(s, 2, environment);
-    db_bind_id(s, 3, subscriber);
-    db_bind_int(s, 4, max);
     while ((step = db_step(s, err)) == DB_ROW)
         if (n < (size_t)max)
             runs[n++] = db_id(s, 0);

@@ -12,7 +12,7 @@
     p "last_read_at, " p "archived_at, " p "doc, " p "created_at, " p "updated_at"
 #define MESSAGE_COLUMNS MESSAGE_COLUMNS_OF("")
 
-void message_read(struct db_stmt *s, struct arena *a, struct message *m);
+void message_read(struct db_stmt *s, struct arena *a, void *out);
 bool message_collect(struct db_stmt *s, struct arena *a, struct message **out, size_t *n, struct error *err);
 
 #endif

@@ -5,8 +5,9 @@
 
 #define OUTBOX_COLUMNS "id, environment_id, channel, recipient, transaction_id, message_id, doc, created_at"
 
-static void outbox_read(struct db_stmt *s, struct arena *a, struct outbox_message *m)
+static void outbox_read(struct db_stmt *s, struct arena *a, void *out)
 {
+    struct outbox_message *m = out;
     *m = (struct outbox_message){
         .id = db_id(s, 0),
         .environment = db_id(s, 1),
@@ -21,44 +22,28 @@ static void outbox_read(struct db_stmt *s, struct arena *a, struct outbox_messag
 
 bool outbox_insert(struct db *db, const struct outbox_message *m, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "INSERT INTO outbox (" OUTBOX_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) "
-                                       "ON CONFLICT (environment_id, id) DO NOTHING", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, m->id);
-    db_bind_id(s, 2, m->environment);
-    db_bind_int(s, 3, m->channel);
-    db_bind_text(s, 4, m->recipient.p ? m->recipient : STR(""));
-    db_bind_text(s, 5, m->transaction_id);
-    db_bind_id(s, 6, m->message);
-    db_bind_text(s, 7, m->doc);
-    db_bind_int(s, 8, m->created_at);
-    return db_run(s, err);
+    return db_write(db, err, "INSERT INTO outbox (" OUTBOX_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) "
+                    "ON CONFLICT (environment_id, id) DO NOTHING",
+                    m->id, m->environment, m->channel, m->recipient.p ? m->recipient : STR(""), m->transaction_id,
+                    m->message, m->doc, m->created_at);
 }
 
 bool outbox_find(struct db *db, struct arena *a, struct id environment, struct id id, struct outbox_message *out,
                  struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " OUTBOX_COLUMNS " FROM outbox WHERE environment_id = ?1 AND id = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
-    if (!row_one(s, "Outbox message not found", err))
-        return false;
-    outbox_read(s, a, out);
-    db_reset(s);
-    return true;
+    struct db_stmt *s = db_query(db, err, "SELECT " OUTBOX_COLUMNS " FROM outbox WHERE environment_id = ?1 AND id = ?2",
+                                 environment, id);
+    return row_find(s, a, outbox_read, out, "Outbox message not found", err);
 }
 
 bool outbox_delete(struct db *db, struct id environment, struct id id, int64_t *deleted, struct error *err)
 {
     bool all = id_is_zero(id);
-    struct db_stmt *s = db_prepare(db, all ? "DELETE FROM outbox WHERE environment_id = ?1"
-                                           : "DELETE FROM outbox WHERE environment_id = ?1 AND id = ?2", err);
+    struct db_stmt *s = db_query(db, err, all ? "DELETE FROM outbox WHERE environment_id = ?1" :
+                                 "DELETE FROM outbox WHERE environment_id = ?1 AND id = ?2",
+                                 environment);
     if (!s)
         return false;
-    db_bind_id(s, 1, environment);
     if (!all)
         db_bind_id(s, 2, id);
     if (!db_run(s, err))
@@ -86,10 +71,9 @@ bool outbox_list(struct db *db, struct arena *a, struct id environment, const st
     if (!id_is_zero(q->before))
         buf_z(&sql, " AND id > ?7");
     buf_z(&sql, " ORDER BY id DESC LIMIT ?8");
-    struct db_stmt *s = db_prepare(db, buf_finish(&sql).p, err);
+    struct db_stmt *s = db_query(db, err, buf_finish(&sql).p, environment);
     if (!s)
         return false;
-    db_bind_id(s, 1, environment);
     if (q->channel >= 0)
         db_bind_int(s, 2, q->channel);
     if (q->to.n)

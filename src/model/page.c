@@ -120,7 +120,7 @@ static void reverse(struct arena *a, const struct page_source *p, struct page *o
     }
 }
 
-static bool rows_read(const struct reading *r, struct page *out, struct id *ids, bool *more, struct error *err)
+static bool window_read(const struct reading *r, struct page *out, struct id *ids, bool *more, struct error *err)
 {
     const struct page_source *p = r->source;
     size_t limit = (size_t)r->q->limit;
@@ -156,7 +156,7 @@ bool page_read(struct db *db, struct arena *a, struct id environment, const stru
         return false;
     if (!found)
         return true;
-    if (!count(&r, out, err) || !rows_read(&r, out, ids, &more, err))
+    if (!count(&r, out, err) || !window_read(&r, out, ids, &more, err))
         return false;
     /* What lies on the other side of the cursor: the cursor itself, unless it is part of the page. */
     bool behind = r.has_cursor;

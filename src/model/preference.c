@@ -57,8 +57,9 @@ static struct str doc_write(struct arena *a, const struct preference *p)
 
 /* --- reading ---------------------------------------------------------------------------------------------------- */
 
-static void preference_read(struct db_stmt *s, struct arena *a, struct preference *p)
+static void preference_read(struct db_stmt *s, struct arena *a, void *out)
 {
+    struct preference *p = out;
     *p = preference_blank();
     p->id = db_id(s, 0);
     p->environment = db_id(s, 1);
@@ -69,19 +70,6 @@ static void preference_read(struct db_stmt *s, struct arena *a, struct preferenc
     p->created_at = db_int(s, 7);
     p->updated_at = db_int(s, 8);
     doc_read(a, db_text(s, 6), p);
-}
-
-static bool collect(struct db_stmt *s, struct arena *a, struct preference **out, size_t *n, struct error *err)
-{
-    enum db_step step;
-    size_t cap = 0;
-    *out = NULL;
-    *n = 0;
-    while ((step = db_step(s, err)) == DB_ROW) {
-        preference_read(s, a, ARENA_SLOT(a, *out, *n, cap));
-    }
-    db_reset(s);
-    return step == DB_DONE;
 }
 
 static struct str context_of(struct str context)
@@ -114,7 +102,7 @@ bool preference_for_run(struct db *db, struct arena *a, struct id subscriber, st
     db_bind_id(s, 3, workflow);
     db_bind_id(s, 4, subscription);
     db_bind_text(s, 5, context_of(context));
-    if (!collect(s, a, &rows, &n, err))
+    if (!ROWS_READ(s, a, preference_read, &rows, &n, err))
         return false;
     for (size_t i = 0; i < n; i++) {
         bool global = id_is_zero(rows[i].workflow), plain = id_is_zero(rows[i].subscription);
@@ -141,18 +129,18 @@ bool preference_list(struct db *db, struct arena *a, struct id subscriber, const
     db_bind_id(s, 1, subscriber);
     if (context)
         db_bind_text(s, 2, context_of(*context));
-    return collect(s, a, out, n, err);
+    return ROWS_READ(s, a, preference_read, out, n, err);
 }
 
 bool preference_list_by_subscription(struct db *db, struct arena *a, struct id subscription, struct preference **out, size_t *n,
                                      struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "SELECT " PREFERENCE_COLUMNS " FROM preferences WHERE subscription_id = ?1 ORDER BY id", err);
+    struct db_stmt *s = db_query(db, err, "SELECT " PREFERENCE_COLUMNS
+                                 " FROM preferences WHERE subscription_id = ?1 ORDER BY id",
+                                 subscription);
     if (!s)
         return false;
-    db_bind_id(s, 1, subscription);
-    return collect(s, a, out, n, err);
+    return ROWS_READ(s, a, preference_read, out, n, err);
 }
 
 /* The stored row with p's key; *found false and *out blank if there is none. */
@@ -161,16 +149,13 @@ static bool stored_find(struct db *db, struct arena *a, const struct preference 
 {
     struct preference *rows;
     size_t n;
-    struct db_stmt *s = db_prepare(
-        db, "SELECT " PREFERENCE_COLUMNS " FROM preferences WHERE subscriber_id = ?1 AND workflow_id = ?2 AND subscription_id = ?3 "
-            "AND context = ?4 FOR UPDATE", err);
+    struct db_stmt *s = db_query(db, err, "SELECT " PREFERENCE_COLUMNS
+                                 " FROM preferences WHERE subscriber_id = ?1 AND workflow_id = ?2 AND subscription_id = ?3 "
+                                 "AND context = ?4 FOR UPDATE",
+                                 p->subscriber, p->workflow, p->subscription, context_of(p->context));
     if (!s)
         return false;
-    db_bind_id(s, 1, p->subscriber);
-    db_bind_id(s, 2, p->workflow);
-    db_bind_id(s, 3, p->subscription);
-    db_bind_text(s, 4, context_of(p->context));
-    if (!collect(s, a, &rows, &n, err))
+    if (!ROWS_READ(s, a, preference_read, &rows, &n, err))
         return false;
     *found = n > 0;
     *out = n ? rows[0] : preference_blank();
@@ -182,22 +167,14 @@ static bool stored_find(struct db *db, struct arena *a, const struct preference 
 bool preference_replace(struct db *db, const struct preference *p, int64_t now, struct error *err)
 {
     struct arena *a ARENA_SCOPED = arena_create(0);
-    struct db_stmt *s = db_prepare(
-        db, "INSERT INTO preferences (id, environment_id, subscriber_id, workflow_id, subscription_id, context, doc, created_at, "
+    return db_write(
+            db, err,
+            "INSERT INTO preferences (id, environment_id, subscriber_id, workflow_id, subscription_id, context, doc, created_at, "
             "updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8) "
             "ON CONFLICT (subscriber_id, workflow_id, subscription_id, context) DO UPDATE SET doc = excluded.doc, "
-            "updated_at = excluded.updated_at", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, p->id);
-    db_bind_id(s, 2, p->environment);
-    db_bind_id(s, 3, p->subscriber);
-    db_bind_id(s, 4, p->workflow);
-    db_bind_id(s, 5, p->subscription);
-    db_bind_text(s, 6, context_of(p->context));
-    db_bind_text(s, 7, doc_write(a, p));
-    db_bind_int(s, 8, now);
-    return db_run(s, err);
+            "updated_at = excluded.updated_at",
+            p->id, p->environment, p->subscriber, p->workflow, p->subscription, context_of(p->context), doc_write(a, p),
+            now);
 }
 
 /* What is newly chosen globally is no longer chosen otherwise for single workflows (decisions.md 15). */
@@ -249,11 +226,7 @@ bool preference_write(struct db *db, const struct preference *p, int64_t now, st
 
 static bool delete_by(struct db *db, const char *sql, struct id id, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, sql, err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, id);
-    return db_run(s, err);
+    return db_write(db, err, sql, id);
 }
 
 bool preference_delete_by_subscription(struct db *db, struct id subscription, struct error *err)

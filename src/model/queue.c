@@ -7,17 +7,11 @@
 
 bool queue_insert(struct db *db, const struct queue_item *q, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "INSERT INTO queue (due_at, id, kind, environment_id, ref, job, attempt, owner) "
-                                       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", err);
+    struct db_stmt *s = db_query(db, err, "INSERT INTO queue (due_at, id, kind, environment_id, ref, job, attempt, owner) "
+                                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                                 q->due_at, q->id, q->kind, q->environment, q->ref, q->job, q->attempt);
     if (!s)
         return false;
-    db_bind_int(s, 1, q->due_at);
-    db_bind_id(s, 2, q->id);
-    db_bind_int(s, 3, q->kind);
-    db_bind_id(s, 4, q->environment);
-    db_bind_id(s, 5, q->ref);
-    db_bind_int(s, 6, q->job);
-    db_bind_int(s, 7, q->attempt);
     if (id_is_zero(q->owner))
         db_bind_blob(s, 8, STR_NULL);
     else
@@ -27,12 +21,8 @@ bool queue_insert(struct db *db, const struct queue_item *q, struct error *err)
 
 bool queue_take(struct db *db, int64_t due_at, struct id id, bool *taken, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "DELETE FROM queue WHERE due_at = ?1 AND id = ?2", err);
-    if (!s)
-        return false;
-    db_bind_int(s, 1, due_at);
-    db_bind_id(s, 2, id);
-    if (!db_run(s, err))
+    struct db_stmt *s = db_query(db, err, "DELETE FROM queue WHERE due_at = ?1 AND id = ?2", due_at, id);
+    if (!s || !db_run(s, err))
         return false;
     *taken = db_changes(s) > 0;
     return true;
@@ -46,11 +36,9 @@ bool queue_delete(struct db *db, int64_t due_at, struct id id, struct error *err
 
 bool queue_exists(struct db *db, int64_t due_at, struct id id, bool *exists, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT 1 FROM queue WHERE due_at = ?1 AND id = ?2", err);
+    struct db_stmt *s = db_query(db, err, "SELECT 1 FROM queue WHERE due_at = ?1 AND id = ?2", due_at, id);
     if (!s)
         return false;
-    db_bind_int(s, 1, due_at);
-    db_bind_id(s, 2, id);
     enum db_step step = db_step(s, err);
     db_reset(s);
     *exists = step == DB_ROW;
@@ -81,15 +69,12 @@ static bool items_read(struct db_stmt *s, struct queue_item *out, size_t max, si
 bool queue_due(struct db *db, int64_t now, int64_t after_due, struct id after_id, struct queue_item *out, size_t max,
                size_t *n, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT due_at, id, kind, environment_id, ref, job, attempt, owner FROM queue "
-                                       "WHERE due_at <= ?1 AND (due_at, id) > (?2, ?3) ORDER BY due_at, id LIMIT ?4", err);
+    struct db_stmt *s = db_query(db, err, "SELECT due_at, id, kind, environment_id, ref, job, attempt, owner FROM queue "
+                                 "WHERE due_at <= ?1 AND (due_at, id) > (?2, ?3) ORDER BY due_at, id LIMIT ?4",
+                                 now, after_due, after_id, (int64_t)max);
     *n = 0;
     if (!s)
         return false;
-    db_bind_int(s, 1, now);
-    db_bind_int(s, 2, after_due);
-    db_bind_id(s, 3, after_id);
-    db_bind_int(s, 4, (int64_t)max);
     return items_read(s, out, max, n, err);
 }
 
@@ -107,16 +92,14 @@ static int item_compare(const void *a, const void *b)
 bool queue_claim(struct db *db, int64_t now, struct id owner, int64_t real_now, struct queue_item *out, size_t max, size_t *n,
                  struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "UPDATE queue SET owner = ?2 WHERE (due_at, id) IN (SELECT q.due_at, q.id FROM queue AS q WHERE "
-                                       QUEUE_CLAIMABLE " ORDER BY q.due_at, q.id LIMIT ?4 FOR UPDATE SKIP LOCKED) "
-                                       "RETURNING due_at, id, kind, environment_id, ref, job, attempt, owner", err);
+    struct db_stmt *s = db_query(
+            db, err, "UPDATE queue SET owner = ?2 WHERE (due_at, id) IN (SELECT q.due_at, q.id FROM queue AS q WHERE "
+            QUEUE_CLAIMABLE " ORDER BY q.due_at, q.id LIMIT ?4 FOR UPDATE SKIP LOCKED) "
+            "RETURNING due_at, id, kind, environment_id, ref, job, attempt, owner",
+            now, owner, real_now, (int64_t)max);
     *n = 0;
     if (!s)
         return false;
-    db_bind_int(s, 1, now);
-    db_bind_id(s, 2, owner);
-    db_bind_int(s, 3, real_now);
-    db_bind_int(s, 4, (int64_t)max);
     if (!items_read(s, out, max, n, err))
         return false;
     qsort(out, *n, sizeof *out, item_compare);          /* RETURNING has no order */
@@ -125,12 +108,10 @@ bool queue_claim(struct db *db, int64_t now, struct id owner, int64_t real_now, 
 
 bool queue_claimable(struct db *db, int64_t now, struct id owner, int64_t real_now, bool *yes, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT 1 FROM queue AS q WHERE " QUEUE_CLAIMABLE " LIMIT 1", err);
+    struct db_stmt *s = db_query(db, err, "SELECT 1 FROM queue AS q WHERE " QUEUE_CLAIMABLE " LIMIT 1", now, owner,
+                                 real_now);
     if (!s)
         return false;
-    db_bind_int(s, 1, now);
-    db_bind_id(s, 2, owner);
-    db_bind_int(s, 3, real_now);
     enum db_step step = db_step(s, err);
     db_reset(s);
     *yes = step == DB_ROW;
@@ -139,10 +120,9 @@ bool queue_claimable(struct db *db, int64_t now, struct id owner, int64_t real_n
 
 bool queue_next_due(struct db *db, int64_t now, int64_t *due, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT due_at FROM queue WHERE due_at > ?1 ORDER BY due_at LIMIT 1", err);
+    struct db_stmt *s = db_query(db, err, "SELECT due_at FROM queue WHERE due_at > ?1 ORDER BY due_at LIMIT 1", now);
     if (!s)
         return false;
-    db_bind_int(s, 1, now);
     enum db_step step = db_step(s, err);
     *due = step == DB_ROW ? db_int(s, 0) : INT64_MAX;
     db_reset(s);
@@ -152,9 +132,5 @@ bool queue_next_due(struct db *db, int64_t now, int64_t *due, struct error *err)
 bool queue_count(struct db *db, int64_t *n, struct error *err)
 {
     struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM queue", err);
-    if (!s || !row_one(s, "no count", err))
-        return false;
-    *n = db_int(s, 0);
-    db_reset(s);
-    return true;
+    return row_int(s, n, err);
 }

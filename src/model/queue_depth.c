@@ -5,12 +5,12 @@
 
 bool queue_depth(struct db *db, int64_t now, int64_t most, struct queue_depth *d, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT (SELECT count(*) FROM (SELECT 1 FROM queue WHERE due_at <= ?1 LIMIT ?2) AS due), "
-                                       "(SELECT count(*) FROM (SELECT 1 FROM queue WHERE due_at > ?1 LIMIT ?2) AS pending)", err);
+    struct db_stmt *s = db_query(db, err,
+                                 "SELECT (SELECT count(*) FROM (SELECT 1 FROM queue WHERE due_at <= ?1 LIMIT ?2) AS due), "
+                                 "(SELECT count(*) FROM (SELECT 1 FROM queue WHERE due_at > ?1 LIMIT ?2) AS pending)",
+                                 now, most);
     if (!s)
         return false;
-    db_bind_int(s, 1, now);
-    db_bind_int(s, 2, most);
     if (!row_one(s, "no count", err))
         return false;
     *d = (struct queue_depth){.due = db_int(s, 0), .pending = db_int(s, 1)};

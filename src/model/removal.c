@@ -120,13 +120,7 @@ static struct str doc_scrub(struct arena *a, struct str text, struct str subscri
 
 static bool event_rewrite(struct db *db, struct id environment, struct id event, struct str doc, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "UPDATE events SET doc = ?1 WHERE environment_id = ?2 AND id = ?3", err);
-    if (!s)
-        return false;
-    db_bind_text(s, 1, doc);
-    db_bind_id(s, 2, environment);
-    db_bind_id(s, 3, event);
-    return db_run(s, err);
+    return db_write(db, err, "UPDATE events SET doc = ?1 WHERE environment_id = ?2 AND id = ?3", doc, environment, event);
 }
 
 static bool events_scrub(struct db *db, const struct removal *r, struct error *err)
@@ -135,13 +129,12 @@ static bool events_scrub(struct db *db, const struct removal *r, struct error *e
     struct { struct id id; struct str doc; } *found = NULL;
     size_t n = 0, cap = 0;
     enum db_step step;
-    struct db_stmt *s = db_prepare(db, "SELECT id, doc FROM events WHERE environment_id = ?3 AND id IN (SELECT event_id FROM runs "
-                                       "WHERE id IN " RUNS_OF " AND subscriber_id = ?1)", err);
+    struct db_stmt *s = db_query(
+            db, err, "SELECT id, doc FROM events WHERE environment_id = ?3 AND id IN (SELECT event_id FROM runs "
+            "WHERE id IN " RUNS_OF " AND subscriber_id = ?1)",
+            r->ref, REMOVAL_CHUNK, r->environment);
     if (!s)
         return false;
-    db_bind_id(s, 1, r->ref);
-    db_bind_int(s, 2, REMOVAL_CHUNK);
-    db_bind_id(s, 3, r->environment);
     while ((step = db_step(s, err)) == DB_ROW) {
         struct str doc = doc_scrub(a, row_text(s, 1, a), r->subscriber_id);
         if (!doc.p)
@@ -168,10 +161,9 @@ static bool chunk_remove(struct db *db, const struct removal *r, bool *more, str
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (!(parts[i].kinds & 1u << r->kind))
             continue;
-        struct db_stmt *s = db_prepare(db, parts[i].sql, err);
+        struct db_stmt *s = db_query(db, err, parts[i].sql, r->ref);
         if (!s)
             return false;
-        db_bind_id(s, 1, r->ref);
         if (parts[i].how != WHOLE)
             db_bind_int(s, 2, REMOVAL_CHUNK);
         if (parts[i].how == WITHIN)
@@ -185,11 +177,7 @@ static bool chunk_remove(struct db *db, const struct removal *r, bool *more, str
 
 static bool tombstone_remove(struct db *db, struct id ref, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "DELETE FROM removals WHERE ref = ?1", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, ref);
-    return db_run(s, err);
+    return db_write(db, err, "DELETE FROM removals WHERE ref = ?1", ref);
 }
 
 bool removal_begin(struct db *db, const struct removal *r, int64_t now, struct error *err)
@@ -199,16 +187,9 @@ bool removal_begin(struct db *db, const struct removal *r, int64_t now, struct e
         return false;
     if (!more)
         return true;
-    struct db_stmt *s = db_prepare(
-        db, "INSERT INTO removals (ref, environment_id, kind, external_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5)", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, r->ref);
-    db_bind_id(s, 2, r->environment);
-    db_bind_int(s, 3, r->kind);
-    db_bind_text(s, 4, r->subscriber_id);
-    db_bind_int(s, 5, now);
-    return db_run(s, err);
+    return db_write(db, err,
+                    "INSERT INTO removals (ref, environment_id, kind, external_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+                    r->ref, r->environment, r->kind, r->subscriber_id, now);
 }
 
 bool removal_continue(struct db *db, bool *more, struct error *err)

@@ -27,12 +27,7 @@ static const char *const selects[] = {
 
 static bool delete_one(struct db *db, const char *sql, struct id environment, struct id id, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, sql, err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
-    return db_run(s, err);
+    return db_write(db, err, sql, environment, id);
 }
 
 static bool remove_one(struct db *db, int phase, struct id environment, struct id id, struct error *err)
@@ -88,10 +83,9 @@ static bool collect(struct db *db, const struct retention *r, const struct reten
 
 static bool next_environment(struct db *db, struct retention_cursor *c, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT id FROM environments WHERE id > ?1 ORDER BY id LIMIT 1", err);
+    struct db_stmt *s = db_query(db, err, "SELECT id FROM environments WHERE id > ?1 ORDER BY id LIMIT 1", c->environment);
     if (!s)
         return false;
-    db_bind_id(s, 1, c->environment);
     enum db_step step = db_step(s, err);
     if (step == DB_ROW)
         *c = (struct retention_cursor){.environment = db_id(s, 0), .phase = RETENTION_RUNS};

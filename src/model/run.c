@@ -10,8 +10,9 @@
     "id, environment_id, event_id, workflow_id, workflow_version, subscriber_id, context, status, delivery, severity, " \
     "channels, revision, state, created_at, updated_at"
 
-static void run_read(struct db_stmt *s, struct arena *a, struct run_row *r)
+static void run_read(struct db_stmt *s, struct arena *a, void *out)
 {
+    struct run_row *r = out;
     *r = (struct run_row){
         .id = db_id(s, 0),
         .environment = db_id(s, 1),
@@ -34,27 +35,13 @@ static void run_read(struct db_stmt *s, struct arena *a, struct run_row *r)
 bool run_insert(struct db *db, const struct run_row *r, struct error *err)
 {
     /* No run without its person: they may have been deleted since the run was planned. */
-    struct db_stmt *s = db_prepare(
-        db, "INSERT INTO runs (" RUN_COLUMNS ") SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15 "
-            "WHERE EXISTS (SELECT 1 FROM subscribers WHERE environment_id = ?2 AND id = ?6)", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, r->id);
-    db_bind_id(s, 2, r->environment);
-    db_bind_id(s, 3, r->event);
-    db_bind_id(s, 4, r->workflow);
-    db_bind_int(s, 5, r->workflow_version);
-    db_bind_id(s, 6, r->subscriber);
-    db_bind_text(s, 7, r->context.p ? r->context : STR(""));
-    db_bind_int(s, 8, r->status);
-    db_bind_int(s, 9, r->delivery);
-    db_bind_int(s, 10, r->severity);
-    db_bind_int(s, 11, r->channels);
-    db_bind_int(s, 12, r->revision);
-    db_bind_text(s, 13, r->state);
-    db_bind_int(s, 14, r->created_at);
-    db_bind_int(s, 15, r->updated_at);
-    if (!db_run(s, err))
+    struct db_stmt *s = db_query(db, err, "INSERT INTO runs (" RUN_COLUMNS
+                                 ") SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15 "
+                                 "WHERE EXISTS (SELECT 1 FROM subscribers WHERE environment_id = ?2 AND id = ?6)",
+                                 r->id, r->environment, r->event, r->workflow, r->workflow_version, r->subscriber,
+                                 r->context.p ? r->context : STR(""), r->status, r->delivery, r->severity, r->channels,
+                                 r->revision, r->state, r->created_at, r->updated_at);
+    if (!s || !db_run(s, err))
         return false;
     return db_changes(s) > 0 || error_set(err, ERROR_NOT_FOUND, "Subscriber not found");
 }
@@ -63,20 +50,13 @@ bool run_update(struct db *db, const struct run_row *r, bool *updated, struct er
 {
     /* What people did with a message (interacted, 7) and what its provider reported (delivered, 6) is not undone by a step
      * that ends later. */
-    struct db_stmt *s = db_prepare(db, "UPDATE runs SET status = ?1, delivery = CASE WHEN delivery = 7 OR (delivery = 6 AND ?2 IN (0, 1)) THEN delivery "
-                                       "ELSE ?2 END, "
-                                       "state = ?3, updated_at = ?4, revision = revision + 1 "
-                                       "WHERE environment_id = ?5 AND id = ?6 AND revision = ?7", err);
-    if (!s)
-        return false;
-    db_bind_int(s, 1, r->status);
-    db_bind_int(s, 2, r->delivery);
-    db_bind_text(s, 3, r->state);
-    db_bind_int(s, 4, r->updated_at);
-    db_bind_id(s, 5, r->environment);
-    db_bind_id(s, 6, r->id);
-    db_bind_int(s, 7, r->revision);
-    if (!db_run(s, err))
+    struct db_stmt *s = db_query(
+            db, err,
+            "UPDATE runs SET status = ?1, delivery = CASE WHEN delivery = 7 OR (delivery = 6 AND ?2 IN (0, 1)) THEN delivery "
+            "ELSE ?2 END, " "state = ?3, updated_at = ?4, revision = revision + 1 "
+            "WHERE environment_id = ?5 AND id = ?6 AND revision = ?7",
+            r->status, r->delivery, r->state, r->updated_at, r->environment, r->id, r->revision);
+    if (!s || !db_run(s, err))
         return false;
     *updated = db_changes(s) > 0;
     return true;
@@ -84,13 +64,8 @@ bool run_update(struct db *db, const struct run_row *r, bool *updated, struct er
 
 bool run_mark_interacted(struct db *db, struct id environment, struct id id, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "UPDATE runs SET delivery = 7 WHERE environment_id = ?1 AND id = ?2 AND delivery <> 7", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
-    return db_run(s, err);
+    return db_write(db, err, "UPDATE runs SET delivery = 7 WHERE environment_id = ?1 AND id = ?2 AND delivery <> 7",
+                    environment, id);
 }
 
 /* "r1700000000000.<message>;" */
@@ -154,11 +129,9 @@ static struct run_marked *marks_decode(struct arena *a, struct str text, size_t 
 bool run_marks(struct db *db, struct arena *a, struct id environment, struct id id, struct run_marked **out, size_t *n,
                struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT marks FROM runs WHERE environment_id = ?1 AND id = ?2", err);
+    struct db_stmt *s = db_query(db, err, "SELECT marks FROM runs WHERE environment_id = ?1 AND id = ?2", environment, id);
     if (!s)
         return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
     if (!row_one(s, "Notification not found", err))
         return false;
     *out = marks_decode(a, row_text(s, 0, a), n);
@@ -168,29 +141,15 @@ bool run_marks(struct db *db, struct arena *a, struct id environment, struct id 
 
 bool run_find(struct db *db, struct arena *a, struct id environment, struct id id, struct run_row *out, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " RUN_COLUMNS " FROM runs WHERE environment_id = ?1 AND id = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
-    if (!row_one(s, "Notification not found", err))
-        return false;
-    run_read(s, a, out);
-    db_reset(s);
-    return true;
+    struct db_stmt *s = db_query(db, err, "SELECT " RUN_COLUMNS " FROM runs WHERE environment_id = ?1 AND id = ?2",
+                                 environment, id);
+    return row_find(s, a, run_read, out, "Notification not found", err);
 }
 
 bool run_count_by_event(struct db *db, struct id event, int64_t *n, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM runs WHERE event_id = ?1", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, event);
-    if (!row_one(s, "no count", err))
-        return false;
-    *n = db_int(s, 0);
-    db_reset(s);
-    return true;
+    struct db_stmt *s = db_query(db, err, "SELECT count(*) FROM runs WHERE event_id = ?1", event);
+    return row_int(s, n, err);
 }
 
 bool run_exists(struct db *db, struct id event, struct id subscriber, bool *exists, struct error *err)
@@ -213,14 +172,12 @@ bool run_list_open(struct db *db, struct arena *a, struct id event, struct id af
                    size_t *n, struct error *err)
 {
     /* 0: processing; 5: merged. */
-    struct db_stmt *s = db_prepare(db, "SELECT " RUN_COLUMNS " FROM runs WHERE event_id = ?1 AND id > ?2 "
-                                       "AND (status = 0 OR delivery = 5) ORDER BY id LIMIT ?3", err);
+    struct db_stmt *s = db_query(db, err, "SELECT " RUN_COLUMNS " FROM runs WHERE event_id = ?1 AND id > ?2 "
+                                 "AND (status = 0 OR delivery = 5) ORDER BY id LIMIT ?3",
+                                 event, after, limit);
     enum db_step step;
     if (!s)
         return false;
-    db_bind_id(s, 1, event);
-    db_bind_id(s, 2, after);
-    db_bind_int(s, 3, limit);
     *out = ARENA_ARRAY(a, struct run_row, limit);
     *n = 0;
     while ((step = db_step(s, err)) == DB_ROW)
@@ -273,10 +230,9 @@ bool run_list(struct db *db, struct arena *a, struct id environment, const struc
     if (q->subscribers_n)
         in_list(&sql, "subscriber_id", q->subscribers_n, &next);
     buf_z(&sql, " AND " REMOVAL_NOT_HIDDEN("runs.subscriber_id") " ORDER BY id DESC LIMIT ?6 OFFSET ?7");
-    struct db_stmt *s = db_prepare(db, buf_finish(&sql).p, err);
+    struct db_stmt *s = db_query(db, err, buf_finish(&sql).p, environment);
     if (!s)
         return false;
-    db_bind_id(s, 1, environment);
     if (!id_is_zero(q->event))
         db_bind_id(s, 2, q->event);
     if (q->channels)

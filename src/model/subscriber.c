@@ -88,12 +88,11 @@ void subscriber_patch_apply(const struct subscriber_patch *p, struct subscriber 
 bool subscriber_find(struct db *db, struct arena *a, struct id environment, struct str subscriber_id,
                      struct subscriber *out, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "SELECT " SUBSCRIBER_COLUMNS " FROM subscribers WHERE environment_id = ?1 AND subscriber_id = ?2", err);
+    struct db_stmt *s = db_query(db, err, "SELECT " SUBSCRIBER_COLUMNS
+                                 " FROM subscribers WHERE environment_id = ?1 AND subscriber_id = ?2",
+                                 environment, subscriber_id);
     if (!s)
         return false;
-    db_bind_id(s, 1, environment);
-    db_bind_text(s, 2, subscriber_id);
     if (!row_one(s, "Subscriber not found", err))
         return false;
     subscriber_read(s, 0, a, out);
@@ -104,12 +103,11 @@ bool subscriber_find(struct db *db, struct arena *a, struct id environment, stru
 bool subscriber_find_by_id(struct db *db, struct arena *a, struct id environment, struct id id, struct subscriber *out,
                            struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "SELECT " SUBSCRIBER_COLUMNS " FROM subscribers WHERE environment_id = ?1 AND id = ?2", err);
+    struct db_stmt *s = db_query(db, err, "SELECT " SUBSCRIBER_COLUMNS
+                                 " FROM subscribers WHERE environment_id = ?1 AND id = ?2",
+                                 environment, id);
     if (!s)
         return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
     if (!row_one(s, "Subscriber not found", err))
         return false;
     subscriber_read(s, 0, a, out);
@@ -141,12 +139,9 @@ bool subscriber_upsert(struct db *db, struct id environment, const struct subscr
         "data = CASE WHEN (?14 & 128) <> 0 THEN excluded.data ELSE subscribers.data END, "
         "channels = CASE WHEN (?14 & 256) <> 0 THEN excluded.channels ELSE subscribers.channels END, "
         "updated_at = excluded.updated_at RETURNING id";
-    struct db_stmt *s = db_prepare(db, sql, err);
+    struct db_stmt *s = db_query(db, err, sql, new_id, environment, p->subscriber_id);
     if (!s)
         return false;
-    db_bind_id(s, 1, new_id);
-    db_bind_id(s, 2, environment);
-    db_bind_text(s, 3, p->subscriber_id);
     bind_fields(s, 4, p);
     db_bind_int(s, 13, now);
     db_bind_int(s, 14, p->present);
@@ -202,33 +197,22 @@ bool subscriber_set_online(struct db *db, struct id environment, struct id id, b
 
 bool subscriber_set_channels(struct db *db, struct id environment, struct id id, struct str channels, int64_t now, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "UPDATE subscribers SET channels = ?1, updated_at = ?2 WHERE environment_id = ?3 AND id = ?4", err);
-    if (!s)
-        return false;
-    db_bind_text(s, 1, channels);
-    db_bind_int(s, 2, now);
-    db_bind_id(s, 3, environment);
-    db_bind_id(s, 4, id);
-    return db_run(s, err);
+    return db_write(db, err, "UPDATE subscribers SET channels = ?1, updated_at = ?2 WHERE environment_id = ?3 AND id = ?4",
+                    channels, now, environment, id);
 }
 
 bool subscriber_clear_online(struct db *db, int64_t now, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "UPDATE subscribers SET is_online = 0, last_online_at = ?1 WHERE is_online = 1", err);
-    if (!s)
-        return false;
-    db_bind_int(s, 1, now);
-    return db_run(s, err);
+    return db_write(db, err, "UPDATE subscribers SET is_online = 0, last_online_at = ?1 WHERE is_online = 1", now);
 }
 
 bool subscriber_delete(struct db *db, struct id environment, struct str subscriber_id, int64_t now, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "DELETE FROM subscribers WHERE environment_id = ?1 AND subscriber_id = ?2 RETURNING id", err);
+    struct db_stmt *s = db_query(db, err,
+                                 "DELETE FROM subscribers WHERE environment_id = ?1 AND subscriber_id = ?2 RETURNING id",
+                                 environment, subscriber_id);
     if (!s)
         return false;
-    db_bind_id(s, 1, environment);
-    db_bind_text(s, 2, subscriber_id);
     if (!row_one(s, "Subscriber was not found", err))
         return false;
     struct id id = db_id(s, 0);
@@ -240,36 +224,21 @@ bool subscriber_delete(struct db *db, struct id environment, struct str subscrib
 /* Runs a statement about ?2 in environment ?1. */
 static bool erase_by(struct db *db, const char *sql, struct id environment, struct str value, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, sql, err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_text(s, 2, value);
-    return db_run(s, err);
+    return db_write(db, err, sql, environment, value);
 }
 
 /* Answers that were kept for a repeated request: they tell of nobody else's environment only by the id that is in them. */
 static bool answers_erase(struct db *db, struct arena *a, const struct subscriber *p, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "DELETE FROM idempotency_keys WHERE lower(answer) LIKE ?1 ESCAPE '\\'", err);
-    if (!s)
-        return false;
-    db_bind_text(s, 1, row_contains(a, id_str(a, p->id)));
-    return db_run(s, err);
+    return db_write(db, err, "DELETE FROM idempotency_keys WHERE lower(answer) LIKE ?1 ESCAPE '\\'",
+                    row_contains(a, id_str(a, p->id)));
 }
 
 static bool erasure_note(struct db *db, const struct subscriber *p, struct id note, struct id user, int64_t now, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "INSERT INTO erasures (id, environment_id, user_id, subject, created_at) VALUES (?1, ?2, ?3, ?4, ?5)", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, note);
-    db_bind_id(s, 2, p->environment);
-    db_bind_id(s, 3, user);
-    db_bind_id(s, 4, p->id);
-    db_bind_int(s, 5, now);
-    return db_run(s, err);
+    return db_write(db, err,
+                    "INSERT INTO erasures (id, environment_id, user_id, subject, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+                    note, p->environment, user, p->id, now);
 }
 
 bool subscriber_erase(struct db *db, struct arena *a, struct id environment, struct str subscriber_id, struct id note, struct id user,
@@ -387,14 +356,7 @@ bool subscriber_next(struct db *db, struct arena *a, struct id environment, stru
 
 bool subscriber_count(struct db *db, struct id environment, int64_t created_by, int64_t *n, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM subscribers WHERE environment_id = ?1 AND created_at <= ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_int(s, 2, created_by);
-    if (!row_one(s, "no count", err))
-        return false;
-    *n = db_int(s, 0);
-    db_reset(s);
-    return true;
+    struct db_stmt *s = db_query(db, err, "SELECT count(*) FROM subscribers WHERE environment_id = ?1 AND created_at <= ?2",
+                                 environment, created_by);
+    return row_int(s, n, err);
 }

@@ -5,8 +5,9 @@
 
 #define COLUMNS "id, environment_id, identifier, name, data, created_at, updated_at"
 
-static void tenant_read(struct db_stmt *s, struct arena *a, struct tenant *t)
+static void tenant_read(struct db_stmt *s, struct arena *a, void *out)
 {
+    struct tenant *t = out;
     *t = (struct tenant){.id = db_id(s, 0), .environment = db_id(s, 1), .identifier = row_text(s, 2, a), .name = row_text(s, 3, a),
                          .data = row_text(s, 4, a), .created_at = db_int(s, 5), .updated_at = db_int(s, 6)};
 }
@@ -14,49 +15,23 @@ static void tenant_read(struct db_stmt *s, struct arena *a, struct tenant *t)
 bool tenant_find(struct db *db, struct arena *a, struct id environment, struct str identifier, struct tenant *out,
                  struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " COLUMNS " FROM tenants WHERE environment_id = ?1 AND identifier = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_text(s, 2, identifier);
-    if (!row_one(s, "Tenant not found", err))
-        return false;
-    tenant_read(s, a, out);
-    db_reset(s);
-    return true;
+    struct db_stmt *s = db_query(db, err, "SELECT " COLUMNS " FROM tenants WHERE environment_id = ?1 AND identifier = ?2",
+                                 environment, identifier);
+    return row_find(s, a, tenant_read, out, "Tenant not found", err);
 }
 
 bool tenant_list(struct db *db, struct arena *a, struct id environment, int64_t offset, int limit, struct tenant **out, size_t *n,
                  struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " COLUMNS " FROM tenants WHERE environment_id = ?1 ORDER BY id DESC LIMIT ?3 OFFSET ?2", err);
-    enum db_step step;
-    size_t cap = 0;
-    *out = NULL;
-    *n = 0;
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_int(s, 2, offset);
-    db_bind_int(s, 3, limit);
-    while ((step = db_step(s, err)) == DB_ROW)
-        tenant_read(s, a, ARENA_SLOT(a, *out, *n, cap));
-    db_reset(s);
-    return step == DB_DONE;
+    struct db_stmt *s = db_query(db, err, "SELECT " COLUMNS
+                                 " FROM tenants WHERE environment_id = ?1 ORDER BY id DESC LIMIT ?3 OFFSET ?2",
+                                 environment, offset, limit);
+    return ROWS_READ(s, a, tenant_read, out, n, err);
 }
 
 static bool tenant_write(struct db *db, const char *sql, const struct tenant *t, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, sql, err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, t->id);
-    db_bind_id(s, 2, t->environment);
-    db_bind_text(s, 3, t->identifier);
-    db_bind_text(s, 4, t->name);
-    db_bind_text(s, 5, t->data);
-    db_bind_int(s, 6, t->updated_at);
-    return db_run(s, err);
+    return db_write(db, err, sql, t->id, t->environment, t->identifier, t->name, t->data, t->updated_at);
 }
 
 bool tenant_insert(struct db *db, const struct tenant *t, struct error *err)
@@ -75,12 +50,8 @@ bool tenant_delete(struct db *db, struct id environment, struct id id, struct er
     static const char *const sql[] = {"DELETE FROM workflow_overrides WHERE environment_id = ?1 AND tenant_id = ?2",
                                       "DELETE FROM tenants WHERE environment_id = ?1 AND id = ?2"};
     for (size_t i = 0; i < sizeof sql / sizeof *sql; i++) {
-        struct db_stmt *s = db_prepare(db, sql[i], err);
-        if (!s)
-            return false;
-        db_bind_id(s, 1, environment);
-        db_bind_id(s, 2, id);
-        if (!db_run(s, err))
+        struct db_stmt *s = db_query(db, err, sql[i], environment, id);
+        if (!s || !db_run(s, err))
             return false;
     }
     return true;
@@ -88,21 +59,11 @@ bool tenant_delete(struct db *db, struct id environment, struct id id, struct er
 
 bool tenant_upsert(struct db *db, const struct tenant *t, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "INSERT INTO tenants (id, environment_id, identifier, name, data, created_at, updated_at) "
-            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (environment_id, identifier) DO UPDATE SET "
-            "name = coalesce(excluded.name, tenants.name), data = coalesce(excluded.data, tenants.data), "
-            "updated_at = excluded.updated_at", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, t->id);
-    db_bind_id(s, 2, t->environment);
-    db_bind_text(s, 3, t->identifier);
-    db_bind_text(s, 4, t->name);
-    db_bind_text(s, 5, t->data);
-    db_bind_int(s, 6, t->created_at);
-    db_bind_int(s, 7, t->updated_at);
-    return db_run(s, err);
+    return db_write(db, err, "INSERT INTO tenants (id, environment_id, identifier, name, data, created_at, updated_at) "
+                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (environment_id, identifier) DO UPDATE SET "
+                    "name = coalesce(excluded.name, tenants.name), data = coalesce(excluded.data, tenants.data), "
+                    "updated_at = excluded.updated_at",
+                    t->id, t->environment, t->identifier, t->name, t->data, t->created_at, t->updated_at);
 }
 
 yyjson_mut_val *tenant_variable(yyjson_mut_doc *d, const struct tenant *t)
@@ -117,33 +78,24 @@ yyjson_mut_val *tenant_variable(yyjson_mut_doc *d, const struct tenant *t)
 
 bool workflow_override_upsert(struct db *db, const struct workflow_override *o, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "INSERT INTO workflow_overrides (id, environment_id, workflow_id, tenant_id, active, preferences, created_at, "
+    return db_write(
+            db, err,
+            "INSERT INTO workflow_overrides (id, environment_id, workflow_id, tenant_id, active, preferences, created_at, "
             "updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (workflow_id, tenant_id) DO UPDATE SET "
-            "active = excluded.active, preferences = excluded.preferences, updated_at = excluded.updated_at", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, o->id);
-    db_bind_id(s, 2, o->environment);
-    db_bind_id(s, 3, o->workflow);
-    db_bind_id(s, 4, o->tenant);
-    db_bind_int(s, 5, o->active);
-    db_bind_text(s, 6, o->preferences.p ? o->preferences : STR("{}"));
-    db_bind_int(s, 7, o->created_at);
-    db_bind_int(s, 8, o->updated_at);
-    return db_run(s, err);
+            "active = excluded.active, preferences = excluded.preferences, updated_at = excluded.updated_at",
+            o->id, o->environment, o->workflow, o->tenant, o->active, o->preferences.p ? o->preferences : STR("{}"),
+            o->created_at, o->updated_at);
 }
 
 bool workflow_override_find(struct db *db, struct arena *a, struct id workflow, struct id tenant,
                             struct workflow_override *out, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "SELECT id, environment_id, workflow_id, tenant_id, active, preferences, created_at, updated_at "
-            "FROM workflow_overrides WHERE workflow_id = ?1 AND tenant_id = ?2", err);
+    struct db_stmt *s = db_query(
+            db, err, "SELECT id, environment_id, workflow_id, tenant_id, active, preferences, created_at, updated_at "
+            "FROM workflow_overrides WHERE workflow_id = ?1 AND tenant_id = ?2",
+            workflow, tenant);
     if (!s)
         return false;
-    db_bind_id(s, 1, workflow);
-    db_bind_id(s, 2, tenant);
     if (!row_one(s, "Workflow override not found", err))
         return false;
     *out = (struct workflow_override){.id = db_id(s, 0), .environment = db_id(s, 1), .workflow = db_id(s, 2),

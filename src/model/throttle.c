@@ -20,28 +20,19 @@ bool throttle_window_find(struct db *db, struct str key, struct throttle_window 
 /* Each new window takes away a few that are over: so they never pile up. */
 static bool windows_purge(struct db *db, int64_t now, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "DELETE FROM throttle_windows WHERE key IN (SELECT key FROM throttle_windows "
-                                       "WHERE ends_at < ?1 LIMIT 2 FOR UPDATE SKIP LOCKED)", err);
-    if (!s)
-        return false;
-    db_bind_int(s, 1, now);
-    return db_run(s, err);
+    return db_write(db, err, "DELETE FROM throttle_windows WHERE key IN (SELECT key FROM throttle_windows "
+                    "WHERE ends_at < ?1 LIMIT 2 FOR UPDATE SKIP LOCKED)",
+                    now);
 }
 
 static bool window_open(struct db *db, const struct throttle_grant *g, bool *done, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "INSERT INTO throttle_windows (key, environment_id, subscriber_id, started_at, ends_at, granted) "
+    struct db_stmt *s = db_query(
+            db, err, "INSERT INTO throttle_windows (key, environment_id, subscriber_id, started_at, ends_at, granted) "
             "VALUES (?1, ?2, ?3, ?4, ?5, 1) ON CONFLICT (key) DO UPDATE SET started_at = excluded.started_at, "
-            "ends_at = excluded.ends_at, granted = 1 WHERE throttle_windows.ends_at <= excluded.started_at", err);
-    if (!s)
-        return false;
-    db_bind_text(s, 1, g->key);
-    db_bind_id(s, 2, g->environment);
-    db_bind_id(s, 3, g->subscriber);
-    db_bind_int(s, 4, g->started_at);
-    db_bind_int(s, 5, g->ends_at);
-    if (!db_run(s, err))
+            "ends_at = excluded.ends_at, granted = 1 WHERE throttle_windows.ends_at <= excluded.started_at",
+            g->key, g->environment, g->subscriber, g->started_at, g->ends_at);
+    if (!s || !db_run(s, err))
         return false;
     *done = db_changes(s) > 0;
     return windows_purge(db, g->started_at, err);
@@ -51,15 +42,11 @@ bool throttle_grant(struct db *db, const struct throttle_grant *g, bool *done, s
 {
     if (g->opens)
         return window_open(db, g, done, err);
-    struct db_stmt *s = db_prepare(db, "UPDATE throttle_windows SET granted = granted + 1 WHERE key = ?1 AND started_at = ?2 "
-                                       "AND ends_at = ?3 AND granted < ?4", err);
-    if (!s)
-        return false;
-    db_bind_text(s, 1, g->key);
-    db_bind_int(s, 2, g->started_at);
-    db_bind_int(s, 3, g->ends_at);
-    db_bind_int(s, 4, g->threshold);
-    if (!db_run(s, err))
+    struct db_stmt *s = db_query(db, err,
+                                 "UPDATE throttle_windows SET granted = granted + 1 WHERE key = ?1 AND started_at = ?2 "
+                                 "AND ends_at = ?3 AND granted < ?4",
+                                 g->key, g->started_at, g->ends_at, g->threshold);
+    if (!s || !db_run(s, err))
         return false;
     *done = db_changes(s) > 0;
     return true;

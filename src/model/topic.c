@@ -27,9 +27,9 @@ static void topic_read(struct db_stmt *s, int first, struct arena *a, struct top
     };
 }
 
-static void subscription_read(struct db_stmt *s, struct arena *a, struct topic_subscription *out)
+static void subscription_read(struct db_stmt *s, struct arena *a, void *out)
 {
-    *out = (struct topic_subscription){
+    *(struct topic_subscription *)out = (struct topic_subscription){
         .id = db_id(s, 0),
         .environment = db_id(s, 1),
         .topic = db_id(s, 2),
@@ -84,21 +84,17 @@ static bool topic_one(struct db_stmt *s, struct arena *a, struct topic *out, str
 bool topic_upsert(struct db *db, struct arena *a, struct topic *t, bool *created, struct error *err)
 {
     struct id fresh = t->id;
-    struct db_stmt *s = db_prepare(
-        db, "INSERT INTO topics (id, environment_id, key, name, data, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) "
+    struct db_stmt *s = db_query(
+            db, err,
+            "INSERT INTO topics (id, environment_id, key, name, data, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) "
             "ON CONFLICT (environment_id, key) DO UPDATE SET "
             "name = CASE WHEN excluded.name <> '' THEN excluded.name ELSE topics.name END, "
             "data = coalesce(excluded.data, topics.data), "
             "updated_at = CASE WHEN excluded.name <> '' OR excluded.data IS NOT NULL THEN excluded.updated_at "
-            "ELSE topics.updated_at END RETURNING " TOPIC_COLUMNS, err);
+            "ELSE topics.updated_at END RETURNING " TOPIC_COLUMNS,
+            t->id, t->environment, t->key, t->name.n ? t->name : STR(""), t->data, t->updated_at);
     if (!s)
         return false;
-    db_bind_id(s, 1, t->id);
-    db_bind_id(s, 2, t->environment);
-    db_bind_text(s, 3, t->key);
-    db_bind_text(s, 4, t->name.n ? t->name : STR(""));
-    db_bind_text(s, 5, t->data);
-    db_bind_int(s, 6, t->updated_at);
     if (!topic_one(s, a, t, err))
         return false;
     *created = id_eq(t->id, fresh);
@@ -107,46 +103,34 @@ bool topic_upsert(struct db *db, struct arena *a, struct topic *t, bool *created
 
 bool topic_find(struct db *db, struct arena *a, struct id environment, struct str key, struct topic *out, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " TOPIC_COLUMNS " FROM topics WHERE environment_id = ?1 AND key = ?2", err);
+    struct db_stmt *s = db_query(db, err, "SELECT " TOPIC_COLUMNS " FROM topics WHERE environment_id = ?1 AND key = ?2",
+                                 environment, key);
     if (!s)
         return false;
-    db_bind_id(s, 1, environment);
-    db_bind_text(s, 2, key);
     return topic_one(s, a, out, err);
 }
 
 bool topic_find_by_id(struct db *db, struct arena *a, struct id environment, struct id id, struct topic *out, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " TOPIC_COLUMNS " FROM topics WHERE environment_id = ?1 AND id = ?2", err);
+    struct db_stmt *s = db_query(db, err, "SELECT " TOPIC_COLUMNS " FROM topics WHERE environment_id = ?1 AND id = ?2",
+                                 environment, id);
     if (!s)
         return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
     return topic_one(s, a, out, err);
 }
 
 bool topic_update(struct db *db, const struct topic *t, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "UPDATE topics SET name = ?1, data = ?2, updated_at = ?3 WHERE environment_id = ?4 AND id = ?5", err);
-    if (!s)
-        return false;
-    db_bind_text(s, 1, t->name);
-    db_bind_text(s, 2, t->data);
-    db_bind_int(s, 3, t->updated_at);
-    db_bind_id(s, 4, t->environment);
-    db_bind_id(s, 5, t->id);
-    return db_run(s, err) && (db_changes(s) > 0 || error_set(err, ERROR_NOT_FOUND, "Topic not found"));
+    struct db_stmt *s = db_query(
+            db, err, "UPDATE topics SET name = ?1, data = ?2, updated_at = ?3 WHERE environment_id = ?4 AND id = ?5",
+            t->name, t->data, t->updated_at, t->environment, t->id);
+    return s && db_run(s, err) && (db_changes(s) > 0 || error_set(err, ERROR_NOT_FOUND, "Topic not found"));
 }
 
 bool topic_delete(struct db *db, struct id environment, struct id id, int64_t now, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "DELETE FROM topics WHERE environment_id = ?1 AND id = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
-    return db_run(s, err) && (db_changes(s) > 0 || error_set(err, ERROR_NOT_FOUND, "Topic not found"))
+    struct db_stmt *s = db_query(db, err, "DELETE FROM topics WHERE environment_id = ?1 AND id = ?2", environment, id);
+    return s && db_run(s, err) && (db_changes(s) > 0 || error_set(err, ERROR_NOT_FOUND, "Topic not found"))
         && removal_begin(db, &(struct removal){.ref = id, .environment = environment, .kind = REMOVAL_TOPIC}, now, err);
 }
 
@@ -207,51 +191,30 @@ struct str topic_subscription_identifier(struct arena *a, struct str topic_key, 
 bool topic_subscription_find_of(struct db *db, struct arena *a, struct id subscriber, struct str identifier,
                                 struct topic_subscription *out, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "SELECT " SUBSCRIPTION_COLUMNS " FROM topic_subscriptions WHERE subscriber_id = ?1 AND identifier = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, subscriber);
-    db_bind_text(s, 2, identifier);
-    if (!row_one(s, "Subscription not found", err))
-        return false;
-    subscription_read(s, a, out);
-    db_reset(s);
-    return true;
+    struct db_stmt *s = db_query(db, err, "SELECT " SUBSCRIPTION_COLUMNS
+                                 " FROM topic_subscriptions WHERE subscriber_id = ?1 AND identifier = ?2",
+                                 subscriber, identifier);
+    return row_find(s, a, subscription_read, out, "Subscription not found", err);
 }
 
 bool topic_subscription_find(struct db *db, struct arena *a, struct id topic, struct str identifier,
                              struct topic_subscription *out, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "SELECT " SUBSCRIPTION_COLUMNS " FROM topic_subscriptions WHERE topic_id = ?1 AND identifier = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, topic);
-    db_bind_text(s, 2, identifier);
-    if (!row_one(s, "Subscription not found", err))
-        return false;
-    subscription_read(s, a, out);
-    db_reset(s);
-    return true;
+    struct db_stmt *s = db_query(db, err, "SELECT " SUBSCRIPTION_COLUMNS
+                                 " FROM topic_subscriptions WHERE topic_id = ?1 AND identifier = ?2",
+                                 topic, identifier);
+    return row_find(s, a, subscription_read, out, "Subscription not found", err);
 }
 
 bool topic_subscribe(struct db *db, struct arena *a, struct topic_subscription *sub, bool *created, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "INSERT INTO topic_subscriptions (id, environment_id, topic_id, subscriber_id, identifier, name, context, created_at, "
-            "updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8) ON CONFLICT (topic_id, identifier) DO NOTHING", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, sub->id);
-    db_bind_id(s, 2, sub->environment);
-    db_bind_id(s, 3, sub->topic);
-    db_bind_id(s, 4, sub->subscriber);
-    db_bind_text(s, 5, sub->identifier);
-    db_bind_text(s, 6, sub->name);
-    db_bind_text(s, 7, sub->context.p ? sub->context : STR(""));
-    db_bind_int(s, 8, sub->created_at);
-    if (!db_run(s, err))
+    struct db_stmt *s = db_query(
+            db, err,
+            "INSERT INTO topic_subscriptions (id, environment_id, topic_id, subscriber_id, identifier, name, context, created_at, "
+            "updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8) ON CONFLICT (topic_id, identifier) DO NOTHING",
+            sub->id, sub->environment, sub->topic, sub->subscriber, sub->identifier, sub->name,
+            sub->context.p ? sub->context : STR(""), sub->created_at);
+    if (!s || !db_run(s, err))
         return false;
     *created = db_changes(s) > 0;
     sub->updated_at = sub->created_at;
@@ -260,44 +223,26 @@ bool topic_subscribe(struct db *db, struct arena *a, struct topic_subscription *
 
 bool topic_subscription_update(struct db *db, const struct topic_subscription *sub, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "UPDATE topic_subscriptions SET name = ?1, updated_at = ?2 WHERE topic_id = ?3 AND id = ?4", err);
-    if (!s)
-        return false;
-    db_bind_text(s, 1, sub->name);
-    db_bind_int(s, 2, sub->updated_at);
-    db_bind_id(s, 3, sub->topic);
-    db_bind_id(s, 4, sub->id);
-    return db_run(s, err) && (db_changes(s) > 0 || error_set(err, ERROR_NOT_FOUND, "Subscription not found"));
+    struct db_stmt *s = db_query(db, err,
+                                 "UPDATE topic_subscriptions SET name = ?1, updated_at = ?2 WHERE topic_id = ?3 AND id = ?4",
+                                 sub->name, sub->updated_at, sub->topic, sub->id);
+    return s && db_run(s, err) && (db_changes(s) > 0 || error_set(err, ERROR_NOT_FOUND, "Subscription not found"));
 }
 
 bool topic_subscriptions_of(struct db *db, struct arena *a, struct id topic, struct id subscriber,
                             struct topic_subscription **out, size_t *n, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " SUBSCRIPTION_COLUMNS " FROM topic_subscriptions "
-                                       "WHERE topic_id = ?1 AND subscriber_id = ?2 ORDER BY id", err);
-    enum db_step step;
-    size_t cap = 0;
-    *out = NULL;
-    *n = 0;
-    if (!s)
-        return false;
-    db_bind_id(s, 1, topic);
-    db_bind_id(s, 2, subscriber);
-    while ((step = db_step(s, err)) == DB_ROW) {
-        subscription_read(s, a, ARENA_SLOT(a, *out, *n, cap));
-    }
-    db_reset(s);
-    return step == DB_DONE;
+    struct db_stmt *s = db_query(db, err, "SELECT " SUBSCRIPTION_COLUMNS " FROM topic_subscriptions "
+                                 "WHERE topic_id = ?1 AND subscriber_id = ?2 ORDER BY id",
+                                 topic, subscriber);
+    return ROWS_READ(s, a, subscription_read, out, n, err);
 }
 
 bool topic_unsubscribe(struct db *db, const struct topic_subscription *sub, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "DELETE FROM topic_subscriptions WHERE topic_id = ?1 AND id = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, sub->topic);
-    db_bind_id(s, 2, sub->id);
-    return db_run(s, err) && preference_delete_by_subscription(db, sub->id, err);
+    return db_write(db, err, "DELETE FROM topic_subscriptions WHERE topic_id = ?1 AND id = ?2", sub->topic,
+                    sub->id)
+        && preference_delete_by_subscription(db, sub->id, err);
 }
 
 static void membership_read(struct db_stmt *s, struct arena *a, void *item)

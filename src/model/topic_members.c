@@ -107,10 +107,9 @@ bool topic_members_count(struct db *db, const struct id *topics, size_t topics_n
     for (size_t i = 0; i < topics_n; i++)
         buf_fmt(&sql, "%s?%d", i ? ", " : "", (int)i + 2);
     buf_char(&sql, ')');
-    struct db_stmt *s = db_prepare(db, buf_finish(&sql).p, err);
+    struct db_stmt *s = db_query(db, err, buf_finish(&sql).p, context.p ? context : STR(""));
     if (!s)
         return false;
-    db_bind_text(s, 1, context.p ? context : STR(""));
     for (size_t i = 0; i < topics_n; i++)
         db_bind_id(s, (int)i + 2, topics[i]);
     if (!row_one(s, "no count", err))

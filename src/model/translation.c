@@ -30,39 +30,22 @@ struct str locale_normalise(struct arena *a, struct str s)
     return str_fmt(a, "%.*s_%.2s", (int)language, s.p, s.p + language + 1);
 }
 
-static void translation_read(struct db_stmt *s, struct arena *a, struct translation *t)
+static void translation_read(struct db_stmt *s, struct arena *a, void *out)
 {
+    struct translation *t = out;
     *t = (struct translation){.environment = db_id(s, 0), .type = (enum translated)db_int(s, 1), .resource = row_text(s, 2, a),
                               .locale = row_text(s, 3, a), .content = row_text(s, 4, a), .created_at = db_int(s, 5),
                               .updated_at = db_int(s, 6)};
 }
 
-static bool rows_read(struct db_stmt *s, struct arena *a, struct translation **out, size_t *n, struct error *err)
-{
-    enum db_step step;
-    size_t cap = 0;
-    *out = NULL;
-    *n = 0;
-    while ((step = db_step(s, err)) == DB_ROW)
-        translation_read(s, a, ARENA_SLOT(a, *out, *n, cap));
-    db_reset(s);
-    return step == DB_DONE;
-}
-
 bool translation_write(struct db *db, struct translation *t, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "INSERT INTO translations (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) "
-                                       "ON CONFLICT (environment_id, resource_type, resource_id, locale) DO UPDATE SET "
-                                       "content = ?5, updated_at = ?7 RETURNING created_at", err);
+    struct db_stmt *s = db_query(db, err, "INSERT INTO translations (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) "
+                                 "ON CONFLICT (environment_id, resource_type, resource_id, locale) DO UPDATE SET "
+                                 "content = ?5, updated_at = ?7 RETURNING created_at",
+                                 t->environment, t->type, t->resource, t->locale, t->content, t->created_at, t->updated_at);
     if (!s)
         return false;
-    db_bind_id(s, 1, t->environment);
-    db_bind_int(s, 2, t->type);
-    db_bind_text(s, 3, t->resource);
-    db_bind_text(s, 4, t->locale);
-    db_bind_text(s, 5, t->content);
-    db_bind_int(s, 6, t->created_at);
-    db_bind_int(s, 7, t->updated_at);
     if (!row_one(s, "nothing was written", err))
         return false;
     t->created_at = db_int(s, 0);
@@ -73,59 +56,44 @@ bool translation_write(struct db *db, struct translation *t, struct error *err)
 bool translation_find(struct db *db, struct arena *a, struct id environment, enum translated type, struct str resource,
                       struct str locale, struct translation *out, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " COLUMNS " FROM translations WHERE environment_id = ?1 AND resource_type = ?2 "
-                                       "AND resource_id = ?3 AND locale = ?4", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_int(s, 2, type);
-    db_bind_text(s, 3, resource);
-    db_bind_text(s, 4, locale);
-    if (!row_one(s, "Translation not found", err))
-        return false;
-    translation_read(s, a, out);
-    db_reset(s);
-    return true;
+    struct db_stmt *s = db_query(db, err, "SELECT " COLUMNS
+                                 " FROM translations WHERE environment_id = ?1 AND resource_type = ?2 "
+                                 "AND resource_id = ?3 AND locale = ?4",
+                                 environment, type, resource, locale);
+    return row_find(s, a, translation_read, out, "Translation not found", err);
 }
 
 bool translation_list(struct db *db, struct arena *a, struct id environment, enum translated type, struct str resource,
                       struct translation **out, size_t *n, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " COLUMNS " FROM translations WHERE environment_id = ?1 AND resource_type = ?2 "
-                                       "AND resource_id = ?3 ORDER BY locale", err);
+    struct db_stmt *s = db_query(db, err, "SELECT " COLUMNS
+                                 " FROM translations WHERE environment_id = ?1 AND resource_type = ?2 "
+                                 "AND resource_id = ?3 ORDER BY locale",
+                                 environment, type, resource);
     if (!s)
         return false;
-    db_bind_id(s, 1, environment);
-    db_bind_int(s, 2, type);
-    db_bind_text(s, 3, resource);
-    return rows_read(s, a, out, n, err);
+    return ROWS_READ(s, a, translation_read, out, n, err);
 }
 
 bool translation_list_by_locale(struct db *db, struct arena *a, struct id environment, enum translated type, struct str locale,
                                 struct translation **out, size_t *n, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " COLUMNS " FROM translations WHERE environment_id = ?1 AND resource_type = ?2 "
-                                       "AND locale = ?3 ORDER BY resource_id", err);
+    struct db_stmt *s = db_query(db, err, "SELECT " COLUMNS
+                                 " FROM translations WHERE environment_id = ?1 AND resource_type = ?2 "
+                                 "AND locale = ?3 ORDER BY resource_id",
+                                 environment, type, locale);
     if (!s)
         return false;
-    db_bind_id(s, 1, environment);
-    db_bind_int(s, 2, type);
-    db_bind_text(s, 3, locale);
-    return rows_read(s, a, out, n, err);
+    return ROWS_READ(s, a, translation_read, out, n, err);
 }
 
 bool translation_delete(struct db *db, struct id environment, enum translated type, struct str resource, struct str locale,
                         int64_t *n, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "DELETE FROM translations WHERE environment_id = ?1 AND resource_type = ?2 "
-                                       "AND resource_id = ?3 AND (?4 IS NULL OR locale = ?4)", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_int(s, 2, type);
-    db_bind_text(s, 3, resource);
-    db_bind_text(s, 4, locale.n ? locale : STR_NULL);
-    if (!db_run(s, err))
+    struct db_stmt *s = db_query(db, err, "DELETE FROM translations WHERE environment_id = ?1 AND resource_type = ?2 "
+                                 "AND resource_id = ?3 AND (?4 IS NULL OR locale = ?4)",
+                                 environment, type, resource, locale.n ? locale : STR_NULL);
+    if (!s || !db_run(s, err))
         return false;
     *n = db_changes(s);
     return true;
@@ -151,11 +119,10 @@ bool translation_copy(struct db *db, struct arena *a, struct id source, struct i
 static bool layout_named(struct db *db, struct arena *a, struct id environment, struct str identifier, struct str *name,
                          struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT name FROM layouts WHERE environment_id = ?1 AND identifier = ?2", err);
+    struct db_stmt *s = db_query(db, err, "SELECT name FROM layouts WHERE environment_id = ?1 AND identifier = ?2",
+                                 environment, identifier);
     if (!s)
         return false;
-    db_bind_id(s, 1, environment);
-    db_bind_text(s, 2, identifier);
     if (!row_one(s, "Layout not found", err))
         return false;
     *name = row_text(s, 0, a);

@@ -7,8 +7,9 @@
 
 #define WORKFLOW_COLUMNS "id, environment_id, identifier, name, active, version, doc, created_at, updated_at, last_triggered_at"
 
-static void workflow_read(struct db_stmt *s, struct arena *a, struct workflow *w)
+static void workflow_read(struct db_stmt *s, struct arena *a, void *out)
 {
+    struct workflow *w = out;
     *w = (struct workflow){
         .id = db_id(s, 0),
         .environment = db_id(s, 1),
@@ -43,20 +44,12 @@ static bool version_insert(struct db *db, const struct workflow *w, struct id us
 
 bool workflow_insert(struct db *db, const struct workflow *w, struct id user, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "INSERT INTO workflows (id, environment_id, identifier, name, active, version, doc, "
-                                       "created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, w->id);
-    db_bind_id(s, 2, w->environment);
-    db_bind_text(s, 3, w->identifier);
-    db_bind_text(s, 4, w->name);
-    db_bind_int(s, 5, w->active);
-    db_bind_int(s, 6, w->version);
-    db_bind_text(s, 7, w->doc);
-    db_bind_int(s, 8, w->created_at);
-    db_bind_int(s, 9, w->updated_at);
-    return db_run(s, err) && version_insert(db, w, user, err);
+    return db_write(db, err,
+                    "INSERT INTO workflows (id, environment_id, identifier, name, active, version, doc, "
+                    "created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                    w->id, w->environment, w->identifier, w->name, w->active, w->version, w->doc,
+                    w->created_at, w->updated_at)
+        && version_insert(db, w, user, err);
 }
 
 bool workflow_update(struct db *db, struct workflow *w, struct id user, struct error *err)
@@ -82,32 +75,19 @@ bool workflow_update(struct db *db, struct workflow *w, struct id user, struct e
 
 bool workflow_touch(struct db *db, struct id environment, struct id id, int64_t triggered_at, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "UPDATE workflows SET last_triggered_at = ?1 WHERE environment_id = ?2 AND id = ?3", err);
-    if (!s)
-        return false;
-    db_bind_int(s, 1, triggered_at);
-    db_bind_id(s, 2, environment);
-    db_bind_id(s, 3, id);
-    return db_run(s, err);
+    return db_write(db, err, "UPDATE workflows SET last_triggered_at = ?1 WHERE environment_id = ?2 AND id = ?3",
+                    triggered_at, environment, id);
 }
 
 static bool overrides_delete(struct db *db, struct id workflow, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "DELETE FROM workflow_overrides WHERE workflow_id = ?1", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, workflow);
-    return db_run(s, err);
+    return db_write(db, err, "DELETE FROM workflow_overrides WHERE workflow_id = ?1", workflow);
 }
 
 bool workflow_delete(struct db *db, struct id environment, struct id id, int64_t now, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "DELETE FROM workflows WHERE environment_id = ?1 AND id = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
-    if (!db_run(s, err))
+    struct db_stmt *s = db_query(db, err, "DELETE FROM workflows WHERE environment_id = ?1 AND id = ?2", environment, id);
+    if (!s || !db_run(s, err))
         return false;
     if (db_changes(s) == 0)
         return error_set(err, ERROR_NOT_FOUND, "Workflow cannot be found");
@@ -117,10 +97,9 @@ bool workflow_delete(struct db *db, struct id environment, struct id id, int64_t
 
 bool workflow_count(struct db *db, struct id environment, int64_t *n, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM workflows WHERE environment_id = ?1", err);
+    struct db_stmt *s = db_query(db, err, "SELECT count(*) FROM workflows WHERE environment_id = ?1", environment);
     if (!s)
         return false;
-    db_bind_id(s, 1, environment);
     if (!row_one(s, "", err))
         return false;
     *n = db_int(s, 0);
@@ -131,32 +110,18 @@ bool workflow_count(struct db *db, struct id environment, int64_t *n, struct err
 bool workflow_find_by_id(struct db *db, struct arena *a, struct id environment, struct id id, struct workflow *out,
                          struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT " WORKFLOW_COLUMNS " FROM workflows WHERE environment_id = ?1 AND id = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_id(s, 2, id);
-    if (!row_one(s, "Workflow cannot be found", err))
-        return false;
-    workflow_read(s, a, out);
-    db_reset(s);
-    return true;
+    struct db_stmt *s = db_query(db, err, "SELECT " WORKFLOW_COLUMNS " FROM workflows WHERE environment_id = ?1 AND id = ?2",
+                                 environment, id);
+    return row_find(s, a, workflow_read, out, "Workflow cannot be found", err);
 }
 
 bool workflow_find_by_identifier(struct db *db, struct arena *a, struct id environment, struct str identifier,
                                  struct workflow *out, struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "SELECT " WORKFLOW_COLUMNS " FROM workflows WHERE environment_id = ?1 AND identifier = ?2", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_text(s, 2, identifier);
-    if (!row_one(s, "Workflow cannot be found", err))
-        return false;
-    workflow_read(s, a, out);
-    db_reset(s);
-    return true;
+    struct db_stmt *s = db_query(db, err, "SELECT " WORKFLOW_COLUMNS
+                                 " FROM workflows WHERE environment_id = ?1 AND identifier = ?2",
+                                 environment, identifier);
+    return row_find(s, a, workflow_read, out, "Workflow cannot be found", err);
 }
 
 bool workflow_find(struct db *db, struct arena *a, struct id environment, struct str key, struct workflow *out,
@@ -217,14 +182,13 @@ static void version_read(struct db_stmt *s, struct arena *a, struct workflow_ver
 bool workflow_version_list(struct db *db, struct arena *a, struct id workflow, int64_t offset, int64_t limit,
                            struct workflow_version **out, size_t *n, int64_t *total, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM workflow_versions WHERE workflow_id = ?1", err);
+    struct db_stmt *s = db_query(db, err, "SELECT count(*) FROM workflow_versions WHERE workflow_id = ?1", workflow);
     enum db_step step;
     size_t cap = 0;
     *out = NULL;
     *n = 0;
     if (!s)
         return false;
-    db_bind_id(s, 1, workflow);
     if (!row_one(s, "", err))
         return false;
     *total = db_int(s, 0);
@@ -245,12 +209,11 @@ bool workflow_version_list(struct db *db, struct arena *a, struct id workflow, i
 bool workflow_version_find(struct db *db, struct arena *a, struct id workflow, int64_t number, struct workflow_version *out,
                            struct error *err)
 {
-    struct db_stmt *s = db_prepare(
-        db, "SELECT " VERSION_COLUMNS ", doc FROM workflow_versions WHERE workflow_id = ?1 AND number = ?2", err);
+    struct db_stmt *s = db_query(db, err, "SELECT " VERSION_COLUMNS
+                                 ", doc FROM workflow_versions WHERE workflow_id = ?1 AND number = ?2",
+                                 workflow, number);
     if (!s)
         return false;
-    db_bind_id(s, 1, workflow);
-    db_bind_int(s, 2, number);
     if (!row_one(s, "Workflow version not found", err))
         return false;
     version_read(s, a, out);

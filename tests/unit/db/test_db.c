@@ -51,6 +51,33 @@ static void every_type_comes_back(void **state)
     assert_int_equal(db_rows_written(st->db), 3);
 }
 
+static void plain_values_become_parameters(void **state)
+{
+    struct store *st = *state;
+    struct error err = {0};
+    enum { SMALL = -7 };
+    bool yes = true;
+    uint8_t byte = 200;
+    exec(st->db, things);
+    const char *put = "INSERT INTO things (id, n, t, b) VALUES (?1, ?2, ?3, ?4)";
+    assert_true(db_write(st->db, &err, put, id_of(1), INT64_MIN, STR("t"), db_as_blob((struct str){"\0\1", 2})));
+    assert_true(db_write(st->db, &err, put, id_of(2), db_time_or_null(0), STR_NULL, db_null()));
+    assert_true(db_write(st->db, &err, put, id_of(3), db_time_or_null(9), STR(""), db_id_or_null(id_of(9))));
+    assert_false(db_write(st->db, &err, put, id_of(3), 1, STR(""), db_id_or_null((struct id){{0}})));
+    assert_int_equal(err.code, ERROR_CONFLICT);
+    struct db_stmt *s = db_query(st->db, &err, "SELECT n, t, b, CAST(?1 + ?2 + ?3 + ?4 + ?5 + ?6 + ?7 + ?8 + ?9 + ?10 + ?11 + ?12 + ?13 + ?14 "
+                                 "+ ?15 + ?16 + ?17 + ?18 + ?19 + ?20 + ?21 + ?22 AS INTEGER) FROM things ORDER BY id",
+                                 SMALL, yes, byte, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1LL << 40);
+    row(s);
+    assert_true(db_int(s, 0) == INT64_MIN && str_eqz(db_text(s, 1), "t") && str_eq(db_blob(s, 2), (struct str){"\0\1", 2}));
+    assert_true(db_int(s, 3) == -7 + 1 + 200 + 18 + (1LL << 40));
+    row(s);
+    assert_true(db_is_null(s, 0) && db_is_null(s, 1) && db_is_null(s, 2));
+    row(s);
+    assert_true(db_int(s, 0) == 9 && !db_is_null(s, 1) && id_eq(db_id(s, 2), id_of(9)));
+    no_row(s);
+}
+
 static void parameters_keep_their_kinds(void **state)
 {
     struct store *st = *state;
@@ -473,6 +500,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(every_type_comes_back), BOTH(parameters_keep_their_kinds), BOTH(casts_and_counts_are_portable),
+        BOTH(plain_values_become_parameters), BOTH(parameters_keep_their_kinds), BOTH(casts_and_counts_are_portable),
         ONE(unportable_columns_are_refused, 1), BOTH(upsert_and_returning), BOTH(row_values_page_in_byte_order),
         BOTH(row_locks_are_for_those_who_have_them), BOTH(broken_constraints_are_conflicts), BOTH(bad_sql_is_our_fault),
         BOTH(text_with_nul_is_bad_input), BOTH(statements_are_kept_and_guarded),
