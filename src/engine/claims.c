@@ -63,7 +63,7 @@ static bool adopt_some(struct engine *e, bool *more, struct error *err)
 }
 
 /* Counts as busy: either the engine that begins to stop waits for what is adopted here, or `stop` is seen here. */
-static bool adopt_all(struct engine *e, struct error *err)
+bool claims_adopt(struct engine *e, struct error *err)
 {
     bool ok = true, more = true;
     atomic_fetch_add(&e->busy, 1);
@@ -108,7 +108,7 @@ static void *lease_main(void *arg)
         if (l->stop)
             break;
         pthread_mutex_unlock(&l->lock);
-        if (!renew(l->engine, &err) || !adopt_all(l->engine, &err))
+        if (!renew(l->engine, &err) || !claims_adopt(l->engine, &err))
             log_warn("lease not renewed", "reason", err.message, NULL);
         pthread_mutex_lock(&l->lock);
     }
@@ -130,7 +130,7 @@ bool claims_start(struct engine *e, struct error *err)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&l->wake, &attr);
     pthread_condattr_destroy(&attr);
-    if (!renew(e, err) || !adopt_all(e, err))
+    if (!renew(e, err) || !claims_adopt(e, err))
         return false;
     if (l->shared && pthread_create(&l->thread, NULL, lease_main, l))
         return error_set(err, ERROR_IO, "Cannot start the lease thread");
@@ -143,6 +143,19 @@ static bool leave_apply(void *arg, struct db *db, struct error *err)
     return node_leave(db, ((struct engine *)arg)->boot, err);
 }
 
+void claims_lapse(struct engine *e)
+{
+    struct lease *l = e->lease;
+    if (!l->running)
+        return;
+    pthread_mutex_lock(&l->lock);
+    l->stop = true;
+    pthread_cond_signal(&l->wake);
+    pthread_mutex_unlock(&l->lock);
+    pthread_join(l->thread, NULL);
+    l->running = false;
+}
+
 /* What this process still has begun is taken over by another one at once. */
 void claims_stop(struct engine *e)
 {
@@ -150,13 +163,7 @@ void claims_stop(struct engine *e)
     struct error err = {0};
     if (!l)
         return;
-    if (l->running) {
-        pthread_mutex_lock(&l->lock);
-        l->stop = true;
-        pthread_cond_signal(&l->wake);
-        pthread_mutex_unlock(&l->lock);
-        pthread_join(l->thread, NULL);
-    }
+    claims_lapse(e);
     writer_run(e->c.writer, leave_apply, e, &err);
     pthread_mutex_destroy(&l->lock);
     pthread_cond_destroy(&l->wake);

@@ -138,6 +138,10 @@ void attempt_call(struct worker *w, struct work *work);
 /* claims.c: which deliveries this process makes. */
 bool claims_start(struct engine *e, struct error *err);
 void claims_stop(struct engine *e);
+/* The lease is no longer renewed, as if this process were dead (claims_stop begins with it, tests use it alone). */
+void claims_lapse(struct engine *e);
+/* Takes over what dead processes had begun; nothing once the engine begins to stop. */
+bool claims_adopt(struct engine *e, struct error *err);
 /* On the timer thread: starts the deliveries that are due now. *next: when the next one is; *full: there are more, but no
  * room. false: the store cannot be read or written. */
 bool claims_scan(struct engine *e, int64_t *next, bool *full, struct error *err);

@@ -47,7 +47,7 @@ struct rig {
     pthread_cond_t changed;
     struct db *world_db;
     struct seen_delivery deliveries[DELIVERIES_MAX];
-    int deliveries_n;
+    atomic_int deliveries_n;                    /* written under the lock, read without by barriers' asserts */
     struct { int64_t at, now; struct id run; } received[RECEIVED_MAX];
     int received_n;
     struct engine_delivery *first, **last;      /* not answered yet */

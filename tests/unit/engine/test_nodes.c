@@ -242,6 +242,7 @@ static void a_dead_engines_work_is_taken_over(void **state)
     assert_int_equal(count(a, "deliveries WHERE started_at IS NOT NULL"), 1);
     assert_int_equal(b->deliveries_n, 0);
     engine_stop(b->engine, 0);
+    claims_lapse(a->engine);
     rig_sql(a, str_fmt(a->arena, "UPDATE nodes SET lease_until = %lld", (long long)clock_real_ms() - 1).p);
     rig_engine_start(b);
     rig_wait_deliveries(b, 1);
@@ -254,6 +255,46 @@ static void a_dead_engines_work_is_taken_over(void **state)
     assert_int_equal(count(b, "runs WHERE status = 1"), 1);
     assert_int_equal(count(b, "messages WHERE doc LIKE '%p-1%'"), 1);
     rig_end(b);
+}
+
+static int64_t owned_by(struct rig *r, struct id boot)
+{
+    struct error err = {0};
+    struct db_stmt *s = db_query(r->db, &err, "SELECT count(*) FROM deliveries WHERE owner = ?1", boot);
+    assert_int_equal(db_step(s, &err), DB_ROW);
+    int64_t n = db_int(s, 0);
+    db_reset(s);
+    return n;
+}
+
+/* The lease thread may still find work between the last look at `stop` and the end: who begins to stop takes nothing more. */
+static void who_stops_takes_nothing_over(void **state)
+{
+    if (*(const enum db_kind *)*state != DB_POSTGRES)
+        skip();
+    struct rig *a = rig_start(state, false), *b = join(a);
+    struct error err = {0};
+    rig_workflow(a, "mail", EMAIL);
+    rig_hold(a, true);
+    rig_hold(b, true);
+    rig_trigger(a, "mail", "t1", ADA);
+    while (a->deliveries_n + b->deliveries_n < 1)
+        sched_yield();
+    struct rig *dead = a->deliveries_n ? a : b, *other = dead == a ? b : a;
+    claims_lapse(dead->engine);
+    rig_sql(a, "UPDATE nodes SET lease_until = 1");
+    atomic_store(&other->engine->stop, true);
+    must(claims_adopt(other->engine, &err), &err, "adopt");
+    assert_int_equal(owned_by(a, dead->engine->boot), 1);
+    assert_int_equal(other->deliveries_n, 0);
+    atomic_store(&other->engine->stop, false);
+    must(claims_adopt(other->engine, &err), &err, "adopt");
+    rig_wait_deliveries(other, 1);
+    assert_int_equal(other->deliveries[0].attempt, 2);
+    rig_hold(a, false);
+    rig_hold(b, false);
+    rig_end(other);
+    rig_end(dead);
 }
 
 /* --- words ----------------------------------------------------------------------------------------------------------------- */
@@ -333,6 +374,7 @@ int main(int argc, char **argv)
         EACH_DB(a_device_that_is_gone_is_forgotten),
         EACH_DB(two_engines_share_the_work),
         EACH_DB(a_dead_engines_work_is_taken_over),
+        EACH_DB(who_stops_takes_nothing_over),
         EACH_DB(words_are_heard_after_their_commit),
     };
     if (!crypto_init())
