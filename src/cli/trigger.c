@@ -2,37 +2,22 @@
 #include "cli/cli.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/json.h"
 #include "cli/client.h"
+#include "cli/options.h"
 
 struct options {
-    const char *workflow, *to, *payload, *transaction_id, *url, *key, *data_dir;
+    const char *workflow, *to, *payload, *transaction_id;
+    struct cli_server server;
 };
 
 static bool options_read(int argc, char **argv, struct options *o)
 {
-    const struct { const char *flag; const char **value; } flags[] = {
-        {"--to", &o->to}, {"--payload", &o->payload}, {"--transaction-id", &o->transaction_id},
-        {"--url", &o->url}, {"--secret-key", &o->key}, {"--data-dir", &o->data_dir}};
-    for (int i = 0; i < argc; i++) {
-        size_t k = 0;
-        if (strncmp(argv[i], "--", 2)) {
-            if (o->workflow)
-                return !cli_fail("Unexpected argument '%s'", argv[i]);
-            o->workflow = argv[i];
-            continue;
-        }
-        while (k < sizeof flags / sizeof *flags && strcmp(flags[k].flag, argv[i]))
-            k++;
-        if (k == sizeof flags / sizeof *flags)
-            return !cli_fail("Unknown option '%s'", argv[i]);
-        if (i + 1 == argc)
-            return !cli_fail("%s needs a value", argv[i]);
-        *flags[k].value = argv[++i];
-    }
+    const struct cli_option options[] = {{"--to", &o->to, NULL}, {"--payload", &o->payload, NULL},
+                                         {"--transaction-id", &o->transaction_id, NULL}, CLI_SERVER_OPTIONS(&o->server)};
+    if (!cli_options_read(argc, argv, options, sizeof options / sizeof *options, &o->workflow))
+        return false;
     if (!o->workflow || !o->to)
         return !cli_fail("Usage: carillon trigger WORKFLOW --to SUBSCRIBER [--payload JSON] [--transaction-id ID] "
                          "[--url URL] [--secret-key KEY | --data-dir DIR]");
@@ -60,17 +45,17 @@ static bool body_make(struct arena *a, const struct options *o, struct str *body
 int cli_trigger(int argc, char **argv)
 {
     struct arena *a ARENA_SCOPED = arena_create(0);
-    struct options o = {.url = getenv("CARILLON_URL"), .key = getenv("CARILLON_SECRET_KEY"), .data_dir = "./data"};
+    struct options o = {.server = cli_server_default()};
     struct str body, answer;
     long status;
     if (!options_read(argc, argv, &o))
         return 2;
-    struct str key = client_key(a, o.key, o.data_dir);
+    struct str key = client_key(a, o.server.key, o.server.data_dir);
     if (!key.n)
         return 1;
     if (!body_make(a, &o, &body))
         return 2;
-    if (!client_post(a, o.url ? o.url : "http://127.0.0.1:3000", "/v1/events/trigger", key, body, &status, &answer))
+    if (!client_post(a, o.server.url, "/v1/events/trigger", key, body, &status, &answer))
         return 1;
     printf("%.*s\n", STR_ARG(answer));
     return status == 201 ? 0 : cli_fail("the server answered %ld", status);

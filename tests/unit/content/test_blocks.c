@@ -12,32 +12,7 @@
 #include "content/html/tokens.h"
 #include "content/sanitize.h"
 #include "content/text_part.h"
-
-static yyjson_val *data_read(struct arena *a, const char *path)
-{
-    FILE *f = fopen(path, "rb");
-    struct buf b = {.arena = a};
-    yyjson_val *v;
-    if (!f)
-        fail_msg("cannot open %s", path);
-    for (size_t n = 1; n;) {
-        buf_reserve(&b, 65536);
-        n = fread(b.p + b.n, 1, 65536, f);
-        b.n += n;
-    }
-    fclose(f);
-    assert_true(json_parse(a, buf_get(&b), &v, NULL));
-    return v;
-}
-
-static yyjson_val *json(struct arena *a, const char *text)
-{
-    yyjson_val *v = NULL;
-    struct error err;
-    if (!json_parse(a, str_of(text), &v, &err))
-        fail_msg("%s: %s", text, err.message);
-    return v;
-}
+#include "support/data.h"
 
 /* HTML as its tokens, without what carries no meaning: comments, doctype, preload links, data-id (SOURCE.txt). */
 static struct str normal(struct arena *a, struct str html)
@@ -94,7 +69,7 @@ static void fragments_are_as_recorded(void **state)
 {
     (void)state;
     struct arena *a ARENA_SCOPED = arena_create(1 << 20);
-    yyjson_val *cases = data_read(a, TESTDATA "/email-blocks/render.json"), *c;
+    yyjson_val *cases = data_json(a, TESTDATA "/email-blocks/render.json"), *c;
     size_t i, n;
     assert_int_equal(yyjson_arr_size(cases), 72);
     yyjson_arr_foreach(cases, i, n, c) {
@@ -117,8 +92,8 @@ static void documents_are_as_recorded(void **state)
 {
     (void)state;
     struct arena *a ARENA_SCOPED = arena_create(1 << 20);
-    yyjson_val *documents = data_read(a, TESTDATA "/email-blocks/documents.json"), *k, *v, *c;
-    yyjson_val *cases = data_read(a, TESTDATA "/email-blocks/render.json");
+    yyjson_val *documents = data_json(a, TESTDATA "/email-blocks/documents.json"), *k, *v, *c;
+    yyjson_val *cases = data_json(a, TESTDATA "/email-blocks/render.json");
     size_t i, n, j, m;
     yyjson_obj_foreach(documents, i, n, k, v) {
         bool preview = str_eqz(json_str(k), "paragraph-with-preview"), found = false;
@@ -148,7 +123,7 @@ static void pipeline_is_as_recorded(void **state)
 {
     (void)state;
     struct arena *a ARENA_SCOPED = arena_create(1 << 20);
-    yyjson_val *data = data_read(a, TESTDATA "/email-blocks/pipeline.json"), *c;
+    yyjson_val *data = data_json(a, TESTDATA "/email-blocks/pipeline.json"), *c;
     struct liquid_variable variables[8];
     struct liquid_context ctx = {.variables = variables, .mode = LIQUID_PLAIN};
     size_t i, n;
@@ -191,8 +166,8 @@ static const char *text_of(struct arena *a, const char *doc)
 {
     static struct liquid_variable v[4];
     struct liquid_context ctx = {.variables = v, .mode = LIQUID_PLAIN};
-    ctx.variables_n = variables_of(json(a, variables_text), v);
-    struct str html = render(a, json(a, doc), &ctx, NULL);
+    ctx.variables_n = variables_of(data_literal(a, variables_text), v);
+    struct str html = render(a, data_literal(a, doc), &ctx, NULL);
     struct html_tokens *t = html_tokens_open(a, html);
     struct html_token k;
     struct buf b = {.arena = a};
@@ -215,8 +190,8 @@ static const char *html_of(struct arena *a, const char *doc)
 {
     static struct liquid_variable v[4];
     struct liquid_context ctx = {.variables = v, .mode = LIQUID_PLAIN};
-    ctx.variables_n = variables_of(json(a, variables_text), v);
-    return str_z(a, render(a, json(a, doc), &ctx, NULL));
+    ctx.variables_n = variables_of(data_literal(a, variables_text), v);
+    return str_z(a, render(a, data_literal(a, doc), &ctx, NULL));
 }
 
 #define REPEAT(each, content) "{\"type\":\"repeat\",\"attrs\":{\"each\":\"" each "\"},\"content\":[" content "]}"
@@ -393,10 +368,10 @@ static void limits_hold(void **state)
         buf_z(&b, ",0");
     buf_z(&b, "]}}");
     struct liquid_variable v[1];
-    struct liquid_context ctx = {.variables = v, .variables_n = variables_of(json(a, buf_finish(&b).p), v), .mode = LIQUID_PLAIN};
-    struct str got = render(a, json(a, DOC(REPEAT("payload.l", REPEAT("payload['l']", REPEAT("payload.l | map: 'x'", P(TEXT("x"))))))), &ctx, NULL);
+    struct liquid_context ctx = {.variables = v, .variables_n = variables_of(data_literal(a, buf_finish(&b).p), v), .mode = LIQUID_PLAIN};
+    struct str got = render(a, data_literal(a, DOC(REPEAT("payload.l", REPEAT("payload['l']", REPEAT("payload.l | map: 'x'", P(TEXT("x"))))))), &ctx, NULL);
     assert_non_null(strstr(str_z(a, str_sub(got, 0, 100)), "limit exceeded"));
-    got = render(a, json(a, DOC(REPEAT("payload.l", REPEAT("payload['l']", P(TEXT("x")))))), &ctx, NULL);
+    got = render(a, data_literal(a, DOC(REPEAT("payload.l", REPEAT("payload['l']", P(TEXT("x")))))), &ctx, NULL);
     assert_non_null(strstr(str_z(a, str_sub(got, 0, 100)), "limit exceeded"));
 }
 
@@ -559,12 +534,12 @@ static void random_documents_are_sound(void **state)
         buf_z(&text, "]}");
         struct liquid_variable v[2];
         struct liquid_context ctx = {.variables = v, .mode = LIQUID_PLAIN};
-        ctx.variables_n = variables_of(json(a, variables_text), v);
+        ctx.variables_n = variables_of(data_literal(a, variables_text), v);
         const char *doc = buf_finish(&text).p;
-        struct str html = render(a, json(a, doc), &ctx, NULL);
+        struct str html = render(a, data_literal(a, doc), &ctx, NULL);
         yyjson_val *tree;
         struct error err = {0};
-        struct blocks *b = blocks_compile(a, json(a, doc));
+        struct blocks *b = blocks_compile(a, data_literal(a, doc));
         bool long_way = blocks_tree(b, &ctx, a, &tree, &err);
         if (str_starts(html, STR("ERROR"))) {
             /* Neither way can render an iterable that is none. */

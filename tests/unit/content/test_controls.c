@@ -9,18 +9,7 @@
 
 #include "content/controls.h"
 #include "content/json_repair.h"
-
-static struct str file_read(struct arena *a, const char *path)
-{
-    struct buf b = {.arena = a};
-    char chunk[65536];
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    for (size_t n; (n = fread(chunk, 1, sizeof chunk, f)) > 0;)
-        buf_add(&b, chunk, n);
-    fclose(f);
-    return buf_get(&b);
-}
+#include "support/data.h"
 
 static yyjson_val *json_of(struct arena *a, struct str text)
 {
@@ -56,8 +45,8 @@ static void test_recorded(void **state)
 {
     (void)state;
     struct arena *a ARENA_SCOPED = arena_create(0);
-    yyjson_val *templates = json_of(a, file_read(a, TESTDATA "/liquid-novu/templates.json"));
-    yyjson_val *recorded = json_of(a, file_read(a, TESTDATA "/liquid-novu/controls_client.json")), *c;
+    yyjson_val *templates = data_json(a, TESTDATA "/liquid-novu/templates.json");
+    yyjson_val *recorded = data_json(a, TESTDATA "/liquid-novu/controls_client.json"), *c;
     struct liquid_variable v[16];
     size_t n = variables_of(json_get(templates, "data"), v, 12), wrong = 0, i = 0;
     yyjson_arr_iter it = yyjson_arr_iter_with(json_get(recorded, "cases"));

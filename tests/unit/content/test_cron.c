@@ -10,23 +10,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "content/cron.h"
-
-static yyjson_val *file_json(struct arena *a, const char *path)
-{
-    FILE *f = fopen(path, "rb");
-    struct buf b = {.arena = a};
-    yyjson_val *v;
-    if (!f)
-        fail_msg("cannot open %s", path);
-    for (size_t n = 1; n;) {
-        buf_reserve(&b, 65536);
-        n = fread(b.p + b.n, 1, 65536, f);
-        b.n += n;
-    }
-    fclose(f);
-    assert_true(json_parse(a, buf_get(&b), &v, NULL));
-    return v;
-}
+#include "support/data.h"
 
 static int64_t at(const char *iso)
 {
@@ -66,7 +50,7 @@ static void recorded_cases(void **state)
     const char *const files[] = {"cases.json", "more_cases.json"};
     const size_t at_least[] = {302, 900};
     for (size_t f = 0; f < 2; f++) {
-        yyjson_val *v, *cases = file_json(a, str_z(a, str_fmt(a, "%s/cron/%s", TESTDATA, files[f])));
+        yyjson_val *v, *cases = data_json(a, str_z(a, str_fmt(a, "%s/cron/%s", TESTDATA, files[f])));
         size_t i, n;
         assert_true(yyjson_arr_size(cases) >= at_least[f]);
         yyjson_arr_foreach(cases, i, n, v)

@@ -11,39 +11,14 @@
 #include "content/jsonschema.h"
 #include "content/step_normalise.h"
 #include "content/step_schema.h"
-
-static struct str file_read(struct arena *a, const char *path)
-{
-    struct buf b = {.arena = a};
-    char chunk[65536];
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    for (size_t n; (n = fread(chunk, 1, sizeof chunk, f)) > 0;)
-        buf_add(&b, chunk, n);
-    fclose(f);
-    return buf_get(&b);
-}
-
-/* JSON with ' for ". */
-static yyjson_val *json_of(struct arena *a, const char *text)
-{
-    char *copy = str_z(a, str_of(text));
-    yyjson_val *v = NULL;
-    struct error err;
-    for (char *p = copy; *p; p++)
-        if (*p == '\'')
-            *p = '"';
-    if (!json_parse(a, str_of(copy), &v, &err))
-        fail_msg("%s: %s", err.message, copy);
-    return v;
-}
+#include "support/data.h"
 
 static yyjson_val *recorded(struct arena *a, const char *name)
 {
     yyjson_val *v = NULL;
     struct error err;
     struct str path = str_fmt(a, TESTDATA "/controls/%s", name);
-    if (!json_parse(a, file_read(a, path.p), &v, &err))
+    if (!json_parse(a, data_text(a, path.p), &v, &err))
         fail_msg("%s", err.message);
     return v;
 }
@@ -198,11 +173,11 @@ static void test_normalise(void **state)
     struct arena *a ARENA_SCOPED = arena_create(0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         yyjson_mut_doc *d = json_doc(a);
-        yyjson_mut_val *got = step_normalise(d, STR("novu-cloud"), str_of(cases[i].type), json_of(a, cases[i].values));
-        assert_text(json_write_mut(a, got), json_write(a, json_of(a, cases[i].want)).p);
+        yyjson_mut_val *got = step_normalise(d, STR("novu-cloud"), str_of(cases[i].type), data_quoted(a, cases[i].values));
+        assert_text(json_write_mut(a, got), json_write(a, data_quoted(a, cases[i].want)).p);
     }
-    yyjson_mut_val *got = step_normalise(json_doc(a), STR("external"), STR("sms"), json_of(a, "{'a':' ','b':['',{'c':'x','d':''}],'e':1}"));
-    assert_text(json_write_mut(a, got), json_write(a, json_of(a, "{'a':null,'b':[null,{'c':'x','d':null}],'e':1}")).p);
+    yyjson_mut_val *got = step_normalise(json_doc(a), STR("external"), STR("sms"), data_quoted(a, "{'a':' ','b':['',{'c':'x','d':''}],'e':1}"));
+    assert_text(json_write_mut(a, got), json_write(a, data_quoted(a, "{'a':null,'b':[null,{'c':'x','d':null}],'e':1}")).p);
 }
 
 /* ---- issues ---- */
@@ -212,7 +187,7 @@ static struct str issues_of(struct arena *a, const char *doc)
 {
     yyjson_mut_doc *d = json_doc(a);
     struct str env[] = {STR("REGION")};
-    struct content_workflow w = {.doc = json_of(a, doc), .env = env, .env_n = 1};
+    struct content_workflow w = {.doc = data_quoted(a, doc), .env = env, .env_n = 1};
     size_t steps = yyjson_arr_size(json_get(w.doc, "steps"));
     yyjson_val *v = NULL, *k, *e;
     struct buf b = {.arena = a};
@@ -335,8 +310,8 @@ static void test_layout_needs_content(void **state)
     struct arena *a ARENA_SCOPED = arena_create(0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct issue_input in = {.origin = STR("novu-cloud"), .type = STR("layout"),
-                                 .values = json_of(a, str_fmt(a, "{'email':{'body':'%s'}}", cases[i].body).p),
-                                 .variables = json_of(a, "{'properties':{'content':{'type':'string'},'x':{'type':'string'},'contents':{'type':'string'}}}")};
+                                 .values = data_quoted(a, str_fmt(a, "{'email':{'body':'%s'}}", cases[i].body).p),
+                                 .variables = data_quoted(a, "{'properties':{'content':{'type':'string'},'x':{'type':'string'},'contents':{'type':'string'}}}")};
         struct str got = json_write_mut(a, control_issues(a, json_doc(a), &in));
         if ((got.n > 2) != cases[i].wrong)
             fail_msg("%s: %.*s", cases[i].body, STR_ARG(got));

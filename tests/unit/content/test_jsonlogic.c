@@ -8,33 +8,9 @@
 
 #include "base/clock.h"
 #include "content/jsonlogic.h"
+#include "support/data.h"
 
 static const int64_t NOW = 1741065967000;       /* 2025-03-04T05:26:07Z */
-
-static yyjson_val *file_json(struct arena *a, const char *path)
-{
-    FILE *f = fopen(path, "rb");
-    struct buf b = {.arena = a};
-    yyjson_val *v;
-    if (!f)
-        fail_msg("cannot open %s", path);
-    for (size_t n = 1; n;) {
-        buf_reserve(&b, 65536);
-        n = fread(b.p + b.n, 1, 65536, f);
-        b.n += n;
-    }
-    fclose(f);
-    assert_true(json_parse(a, buf_get(&b), &v, NULL));
-    return v;
-}
-
-static yyjson_val *json_of(struct arena *a, const char *text)
-{
-    yyjson_val *v;
-    if (!json_parse(a, str_of(text), &v, NULL))
-        fail_msg("bad JSON in the test: %s", text);
-    return v;
-}
 
 /* Structural equality with numbers compared as doubles. */
 static bool same(struct arena *a, yyjson_val *want, const yyjson_mut_val *got)
@@ -69,7 +45,7 @@ static void official_cases_as_novu_answers(void **state)
 {
     (void)state;
     struct arena *a ARENA_SCOPED = arena_create(1 << 16);
-    yyjson_val *c, *cases = file_json(a, TESTDATA "/json-logic/engine_results.json");
+    yyjson_val *c, *cases = data_json(a, TESTDATA "/json-logic/engine_results.json");
     size_t i, n;
     assert_int_equal(yyjson_arr_size(cases), 555);
     yyjson_arr_foreach(cases, i, n, c) {
@@ -82,7 +58,7 @@ static void operator_grid(void **state)
 {
     (void)state;
     struct arena *a ARENA_SCOPED = arena_create(1 << 16);
-    yyjson_val *c, *cases = file_json(a, TESTDATA "/json-logic/novu_operators.json");
+    yyjson_val *c, *cases = data_json(a, TESTDATA "/json-logic/novu_operators.json");
     size_t i, n;
     assert_int_equal(yyjson_arr_size(cases), 3417);
     yyjson_arr_foreach(cases, i, n, c)
@@ -93,7 +69,7 @@ static void relative_date_grid(void **state)
 {
     (void)state;
     struct arena *a ARENA_SCOPED = arena_create(1 << 16);
-    yyjson_val *c, *cases = file_json(a, TESTDATA "/json-logic/novu_relative_dates.json");
+    yyjson_val *c, *cases = data_json(a, TESTDATA "/json-logic/novu_relative_dates.json");
     size_t i, n;
     assert_int_equal(yyjson_arr_size(cases), 405);
     yyjson_arr_foreach(cases, i, n, c) {
@@ -102,7 +78,7 @@ static void relative_date_grid(void **state)
         time_iso(NOW + json_get_int(c, "inputOffsetMs", 0), iso);
         struct str rule = str_fmt(a, "{\"%.*s\":[{\"var\":\"x\"},%.*s]}", STR_ARG(op), STR_ARG(value));
         struct str data = str_fmt(a, "{\"x\":\"%s\"}", iso);
-        assert_outcome(json_of(a, rule.p), json_of(a, data.p), json_get(c, "result"));
+        assert_outcome(data_literal(a, rule.p), data_literal(a, data.p), json_get(c, "result"));
     }
 }
 
@@ -150,7 +126,7 @@ static void javascript_facts(void **state)
     struct arena *a ARENA_SCOPED = arena_create(0);
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
         struct str expected = str_fmt(a, "{\"value\":%s}", facts[i].result);
-        assert_outcome(json_of(a, facts[i].rule), json_of(a, facts[i].data), json_of(a, expected.p));
+        assert_outcome(data_literal(a, facts[i].rule), data_literal(a, facts[i].data), data_literal(a, expected.p));
     }
 }
 
@@ -161,9 +137,9 @@ static void month_ends_run_over(void **state)
     yyjson_mut_val *result;
     int64_t now;
     assert_true(time_parse_iso(STR("2025-03-31T12:00:00Z"), &now));
-    struct jsonlogic_context c = {.data = json_of(a, "{}"), .now_ms = now};
+    struct jsonlogic_context c = {.data = data_literal(a, "{}"), .now_ms = now};
     /* new Date(2025, 2, 31).setMonth(1) is 3 March. */
-    yyjson_val *rule = json_of(a, "{\"and\":[{\"lessThanXAgo\":[\"2025-03-03T12:00:00Z\",{\"amount\":1,\"unit\":\"months\"}]},"
+    yyjson_val *rule = data_literal(a, "{\"and\":[{\"lessThanXAgo\":[\"2025-03-03T12:00:00Z\",{\"amount\":1,\"unit\":\"months\"}]},"
                                   "{\"moreThanXAgo\":[\"2025-03-03T11:59:59Z\",{\"amount\":1,\"unit\":\"months\"}]}]}");
     assert_true(jsonlogic_apply(rule, &c, a, json_doc(a), &result, NULL));
     assert_true(jsonlogic_truthy(result));
@@ -176,12 +152,12 @@ static void variables_are_the_data(void **state)
     yyjson_mut_doc *d = json_doc(a);
     yyjson_mut_val *result;
     struct liquid_variable variables[] = {
-        {STR("payload"), json_of(a, "{\"n\":5,\"list\":[{\"p\":1},{\"p\":2}]}")},
-        {STR("subscriber"), json_of(a, "{\"isOnline\":false}")},
+        {STR("payload"), data_literal(a, "{\"n\":5,\"list\":[{\"p\":1},{\"p\":2}]}")},
+        {STR("subscriber"), data_literal(a, "{\"isOnline\":false}")},
         {STR("actor"), NULL},
     };
     struct jsonlogic_context c = {.variables = variables, .variables_n = 3, .lookups = yyjson_mut_obj(d)};
-    yyjson_val *rule = json_of(a, "{\"and\":[{\">\":[{\"var\":\"payload.n\"},3]},{\"!\":{\"var\":\"subscriber.isOnline\"}},"
+    yyjson_val *rule = data_literal(a, "{\"and\":[{\">\":[{\"var\":\"payload.n\"},3]},{\"!\":{\"var\":\"subscriber.isOnline\"}},"
                                   "{\"some\":[{\"var\":\"payload.list\"},{\"==\":[{\"var\":\"p\"},2]}]},{\"var\":\"actor.x\"}]}");
     assert_true(jsonlogic_apply(rule, &c, a, d, &result, NULL));
     assert_true(yyjson_mut_is_null(result));
@@ -189,9 +165,9 @@ static void variables_are_the_data(void **state)
     struct str lookups = json_write_mut(a, c.lookups);
     assert_true(str_eqz(lookups, "{\"payload.n\":5,\"subscriber.isOnline\":false,\"payload.list\":[{\"p\":1},{\"p\":2}],"
                                  "\"actor.x\":null}"));
-    assert_true(jsonlogic_apply(json_of(a, "{\"var\":\"\"}"), &c, a, d, &result, NULL));
+    assert_true(jsonlogic_apply(data_literal(a, "{\"var\":\"\"}"), &c, a, d, &result, NULL));
     assert_true(str_starts(json_write_mut(a, result), STR("{\"payload\":{\"n\":5")));
-    yyjson_mut_val *rule_mut = yyjson_val_mut_copy(d, json_of(a, "{\"==\":[{\"var\":\"payload.n\"},\"5\"]}"));
+    yyjson_mut_val *rule_mut = yyjson_val_mut_copy(d, data_literal(a, "{\"==\":[{\"var\":\"payload.n\"},\"5\"]}"));
     assert_true(jsonlogic_apply_mut(rule_mut, &c, a, d, &result, NULL));
     assert_true(jsonlogic_truthy(result));
 }
@@ -207,9 +183,9 @@ static void truth_and_emptiness(void **state)
     assert_true(jsonlogic_truthy(yyjson_mut_str(d, "0")));
     assert_false(jsonlogic_truthy(yyjson_mut_str(d, "")));
     assert_true(jsonlogic_is_empty(NULL));
-    assert_true(jsonlogic_is_empty(json_of(a, "{}")));
-    assert_true(jsonlogic_is_empty(json_of(a, "null")));
-    assert_false(jsonlogic_is_empty(json_of(a, "false")));
+    assert_true(jsonlogic_is_empty(data_literal(a, "{}")));
+    assert_true(jsonlogic_is_empty(data_literal(a, "null")));
+    assert_false(jsonlogic_is_empty(data_literal(a, "false")));
 }
 
 static void assert_refused(const char *rule, const char *message)
@@ -217,8 +193,8 @@ static void assert_refused(const char *rule, const char *message)
     struct arena *a ARENA_SCOPED = arena_create(0);
     yyjson_mut_val *result;
     struct error err = {0};
-    struct jsonlogic_context c = {.data = json_of(a, "{}")};
-    assert_false(jsonlogic_apply(json_of(a, rule), &c, a, json_doc(a), &result, &err));
+    struct jsonlogic_context c = {.data = data_literal(a, "{}")};
+    assert_false(jsonlogic_apply(data_literal(a, rule), &c, a, json_doc(a), &result, &err));
     assert_string_equal(err.message, message);
     assert_null(result);
     assert_true(arena_used(a) < 64 << 20);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "content/jsonschema.h"
+#include "support/data.h"
 
 static bool file_read(struct arena *a, const char *path, struct str *out)
 {
@@ -23,23 +24,6 @@ static bool file_read(struct arena *a, const char *path, struct str *out)
     fclose(f);
     *out = buf_get(&b);
     return true;
-}
-
-static yyjson_val *json_file(struct arena *a, const char *path)
-{
-    struct str text = STR_NULL;
-    yyjson_val *v = NULL;
-    if (!file_read(a, path, &text) || !json_parse(a, text, &v, NULL))
-        fail_msg("cannot read %s", path);
-    return v;
-}
-
-static yyjson_val *json_of(struct arena *a, const char *text)
-{
-    yyjson_val *v;
-    if (!json_parse(a, str_of(text), &v, NULL))
-        fail_msg("bad JSON in the test: %s", text);
-    return v;
 }
 
 /* The suite's http://localhost:1234/ is a folder here. */
@@ -87,7 +71,7 @@ static void suite_file(const char *folder, const char *name, enum jsonschema_dia
 {
     struct arena *a ARENA_SCOPED = arena_create(1 << 16);
     struct str path = str_fmt(a, "%s/json-schema/tests/%s/%s", TESTDATA, folder, name);
-    yyjson_val *groups = json_file(a, path.p), *group, *test;
+    yyjson_val *groups = data_json(a, path.p), *group, *test;
     size_t i, n, k, m;
     struct jsonschema_compile_options o = {.dialect = dialect, .ignore_formats = !formats, .resolve = remote};
     yyjson_arr_foreach(groups, i, n, group) {
@@ -151,7 +135,7 @@ static void optional_tests_as_ajv(void **state)
         {"draft7/optional/format", JSONSCHEMA_DRAFT7}, {"draft2020-12/optional/format", JSONSCHEMA_2020_12},
     };
     struct arena *a ARENA_SCOPED = arena_create(1 << 16);
-    yyjson_val *allowed = json_get(json_file(a, TESTDATA "/json-schema/ajv_differences.json"), "failures");
+    yyjson_val *allowed = json_get(data_json(a, TESTDATA "/json-schema/ajv_differences.json"), "failures");
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         struct tally t = suite_folder(folders[i].folder, folders[i].dialect, true, allowed);
         assert_int_equal(t.failed, 0);
@@ -165,7 +149,7 @@ static void errors_are_ajvs(void **state)
 {
     (void)state;
     struct arena *a ARENA_SCOPED = arena_create(1 << 16);
-    yyjson_val *cases = json_file(a, TESTDATA "/json-schema/ajv_messages.json"), *c;
+    yyjson_val *cases = data_json(a, TESTDATA "/json-schema/ajv_messages.json"), *c;
     struct jsonschema_options o = {.all_errors = true};
     size_t i, n;
     yyjson_arr_foreach(cases, i, n, c) {
@@ -175,7 +159,7 @@ static void errors_are_ajvs(void **state)
         struct jsonschema *s = jsonschema_compile(a, json_get(c, "schema"), NULL, &err);
         if (!s || !jsonschema_validate(s, json_get(c, "value"), &o, a, d, &r, &err))
             fail_msg("case %zu: %s", i, err.message);
-        yyjson_val *got = json_of(a, str_z(a, json_write_mut(a, jsonschema_errors_json(&r, d))));
+        yyjson_val *got = data_literal(a, str_z(a, json_write_mut(a, jsonschema_errors_json(&r, d))));
         if (!yyjson_equals(got, json_get(c, "errors")))
             fail_msg("got %.*s\nwant %.*s", STR_ARG(json_write(a, got)), STR_ARG(json_write(a, json_get(c, "errors"))));
     }
@@ -186,7 +170,7 @@ static void random_cases_as_ajv(void **state)
 {
     (void)state;
     struct arena *a ARENA_SCOPED = arena_create(1 << 16);
-    yyjson_val *cases = json_file(a, TESTDATA "/json-schema/ajv_recorded.json"), *c;
+    yyjson_val *cases = data_json(a, TESTDATA "/json-schema/ajv_recorded.json"), *c;
     size_t i, n;
     assert_true(yyjson_arr_size(cases) >= 490);
     yyjson_arr_foreach(cases, i, n, c) {
@@ -200,8 +184,8 @@ static void random_cases_as_ajv(void **state)
         struct jsonschema *s = jsonschema_compile(a, json_get(c, "schema"), &co, &err);
         if (!s || !jsonschema_validate(s, json_get(c, "value"), &o, a, d, &r, &err))
             fail_msg("case %zu: %s", i, err.message);
-        yyjson_val *errors = json_of(a, str_z(a, json_write_mut(a, jsonschema_errors_json(&r, d))));
-        yyjson_val *value = json_of(a, str_z(a, json_write_mut(a, r.value)));
+        yyjson_val *errors = data_literal(a, str_z(a, json_write_mut(a, jsonschema_errors_json(&r, d))));
+        yyjson_val *value = data_literal(a, str_z(a, json_write_mut(a, r.value)));
         if (r.valid != json_get_bool(want, "valid", false) || !yyjson_equals(errors, json_get(want, "errors")) ||
             !yyjson_equals(value, json_get(want, "value")))
             fail_msg("case %zu: got %.*s %.*s\nwant %.*s", i, STR_ARG(json_write(a, errors)), STR_ARG(json_write(a, value)),
@@ -221,8 +205,8 @@ static struct outcome outcome_of(struct arena *a, const char *schema, const char
     struct error err = {0};
     struct jsonschema_result r;
     yyjson_mut_doc *d = json_doc(a);
-    struct jsonschema *s = jsonschema_compile(a, json_of(a, schema), NULL, &err);
-    if (!s || !jsonschema_validate(s, json_of(a, value), &o, a, d, &r, &err))
+    struct jsonschema *s = jsonschema_compile(a, data_literal(a, schema), NULL, &err);
+    if (!s || !jsonschema_validate(s, data_literal(a, value), &o, a, d, &r, &err))
         fail_msg("%s: %s", schema, err.message);
     return (struct outcome){json_write_mut(a, r.value), json_write_mut(a, jsonschema_errors_short(&r, d)), r.valid};
 }
@@ -275,16 +259,16 @@ static void novus_answer_to_a_payload(void **state)
     struct error err = {0};
     struct jsonschema_result r;
     struct jsonschema_options o = {.all_errors = true, .use_defaults = true};
-    yyjson_val *schema = json_of(a, "{\"type\":\"object\",\"required\":[\"name\"],\"properties\":{\"user\":{\"type\":"
+    yyjson_val *schema = data_literal(a, "{\"type\":\"object\",\"required\":[\"name\"],\"properties\":{\"user\":{\"type\":"
         "\"object\",\"required\":[\"id\"],\"properties\":{\"tags\":{\"items\":{\"type\":\"string\"}}}}}}");
     struct jsonschema *s = jsonschema_compile(a, schema, NULL, &err);
-    assert_true(jsonschema_validate(s, json_of(a, "{\"user\":{\"tags\":[\"a\",1]}}"), &o, a, json_doc(a), &r, &err));
+    assert_true(jsonschema_validate(s, data_literal(a, "{\"user\":{\"tags\":[\"a\",1]}}"), &o, a, json_doc(a), &r, &err));
     assert_false(r.valid);
     assert_false(jsonschema_payload_error(&r, schema, a, &err));
     assert_int_equal(error_status(&err), 400);
     assert_string_equal(err.message, "Payload validation failed: root.name: must have required property 'name'; "
                                      "user.id: must have required property 'id'; user.tags.1: must be string");
-    yyjson_val *details = json_of(a, str_z(a, err.details)), *errors = json_get(details, "errors");
+    yyjson_val *details = data_literal(a, str_z(a, err.details)), *errors = json_get(details, "errors");
     assert_same(json_get_str(details, "type"), "PAYLOAD_VALIDATION_ERROR");
     assert_true(yyjson_equals(json_get(details, "schema"), schema));
     assert_same(json_write(a, yyjson_arr_get(errors, 2)), "{\"field\":\"user.tags.1\",\"message\":\"must be string\","
@@ -314,7 +298,7 @@ static void broken_schemas_do_not_compile(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct arena *a = arena_create(0);
         struct error err = {0};
-        assert_null(jsonschema_compile(a, json_of(a, cases[i].schema), NULL, &err));
+        assert_null(jsonschema_compile(a, data_literal(a, cases[i].schema), NULL, &err));
         assert_string_equal(err.message, cases[i].message);
         arena_destroy(a);
     }
@@ -326,9 +310,9 @@ static void assert_too_much(const char *schema, struct str value, const char *me
     struct error err = {0};
     struct jsonschema_result r;
     struct jsonschema_options o = {.all_errors = true};
-    struct jsonschema *s = jsonschema_compile(a, json_of(a, schema), NULL, &err);
+    struct jsonschema *s = jsonschema_compile(a, data_literal(a, schema), NULL, &err);
     assert_non_null(s);
-    assert_false(jsonschema_validate(s, json_of(a, str_z(a, value)), &o, a, json_doc(a), &r, &err));
+    assert_false(jsonschema_validate(s, data_literal(a, str_z(a, value)), &o, a, json_doc(a), &r, &err));
     assert_string_equal(err.message, message);
 }
 
@@ -376,8 +360,8 @@ static void hostile_schemas_end(void **state)
     buf_z(&b, "]");
     struct jsonschema_result result;
     struct jsonschema_options o = {.all_errors = true};
-    struct jsonschema *s = jsonschema_compile(a, json_of(a, "{\"items\":{\"type\":\"string\"}}"), NULL, NULL);
-    assert_true(jsonschema_validate(s, json_of(a, buf_finish(&b).p), &o, a, json_doc(a), &result, NULL));
+    struct jsonschema *s = jsonschema_compile(a, data_literal(a, "{\"items\":{\"type\":\"string\"}}"), NULL, NULL);
+    assert_true(jsonschema_validate(s, data_literal(a, buf_finish(&b).p), &o, a, json_doc(a), &result, NULL));
     assert_int_equal(result.errors_n, 100);
 }
 

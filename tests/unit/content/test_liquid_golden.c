@@ -8,27 +8,7 @@
 #include <cmocka.h>
 
 #include "content/liquid.h"
-
-static struct str file_read(struct arena *a, const char *path)
-{
-    struct buf b = {.arena = a};
-    char chunk[65536];
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    for (size_t n; (n = fread(chunk, 1, sizeof chunk, f)) > 0;)
-        buf_add(&b, chunk, n);
-    fclose(f);
-    return buf_get(&b);
-}
-
-static yyjson_val *json_file(struct arena *a, const char *path)
-{
-    yyjson_val *v = NULL;
-    struct error err;
-    if (!json_parse(a, file_read(a, path), &v, &err))
-        fail_msg("%s: %s", path, err.message);
-    return v;
-}
+#include "support/data.h"
 
 /* The result as the recordings have it: text, or the error's. `leave_out` is a variable not to be given. */
 static struct str rendered(struct arena *a, yyjson_val *data, struct str source, enum liquid_mode mode, const char *leave_out, bool *ok)
@@ -65,8 +45,8 @@ static bool matches(yyjson_val *data, yyjson_val *test, yyjson_val *want, enum l
 static void golden(enum liquid_mode mode)
 {
     struct arena *a ARENA_SCOPED = arena_create(1 << 20);
-    yyjson_val *tests = json_get(json_file(a, TESTDATA "/golden-liquid/golden_liquid.json"), "tests");
-    yyjson_val *recorded = json_get(json_file(a, TESTDATA "/golden-liquid/liquidjs_expectations.json"), "cases");
+    yyjson_val *tests = json_get(data_json(a, TESTDATA "/golden-liquid/golden_liquid.json"), "tests");
+    yyjson_val *recorded = json_get(data_json(a, TESTDATA "/golden-liquid/liquidjs_expectations.json"), "cases");
     yyjson_arr_iter it = yyjson_arr_iter_with(recorded), ti = yyjson_arr_iter_with(tests);
     size_t n = 0, wrong = 0, partials = 0;
     for (yyjson_val *c; (c = yyjson_arr_iter_next(&it));) {
@@ -101,7 +81,7 @@ static void test_liquidjs(void **state)
 {
     (void)state;
     struct arena *a ARENA_SCOPED = arena_create(1 << 20);
-    yyjson_arr_iter it = yyjson_arr_iter_with(json_file(a, TESTDATA "/liquidjs/cases.json"));
+    yyjson_arr_iter it = yyjson_arr_iter_with(data_json(a, TESTDATA "/liquidjs/cases.json"));
     size_t n = 0, wrong = 0;
     for (yyjson_val *c; (c = yyjson_arr_iter_next(&it));) {
         if (json_get(c, "options"))
@@ -117,7 +97,7 @@ static void test_novu(void **state)
 {
     (void)state;
     struct arena *a ARENA_SCOPED = arena_create(1 << 20);
-    yyjson_val *root = json_file(a, TESTDATA "/liquid-novu/templates.json");
+    yyjson_val *root = data_json(a, TESTDATA "/liquid-novu/templates.json");
     yyjson_arr_iter it = yyjson_arr_iter_with(json_get(root, "cases"));
     size_t n = 0, wrong = 0;
     /* `q` came into the recorded data by an increment of the recording itself. */

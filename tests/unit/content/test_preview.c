@@ -8,29 +8,16 @@
 
 #include "content/json_mock.h"
 #include "content/preview.h"
+#include "support/data.h"
 
 static const int64_t now = 1700000000000;       /* 2023-11-14T22:13:20.000Z */
-
-/* JSON with ' for ". */
-static yyjson_val *json_of(struct arena *a, const char *text)
-{
-    char *copy = str_z(a, str_of(text));
-    yyjson_val *v = NULL;
-    struct error err;
-    for (char *p = copy; *p; p++)
-        if (*p == '\'')
-            *p = '"';
-    if (!json_parse(a, str_of(copy), &v, &err))
-        fail_msg("%s: %s", err.message, copy);
-    return v;
-}
 
 static struct preview preview_of(struct arena *a, yyjson_mut_doc *d, const char *doc, const char *payload)
 {
     struct content_workflow *w = ARENA_NEW(a, struct content_workflow);
-    w->doc = json_of(a, doc);
+    w->doc = data_quoted(a, doc);
     struct preview_input in = {.workflow = w, .step = yyjson_arr_size(json_get(w->doc, "steps")) - 1,
-                               .payload = payload ? json_of(a, payload) : NULL, .workflow_id = STR("wf"), .workflow_name = STR("Flow"),
+                               .payload = payload ? data_quoted(a, payload) : NULL, .workflow_id = STR("wf"), .workflow_name = STR("Flow"),
                                .environment_name = STR("Development"), .environment_type = STR("dev"), .now_ms = now};
     return preview_step(a, d, &in);
 }
@@ -71,7 +58,7 @@ static void test_results(void **state)
     int wrong = 0;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct preview p = preview_of(a, json_doc(a), cases[i].doc, cases[i].payload);
-        struct str got = json_write_mut(a, p.result), want = json_write(a, json_of(a, cases[i].want));
+        struct str got = json_write_mut(a, p.result), want = json_write(a, data_quoted(a, cases[i].want));
         if (!str_eq(got, want)) {
             fprintf(stderr, "%s\n  want %.*s\n  got  %.*s\n", cases[i].doc, STR_ARG(want), STR_ARG(got));
             wrong++;
@@ -98,7 +85,7 @@ static void test_example(void **state)
     struct arena *a ARENA_SCOPED = arena_create(0);
     struct preview p = preview_of(a, json_doc(a), FLOW(NAMED, DIGEST, "sms", "{'body':'{{payload.more}} {{subscriber.data.plan}} {{actor.email}} {{context.app.data.x}}'}"),
                                   "{'payload':{'name':'N','junk':1},'subscriber':{'firstName':'Eve','email':7},'actor':{'firstName':'Act'}}");
-    struct str want = json_write(a, json_of(a,
+    struct str want = json_write(a, data_quoted(a,
         "{'payload':{'more':'more','name':'N','n':42},"
         "'subscriber':{'subscriberId':'123456','firstName':'Eve','lastName':'Doe','email':'user@example.com','phone':'+1234567890',"
         "'avatar':'https://example.com/avatar.png','locale':'en_US','timezone':'America/New_York','data':{'plan':'plan'}},"
@@ -119,14 +106,14 @@ static void test_variable_schema(void **state)
     (void)state;
     struct arena *a ARENA_SCOPED = arena_create(0);
     yyjson_mut_doc *d = json_doc(a);
-    struct content_workflow w = {.doc = json_of(a, "{'origin':'novu-cloud','steps':[{'stepId':'a','type':'in_app','controlValues':"
+    struct content_workflow w = {.doc = data_quoted(a, "{'origin':'novu-cloud','steps':[{'stepId':'a','type':'in_app','controlValues':"
         "{'body':'{{payload.user.name}}','data':{'x':'{{payload.items[0].sku}}'},'skip':{'==':[{'var':'payload.flag'},1]}}},"
         "{'stepId':'b','type':'http_request','controlValues':{'responseBodySchema':{'type':'object','properties':{'ok':{'type':'boolean'}}}}}]}")};
     yyjson_val *v = NULL;
     json_parse(a, json_write_mut(a, variable_schema(a, d, &w, 2)), &v, NULL);
     yyjson_val *properties = json_get(v, "properties");
     struct str payload = json_write(a, json_get(properties, "payload"));
-    struct str want = json_write(a, json_of(a, "{'type':'object','properties':{'user':{'type':'object','properties':{'name':{'type':'string',"
+    struct str want = json_write(a, data_quoted(a, "{'type':'object','properties':{'user':{'type':'object','properties':{'name':{'type':'string',"
         "'default':'name'}},'required':['name']},'items':{'type':'array','items':{'type':'object','properties':{'sku':{'type':'string',"
         "'default':'sku'}},'required':['sku']}},'flag':{'type':'string','default':'flag'}},'required':['user','items','flag'],"
         "'additionalProperties':true}"));
@@ -155,8 +142,8 @@ static void test_mock(void **state)
     };
     struct arena *a ARENA_SCOPED = arena_create(0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct str got = json_write_mut(a, json_mock(a, json_doc(a), json_of(a, cases[i].schema), now));
-        struct str want = json_write(a, json_of(a, cases[i].want));
+        struct str got = json_write_mut(a, json_mock(a, json_doc(a), data_quoted(a, cases[i].schema), now));
+        struct str want = json_write(a, data_quoted(a, cases[i].want));
         if (!str_eq(got, want))
             fail_msg("%s\n  want %.*s\n  got  %.*s", cases[i].schema, STR_ARG(want), STR_ARG(got));
     }
@@ -167,7 +154,7 @@ static void test_hostile(void **state)
 {
     (void)state;
     struct arena *a ARENA_SCOPED = arena_create(0);
-    struct str got = json_write_mut(a, json_mock(a, json_doc(a), json_of(a,
+    struct str got = json_write_mut(a, json_mock(a, json_doc(a), data_quoted(a,
         "{'$ref':'#/definitions/n','definitions':{'n':{'type':'object','properties':{'a':{'$ref':'#/definitions/n'},'b':{'type':'array',"
         "'minItems':10,'items':{'$ref':'#/definitions/n'}}}}}}"), now));
     assert_true(got.n < 200000);
@@ -184,9 +171,9 @@ static void test_layout(void **state)
 {
     (void)state;
     struct arena *a ARENA_SCOPED = arena_create(0);
-    struct content_workflow w = {.doc = json_of(a, "{'origin':'novu-cloud'}")};
+    struct content_workflow w = {.doc = data_quoted(a, "{'origin':'novu-cloud'}")};
     struct preview_input in = {.workflow = &w, .now_ms = now, .environment_name = STR("Development"), .environment_type = STR("dev")};
-    struct preview p = preview_layout(a, json_doc(a), json_of(a, "{'email':{'body':'<div>{{content}} {{subscriber.firstName}}</div>'}}"), &in);
+    struct preview p = preview_layout(a, json_doc(a), data_quoted(a, "{'email':{'body':'<div>{{content}} {{subscriber.firstName}}</div>'}}"), &in);
     struct str got = json_write_mut(a, p.result);
     assert_true(str_find(got, STR("Dynamic placeholder content")) > 0);
     assert_true(str_find(got, STR("John")) > 0);

@@ -7,21 +7,7 @@
 #include <cmocka.h>
 
 #include "attacks.h"
-
-static struct str file_read(struct arena *a, const char *path)
-{
-    FILE *f = fopen(path, "rb");
-    struct buf b = {.arena = a};
-    if (!f)
-        fail_msg("cannot open %s", path);
-    for (size_t n = 1; n;) {
-        buf_reserve(&b, 65536);
-        n = fread(b.p + b.n, 1, 65536, f);
-        b.n += n;
-    }
-    fclose(f);
-    return buf_get(&b);
-}
+#include "support/data.h"
 
 static void recordings_are_met(void **state)
 {
@@ -29,7 +15,7 @@ static void recordings_are_met(void **state)
     struct arena *a ARENA_SCOPED = arena_create(1 << 16);
     yyjson_val *cases, *c;
     size_t i, n;
-    assert_true(json_parse(a, file_read(a, TESTDATA "/sanitize/cases.json"), &cases, NULL));
+    assert_true(json_parse(a, data_text(a, TESTDATA "/sanitize/cases.json"), &cases, NULL));
     assert_true(yyjson_arr_size(cases) > 70);
     yyjson_arr_foreach(cases, i, n, c) {
         struct str got = sanitize_html(a, json_get_str(c, "input")), want = json_get_str(c, "output");

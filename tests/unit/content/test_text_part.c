@@ -8,23 +8,7 @@
 
 #include "base/json.h"
 #include "content/text_part.h"
-
-static yyjson_val *file_json(struct arena *a, const char *path)
-{
-    FILE *f = fopen(path, "rb");
-    struct buf b = {.arena = a};
-    yyjson_val *v;
-    if (!f)
-        fail_msg("cannot open %s", path);
-    for (size_t n = 1; n;) {
-        buf_reserve(&b, 65536);
-        n = fread(b.p + b.n, 1, 65536, f);
-        b.n += n;
-    }
-    fclose(f);
-    assert_true(json_parse(a, buf_get(&b), &v, NULL));
-    return v;
-}
+#include "support/data.h"
 
 static void assert_text(const char *name, struct str html, struct str want)
 {
@@ -39,8 +23,8 @@ static void recordings_are_met(void **state)
 {
     (void)state;
     struct arena *a ARENA_SCOPED = arena_create(1 << 16);
-    yyjson_val *cases = file_json(a, TESTDATA "/email-blocks/render.json"), *c;
-    yyjson_val *documents = file_json(a, TESTDATA "/email-blocks/documents.json");
+    yyjson_val *cases = data_json(a, TESTDATA "/email-blocks/render.json"), *c;
+    yyjson_val *documents = data_json(a, TESTDATA "/email-blocks/documents.json");
     size_t i, n, seen = 0;
     yyjson_arr_foreach(cases, i, n, c) {
         yyjson_val *text = json_get(c, "text"), *document = json_getn(documents, json_get_str(c, "name"));
