@@ -399,12 +399,12 @@ static void publish_reply(struct api_write *w)
     reply_json(w->rq, 0, o);
 }
 
-/* resources: [{resourceType, resourceId, kind?}]; "workflow" and "layout" are understood as types, too. */
+/* resources: [{resourceType, resourceId, kind?}]; "workflow" and "layout" are understood as types, too. None: all. */
 static void chosen_read(struct checks *c, struct publish *p)
 {
     yyjson_val *list = check_array(c, c->rq->json, "resources", false), *v;
     size_t i, n;
-    if (!list)
+    if (!yyjson_arr_size(list))
         return;
     if (yyjson_arr_size(list) > CHOSEN_MAX) {
         check_fail(c, "resources must contain no more than %d elements", CHOSEN_MAX);

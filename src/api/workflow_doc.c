@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "content/jsonschema.h"
+#include "model/layout.h"
 #include "model/types.h"
 
 enum { TITLE_MAX = 128, DESCRIPTION_MAX = 256, TAGS_MAX = 16, TAG_MAX = 64, STEP_ID_MAX = 256 };
@@ -94,11 +95,27 @@ static void add_values(yyjson_mut_doc *d, yyjson_mut_val *o, yyjson_val *values)
     }
 }
 
+/* A layout that an e-mail step names must be there (upstream: upsert-workflow.e2e.ts). Code-first steps have values of
+ * their own making. */
+static bool layout_is_known(struct request *rq, yyjson_val *values, struct error *err)
+{
+    struct str key = json_get_str(values, "layoutId");
+    struct layout l;
+    char hex[ID_HEX + 1];
+    if (!key.n || layout_find(app_db(rq), rq->arena, rq->principal.environment, key, &l, err))
+        return true;
+    if (err->code != ERROR_NOT_FOUND)
+        return false;
+    id_hex(rq->principal.environment, hex);
+    return error_http(err, 404, "Layout not found for id %.*s in the environment %s", (int)(key.n > 64 ? 64 : key.n), key.p, hex);
+}
+
 static bool step_read(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *steps, yyjson_val *step, size_t i,
-                      yyjson_val *steps_before, struct error *err)
+                      yyjson_val *workflow_before, struct error *err)
 {
     struct request *rq = c->rq;
     enum step_type type;
+    bool code_first = str_eqz(json_get_str(workflow_before, "origin"), "external");
     struct str name = json_get_str(step, "name"), type_name = json_get_str(step, "type");
     if (!name.n)
         check_fail(c, "steps.%zu.name must be a string", i);
@@ -119,9 +136,11 @@ static bool step_read(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *steps
         error_http(err, 400, "Step type \"%.*s\" is not supported by this version", STR_ARG(type_name));
         return error_field(err, field);
     }
-    yyjson_val *before = step_before(steps_before, json_get_str(step, "_id"));
+    yyjson_val *before = step_before(json_get(workflow_before, "steps"), json_get_str(step, "_id"));
     if (before && !str_eq(json_get_str(before, "type"), type_name))
         before = NULL;
+    if (type == STEP_EMAIL && !code_first && !layout_is_known(rq, values, err))
+        return false;
     yyjson_mut_val *o = yyjson_mut_obj(d);
     struct str id = json_get_str(before, "_id");
     if (id.n)
@@ -239,7 +258,7 @@ bool workflow_doc_read(struct checks *c, yyjson_val *body, const struct workflow
     }
     yyjson_arr_iter it = yyjson_arr_iter_with(list);
     while ((step = yyjson_arr_iter_next(&it)))
-        if (!step_read(c, d, steps, step, i++, json_get(old, "steps"), err))
+        if (!step_read(c, d, steps, step, i++, old, err))
             return false;
     yyjson_mut_obj_add_val(d, doc, "steps", steps);
     w->doc = json_write_mut(a, doc);

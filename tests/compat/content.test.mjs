@@ -82,6 +82,18 @@ test("a layout stands around the body, with its own translations; overrides choo
   }, "the detail of the missing layout");
 });
 
+test("a step cannot name a layout that is not there", async () => {
+  const mail = (layoutId) => [{ name: "Mail", type: "email", controlValues: { subject: "S", body: "b", editorType: "html", layoutId } }];
+  const unknown = (promise) => assert.rejects(promise, (e) => e.statusCode === 404 && /^Layout not found for id nowhere in the environment [0-9a-f]{24}$/.test(JSON.parse(e.body).message));
+  await unknown(novu.workflows.create({ name: "Astray", workflowId: "astray", steps: mail("nowhere") }));
+  await novu.layouts.create({ layoutId: "brief", name: "Brief" });
+  const { result: w } = await novu.workflows.create({ name: "Astray", workflowId: "astray", steps: mail("brief") });
+  assert.equal(w.workflowId, "astray", "the refused create left nothing");
+  const update = (name, layoutId) => novu.workflows.update({ name, workflowId: w.workflowId, origin: w.origin, preferences: { user: null }, steps: [{ ...mail(layoutId)[0], id: w.steps[0].id }] }, w.workflowId);
+  await unknown(update("Astray", "nowhere"));
+  assert.equal((await update("Renamed", "brief")).result.name, "Renamed");
+});
+
 test("a block document becomes e-mail HTML, translated inside", async () => {
   await novu.workflows.create({
     name: "Blocks",

@@ -42,6 +42,7 @@ test("the diff names what is new, with what it needs, and the client can read it
 test("a dry run says what would happen and does nothing", async () => {
   const result = await publish({ dryRun: true });
   assert.deepEqual(result.summary, { resources: 3, successful: 0, failed: 0, skipped: 3 });
+  assert.deepEqual((await publish({ dryRun: true, resources: [] })).summary, result.summary, "no choice is all");
   assert.equal((await prod.workflows.list({})).result.totalCount, 0);
 });
 
