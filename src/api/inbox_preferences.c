@@ -148,8 +148,8 @@ static void wish_read(struct checks *c, yyjson_val *v, const char *path, struct 
     else if (on && !yyjson_is_null(on))
         check_fail(c, "%senabled must be a boolean value", path);
     w->condition = json_get(v, "condition");
-    if (w->condition && !yyjson_is_null(w->condition) && !yyjson_is_obj(w->condition))
-        check_fail(c, "%scondition must be an object", path);
+    if (w->condition && !yyjson_is_null(w->condition) && !yyjson_is_obj(w->condition) && !yyjson_is_bool(w->condition))
+        check_fail(c, "%scondition must be an object or a boolean", path);
     if (!schedule || yyjson_is_null(schedule))
         return;
     size_t n = schedule_check(c->rq->arena, schedule, messages, SCHEDULE_MESSAGES_MAX);
@@ -278,7 +278,7 @@ static bool wish_bind_subscription(struct request *rq, struct wish *w, struct st
     w->bound = true;
     w->row.subscription = w->subscription.id;
     w->row.context = w->subscription.context;
-    if (yyjson_is_obj(w->condition))
+    if (yyjson_is_obj(w->condition) || yyjson_is_bool(w->condition))
         w->row.condition = json_write(rq->arena, w->condition);
     return true;
 }

@@ -201,12 +201,12 @@ static bool subscribe(struct request *rq, struct db *db, struct subscribing *x, 
             return true;
         }
     if (n >= SUBSCRIPTIONS_MAX)
-        return error_http(err, 400, "Subscriber with ID '%.*s' has reached the maximum of %d subscriptions to topic '%.*s'.",
+        return error_http(err, 400, "Subscriber %.*s has reached the maximum allowed of %d subscriptions for topic \"%.*s\"",
                           STR_ARG(str_sub(rq->principal.subscriber_id, 0, 128)), SUBSCRIPTIONS_MAX, STR_ARG(str_sub(x->topic.key, 0, 128)));
     if (!topic_subscribe(db, rq->arena, s, fresh, err))
         return false;
-    return id_eq(s->subscriber, rq->principal.subscriber)
-        || error_http(err, 400, "Subscription identifier '%.*s' belongs to another subscriber of topic '%.*s'.",
+    return (id_eq(s->subscriber, rq->principal.subscriber) && str_eq(s->context, x->context))
+        || error_http(err, 400, "The identifier '%.*s' is a duplicate: another subscription to topic '%.*s' has it.",
                       STR_ARG(str_sub(x->identifier, 0, 128)), STR_ARG(str_sub(x->topic.key, 0, 128)));
 }
 

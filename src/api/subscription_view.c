@@ -19,7 +19,7 @@ static void wish_add(struct reading *r, const struct definition *w, yyjson_val *
     if (!wish)
         wish = ARENA_SLOT(r->c->rq->arena, r->out->all, r->out->n, r->cap);
     *wish = (struct subscription_wish){.workflow = w->workflow.id, .enabled = !yyjson_is_bool(enabled) || yyjson_get_bool(enabled)};
-    if (yyjson_is_obj(condition) && yyjson_obj_size(condition))
+    if (yyjson_is_bool(condition) || yyjson_obj_size(condition))
         wish->condition = json_write(r->c->rq->arena, condition);
 }
 
@@ -97,8 +97,8 @@ static void entry_read(struct reading *r, yyjson_val *v, size_t i)
     }
     if (enabled && !yyjson_is_bool(enabled))
         check_fail(c, "preferences.%zu.enabled must be a boolean value", i);
-    if (condition && !yyjson_is_obj(condition) && !yyjson_is_null(condition))
-        check_fail(c, "preferences.%zu.condition must be an object", i);
+    if (condition && !yyjson_is_obj(condition) && !yyjson_is_bool(condition) && !yyjson_is_null(condition))
+        check_fail(c, "preferences.%zu.condition must be an object or a boolean", i);
     if (yyjson_is_str(json_get(v, "workflowId"))) {
         wish_by_key(r, json_get_str(v, "workflowId"), v);
     } else if (yyjson_is_obj(filter)) {
@@ -163,7 +163,9 @@ yyjson_mut_val *subscription_preferences_json(struct request *rq, yyjson_mut_doc
         json_add_str(d, o, "subscriptionId", s->identifier);
         yyjson_mut_obj_add_val(d, o, "workflow", workflow_brief_json(d, w));
         json_add_bool(d, o, "enabled", rows[i].enabled != CHOICE_OFF);
-        if (rows[i].condition.n && json_parse(rq->arena, rows[i].condition, &condition, NULL))
+        /* The REST client closes `condition` to objects; the Inbox's may be a plain true or false. */
+        if (rows[i].condition.n && json_parse(rq->arena, rows[i].condition, &condition, NULL)
+            && (yyjson_is_obj(condition) || rq->principal.kind == PRINCIPAL_SUBSCRIBER))
             json_add_val(d, o, "condition", condition);
     }
     return list;

@@ -11,7 +11,7 @@ enum { SUBSCRIPTION_PREFERENCES_MAX = 100, SUBSCRIPTION_IDENTIFIER_MAX = 512 };
 struct subscription_wish {
     struct id workflow;
     bool enabled;
-    struct str condition;               /* JSON-logic text; p NULL: none */
+    struct str condition;               /* JSON-logic text, "true" or "false" among it; p NULL: none */
 };
 struct subscription_wishes {
     struct subscription_wish *all;

@@ -32,10 +32,10 @@ static struct str problem_text(struct arena *a, const struct item *x, struct str
         return str_fmt(a, "Subscription identifier '%.*s' must have 1 to %d characters and no control characters.", STR_ARG(identifier),
                        SUBSCRIPTION_IDENTIFIER_MAX);
     case LIMIT_EXCEEDED:
-        return str_fmt(a, "Subscriber with ID '%.*s' has reached the maximum of %d subscriptions to topic '%.*s'.", STR_ARG(who),
+        return str_fmt(a, "Subscriber %.*s has reached the maximum allowed of %d subscriptions for topic \"%.*s\"", STR_ARG(who),
                        SUBSCRIPTIONS_MAX, STR_ARG(topic_key));
     case CREATE_FAILED:
-        return str_fmt(a, "Subscription identifier '%.*s' belongs to another subscriber of topic '%.*s'.", STR_ARG(identifier),
+        return str_fmt(a, "The identifier '%.*s' is a duplicate: another subscription to topic '%.*s' has it.", STR_ARG(identifier),
                        STR_ARG(topic_key));
     case SUBSCRIPTION_NOT_FOUND:
         return identifier.n ? str_fmt(a, "Subscription with identifier '%.*s' not found.", STR_ARG(identifier))
@@ -149,7 +149,7 @@ static bool subscription_make(struct batch *b, struct db *db, struct item *x, co
     s->identifier = x->identifier.p ? x->identifier
                                     : topic_subscription_identifier(rq->arena, b->topic.key, x->subscriber_id, b->context.keys);
     for (size_t i = 0; i < had_n; i++)
-        if (str_eq(had[i].identifier, s->identifier)) {
+        if (str_eq(had[i].identifier, s->identifier) && str_eq(had[i].context, s->context)) {
             *s = had[i];
             x->subscriptions = s;
             x->n = 1;
@@ -161,7 +161,7 @@ static bool subscription_make(struct batch *b, struct db *db, struct item *x, co
     }
     if (!topic_subscribe(db, rq->arena, s, &created, err))
         return false;
-    if (!id_eq(s->subscriber, x->subscriber.id)) {
+    if (!id_eq(s->subscriber, x->subscriber.id) || !str_eq(s->context, b->context.keys)) {
         x->problem = CREATE_FAILED;
         return true;
     }

@@ -82,6 +82,34 @@ test("contexts have subscriptions of their own; older clients know of none", asy
   assert.equal(await as(undefined), 0);
 });
 
+test("an identifier of one context is taken for the others, and shows them nothing", async () => {
+  const first = connect("split", { context: { tenant: "a" } });
+  const second = connect("split", { context: { tenant: "b" } });
+  ok(await first.subscriptions.create({ topicKey: "t5", identifier: "same", name: "First" }));
+  const { error } = await second.subscriptions.create({ topicKey: "t5", identifier: "same", name: "Second" });
+  assert.equal(error.originalError.status, 400);
+  assert.match(error.originalError.message, /duplicate/);
+  assert.equal(ok(await second.subscriptions.get({ topicKey: "t5", identifier: "same" })), null);
+  await assert.rejects(novu.topics.subscriptions.create({ subscriptions: [{ subscriberId: "split", identifier: "same" }], context: { tenant: "b" } }, "t5"), (e) => {
+    assert.equal(e.statusCode, 400);
+    assert.equal(JSON.parse(e.body).errors[0].code, "SUBSCRIPTION_CREATE_FAILED");
+    return true;
+  });
+});
+
+test("a condition may be a plain true or false", async () => {
+  const client = connect("plain-rule");
+  const made = ok(await client.subscriptions.create({ topicKey: "rules", preferences: [{ workflowId: "wf-one", condition: true }, { workflowId: "wf-two", condition: false }] }));
+  assert.deepEqual(made.preferences.map((p) => [p.workflow.identifier, p.enabled, p.condition]), [["wf-one", true, true], ["wf-two", true, false]]);
+  for (const workflowId of ["wf-two", "wf-one"])
+    await novu.trigger({ workflowId, to: { type: "Topic", topicKey: "rules" }, payload: {}, transactionId: `rules-${workflowId}` });
+  const list = async () => ok(await client.notifications.list({ useCache: false })).notifications.map((n) => n.transactionId);
+  await until(async () => (await list()).includes("rules-wf-one"), "the message that a plain true lets pass");
+  assert.deepEqual(await list(), ["rules-wf-one"]);
+  const seen = (await novu.topics.subscriptions.list({ topicKey: "rules" })).result.data;
+  assert.equal(seen.length, 1, "the REST client can read it");
+});
+
 test("another person's subscription looks like a missing one", async () => {
   const owner = connect("owner");
   const thief = connect("thief");
