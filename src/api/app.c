@@ -14,6 +14,15 @@ struct db *app_db(struct request *rq)
     return app_of(rq)->loop_db[server_loop_of(rq)];
 }
 
+bool app_is_local(struct request *rq)
+{
+    static const char *const forwarded[] = {"Forwarded", "X-Forwarded-For", "X-Real-IP"};
+    for (size_t i = 0; i < sizeof forwarded / sizeof *forwarded; i++)
+        if (request_header(rq, forwarded[i]).p)
+            return false;
+    return app_of(rq)->listens_on_loopback_only;
+}
+
 static bool is_kept(const struct api_write *w)
 {
     return gate_idempotent(w->rq) && !(w->flags & WRITE_CHAIN);

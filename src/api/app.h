@@ -66,6 +66,10 @@ struct db *app_db(struct request *rq);
 static inline int64_t app_now(struct request *rq) { return clock_now_ms(&app_of(rq)->clock); }
 static inline struct id app_id(struct request *rq) { return id_new(&app_of(rq)->ids, app_now(rq)); }
 
+/* May this be somebody of this machine alone? A proxy there would make the world look so: its requests bear a header that
+ * says so, which can only take a right away (docs/proxies.md). */
+bool app_is_local(struct request *rq);
+
 /* Server callbacks (src/api/auth.c). */
 bool app_authenticate(void *app, int loop, struct request *rq, struct error *err);
 bool app_accepting(void *app);

@@ -52,7 +52,7 @@ static bool metrics_allowed(struct request *rq)
     struct app *app = app_of(rq);
     struct str header = request_header(rq, "Authorization");
     if (!app->metrics_token.n)
-        return app->listens_on_loopback_only;
+        return app_is_local(rq);
     return str_starts(header, STR("Bearer ")) && crypto_equal(str_sub(header, 7, header.n), app->metrics_token);
 }
 
