@@ -16,7 +16,7 @@ mkdir -p build 2>/dev/null && [ -w build ] ||
 
 build_packages="gcc libc6-dev make cmake ninja-build pkg-config ca-certificates
   libmicrohttpd-dev libwslay-dev libcurl4-openssl-dev libsodium-dev libsqlite3-dev libpq-dev libpcre2-dev
-  libicu-dev libgumbo-dev libcmocka-dev libssl-dev libyyjson-dev"
+  libicu-dev libgumbo-dev libcmocka-dev libssl-dev libyyjson-dev libyaml-dev"
 run_packages="curl"
 test_packages="curl openssl nginx caddy haproxy python3 python3-aiosmtpd postgresql chromium fonts-dejavu-core"
 bench_packages="curl postgresql redis-server"

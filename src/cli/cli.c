@@ -13,6 +13,8 @@ static const struct command commands[] = {
     {"trigger", "WORKFLOW --to SUBSCRIBER [--payload JSON] [--transaction-id ID]", "trigger a workflow on a running server", cli_trigger},
     {"explain", "WORKFLOW (--to SUBSCRIBER | --broadcast) [--payload JSON] [--at TIME] [--until TIME] [--assume JSON] [--limit N] [--json]",
      "tell what a trigger would do, without doing it", cli_explain},
+    {"test", "[--tap] [--junit FILE] [--only TEXT] FILE-OR-FOLDER…",
+     "run tests of workflows, months in milliseconds, without a server (docs/testing.md)", cli_test},
     {"keys", "[--data-dir DIR]", "show the environments and their secret keys", cli_keys},
     {"config", "", "list every setting as a Markdown table", cli_config},
     {"routes", "[--json]", "list every route of the API", cli_routes},

@@ -12,6 +12,7 @@ struct command {
 int cli_serve(int argc, char **argv);
 int cli_trigger(int argc, char **argv);
 int cli_explain(int argc, char **argv);
+int cli_test(int argc, char **argv);
 int cli_keys(int argc, char **argv);
 int cli_version(int argc, char **argv);
 int cli_help(int argc, char **argv);

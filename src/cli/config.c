@@ -243,13 +243,18 @@ static bool listen_otherwise(struct arena *a, struct config *c, int *listens, st
     return set_listen(a, c, str_fmt(a, "0.0.0.0:%s", port).p, listens, err);
 }
 
-bool config_read(struct arena *a, int argc, char **argv, struct config *c, struct error *err)
+void config_default(struct config *c)
 {
-    int listens = 0;
     *c = (struct config){.listen = {NULL}};
     for (int i = 0; i < SETTINGS; i++)
         if (settings[i].otherwise && settings[i].at != AT(listen))
             *slot(c, &settings[i]) = settings[i].otherwise;
+}
+
+bool config_read(struct arena *a, int argc, char **argv, struct config *c, struct error *err)
+{
+    int listens = 0;
+    config_default(c);
     return read_environment(a, c, &listens, err) && read_flags(a, argc, argv, c, &listens, err)
         && (listens || listen_otherwise(a, c, &listens, err));
 }

@@ -21,6 +21,8 @@ struct config {
 
 /* Fills c from the environment, then from argv (flags win). Unknown flags and bad values are errors that name them. */
 bool config_read(struct arena *a, int argc, char **argv, struct config *c, struct error *err);
+/* What holds where nothing is said, but nowhere to listen. */
+void config_default(struct config *c);
 /* One line a setting: flags, variable, default, meaning. */
 struct str config_help(struct arena *a);
 /* Markdown table for docs/configuration.md. */
