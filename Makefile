@@ -1,13 +1,13 @@
 # The two commands of a newcomer are `make run` and `make test`; both install what is missing.
 # CMake and Ninja do the work: this file only names it.
-.PHONY: help build run demo test unit tsan compat ops e2e crash fuzz sim bench lint setup clean
+.PHONY: help build run demo test unit tsan compat ops examples e2e crash fuzz sim bench lint setup clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run      install what is missing, build, start the server with its demo page (PORT=3000)'
 	@echo 'make test     install what is missing, build, run every test'
 	@echo 'make build    build/carillon'
-	@echo 'make unit | tsan | compat | ops | e2e | crash | sim | fuzz     one suite of the tests'
+	@echo 'make unit | tsan | compat | ops | examples | e2e | crash | sim | fuzz     one suite of the tests'
 	@echo 'make bench    measure against raw SQLite and against a Node + BullMQ service'
 	@echo 'make lint     cppcheck and clang-format, without changing anything'
 	@echo 'make setup    only install what is missing, for everything above'
@@ -31,7 +31,7 @@ test:
 	@scripts/setup.sh build test
 	@scripts/test.sh
 
-unit tsan compat ops e2e crash sim:
+unit tsan compat ops examples e2e crash sim:
 	@scripts/setup.sh build test
 	@scripts/test.sh $@
 

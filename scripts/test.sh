@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs the named test suites, or all: scripts/test.sh unit tsan fuzz compat ops e2e crash
+# Runs the named test suites, or all: scripts/test.sh unit tsan fuzz compat ops examples e2e crash
 #
 # Each suite's output goes to build/test/<suite>.log and, if it fails, to the terminal. Ends with a table and,
 # as the last line, the totals. Other switches: FUZZ_SECONDS (search that long
@@ -8,7 +8,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 . scripts/env.sh
 suites=("$@")
-[ $# -gt 0 ] || suites=(unit tsan fuzz compat ops e2e crash)
+[ $# -gt 0 ] || suites=(unit tsan fuzz compat ops examples e2e crash)
 mkdir -p build/test
 passed=0 failed=0 skipped=0
 table=()
@@ -145,6 +145,9 @@ suite_e2e() {
 # Running it: start, drain, clock, full disks, settings, logs.
 suite_ops() { program && scripts/npm.sh tests/compat && node_tests 2 tests/ops/*.test.mjs; }
 
+# The ten workflows of examples/, tested as their users would.
+suite_examples() { program && build/carillon test --tap --junit build/test/examples.xml examples; }
+
 suite_crash() { program && node_tests 1 tests/crash/*.test.mjs; }
 
 suite_sim() { scripts/build.sh build all && ctest_in build -R sim; }
@@ -153,7 +156,7 @@ for suite in "${suites[@]}"; do
   case $suite in
     unit | tsan | sim) run_suite "$suite" count_ctest ;;
     fuzz) run_suite fuzz count_fuzz ;;
-    compat | ops | e2e | crash) run_suite "$suite" count_node ;;
+    compat | ops | examples | e2e | crash) run_suite "$suite" count_node ;;
     *) echo "test: unknown suite \"$suite\"" >&2; exit 2 ;;
   esac
 done
