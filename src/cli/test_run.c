@@ -16,6 +16,7 @@ struct running {
     struct test_outcome *out;
     struct facts facts;             /* as of the last look */
     bool fresh;                     /* nothing has happened since */
+    struct buf issues;              /* of workflows, lines */
 };
 
 static bool fail(struct running *r, const struct node *at, struct str expected, struct str actual, struct str why)
@@ -80,6 +81,26 @@ static const char *segment(struct arena *a, struct str s)
 
 /* --- given -------------------------------------------------------------------------------------------------------------- */
 
+/* A workflow with issues is taken, and runs: what is amiss is told beside what fails then. */
+static void issues_keep(struct running *r, yyjson_val *workflow)
+{
+    yyjson_val *step, *key, *one;
+    struct str name = json_get_str(workflow, "workflowId");
+    yyjson_arr_iter steps = yyjson_arr_iter_with(json_get(workflow, "steps"));
+    while ((step = yyjson_arr_iter_next(&steps))) {
+        struct str id = json_get_str(step, "stepId");
+        yyjson_obj_iter controls = yyjson_obj_iter_with(json_get(json_get(step, "issues"), "controls"));
+        while ((key = yyjson_obj_iter_next(&controls))) {
+            yyjson_arr_iter list = yyjson_arr_iter_with(yyjson_obj_iter_get_val(key));
+            while ((one = yyjson_arr_iter_next(&list))) {
+                struct str message = json_get_str(one, "message");
+                buf_fmt(&r->issues, "The workflow %.*s has an issue in step %.*s, %s: %.*s\n", STR_ARG(name), STR_ARG(id),
+                        yyjson_get_str(key), STR_ARG(message));
+            }
+        }
+    }
+}
+
 static bool put_workflow(struct running *r, const struct node *n)
 {
     struct asked q;
@@ -95,7 +116,10 @@ static bool put_workflow(struct running *r, const struct node *n)
         if (!root)
             return fail(r, n, str_fmt(r->arena, "a workflow in %s", path), STR("it is empty"), STR_NULL);
     }
-    return put(r, n, "POST", "/v2/workflows", node_json_text(r->arena, root), &q);
+    if (!put(r, n, "POST", "/v2/workflows", node_json_text(r->arena, root), &q))
+        return false;
+    issues_keep(r, q.data);
+    return true;
 }
 
 static bool put_layout(struct running *r, const struct node *n)
@@ -442,7 +466,7 @@ static void events_run(struct running *r)
 
 void test_run(struct arena *a, const struct scenario *s, struct test_outcome *out)
 {
-    struct running r = {.arena = a, .scenario = s, .out = out};
+    struct running r = {.arena = a, .scenario = s, .out = out, .issues = {.arena = a}};
     struct error err = {0};
     int64_t began = clock_mono_ns();
     *out = (struct test_outcome){.failures = NULL};
@@ -455,7 +479,7 @@ void test_run(struct arena *a, const struct scenario *s, struct test_outcome *ou
         events_run(&r);
     out->passed_ms = world_now(r.world) - s->start;
     if (out->failures_n && look(&r, NULL))
-        out->timeline = why_timeline(a, s, &r.facts);
+        out->timeline = str_fmt(a, "%.*s%.*s", STR_ARG(buf_get(&r.issues)), STR_ARG(why_timeline(a, s, &r.facts)));
     world_close(r.world);
     out->real_us = (clock_mono_ns() - began) / 1000;
 }

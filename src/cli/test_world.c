@@ -23,7 +23,7 @@ struct world {
     struct db *db;                          /* of the test's thread */
     CURL *curl;
     struct curl_slist *headers;
-    char dir[64];
+    char dir[512];
     bool opened;
 
     pthread_mutex_t lock;                   /* of what follows: engine threads ask */
@@ -217,10 +217,12 @@ bool world_ask(struct world *w, struct arena *a, const char *method, struct str 
 
 /* --- opening and closing ----------------------------------------------------------------------------------------------- */
 
+/* In memory, unless $TMPDIR says where: the store waits for its disk as a server's does. */
 static bool dir_make(struct world *w, struct error *err)
 {
-    const char *tmp = getenv("TMPDIR"), *memory = access("/dev/shm", W_OK) ? NULL : "/dev/shm";
-    const char *base = memory ? memory : tmp && strlen(tmp) < sizeof w->dir - 24 ? tmp : "/tmp";
+    const char *tmp = getenv("TMPDIR"), *base = access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm";
+    if (tmp && *tmp && strlen(tmp) < sizeof w->dir - 24)
+        base = tmp;
     snprintf(w->dir, sizeof w->dir, "%s/carillon-test-XXXXXX", base);
     if (mkdtemp(w->dir))
         return true;
