@@ -1,5 +1,6 @@
 /* /v2/layouts: what stands around the body of an e-mail (rest-api.md §6.9). */
 #include "api/app.h"
+#include "api/preview_texts.h"
 #include "api/tables.h"
 #include "api/workflow_content.h"
 #include "content/preview.h"
@@ -441,6 +442,7 @@ static void handle_preview(struct request *rq)
     in.workflow = &none;
     in.environment_name = content.environment_name;
     in.environment_type = content.environment_type;
+    in.layout_texts = preview_texts(rq, TRANSLATED_LAYOUT, l.identifier, doc);
     yyjson_mut_doc *d = json_doc(rq->arena);
     struct preview p = preview_layout(rq->arena, d, values ? values : json_get(doc, "values"), &in);
     yyjson_mut_val *o = yyjson_mut_obj(d);

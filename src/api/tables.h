@@ -27,6 +27,7 @@ ROUTE_TABLE(message);
 ROUTE_TABLE(integration);
 ROUTE_TABLE(delivery);
 ROUTE_TABLE(environment);
+ROUTE_TABLE(organization);
 ROUTE_TABLE(environment_variable);
 ROUTE_TABLE(translation);
 ROUTE_TABLE(layout);

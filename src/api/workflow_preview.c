@@ -1,4 +1,5 @@
 /* POST /v2/workflows/{workflowId}/step/{stepId}/preview (content.md §3.6): always 201. */
+#include "api/preview_texts.h"
 #include "api/workflow_private.h"
 #include "api/workflow_view.h"
 #include "content/preview.h"
@@ -10,7 +11,7 @@ static void reply_nothing(struct request *rq)
 }
 
 /* The layout that the values ask for; one that is not there is none. */
-static const struct email_layout *layout_find_for(struct request *rq, yyjson_val *values)
+static void layout_find_for(struct request *rq, yyjson_val *values, struct preview_input *in)
 {
     struct str wanted = json_get_str(values, "layoutId");
     struct layout l;
@@ -18,12 +19,13 @@ static const struct email_layout *layout_find_for(struct request *rq, yyjson_val
     yyjson_val *doc;
     if (!wanted.n || !layout_find(app_db(rq), rq->arena, rq->principal.environment, wanted, &l, &err)
         || !json_parse(rq->arena, l.doc, &doc, NULL))
-        return NULL;
+        return;
     struct str body = json_get_str(json_get(json_get(doc, "values"), "email"), "body");
     struct email_layout *out = ARENA_NEW(rq->arena, struct email_layout);
     *out = (struct email_layout){.name = l.name, .identifier = l.identifier, .id = id_str(rq->arena, l.id),
                                  .body = email_body_compile(rq->arena, body.p ? body : STR(""))};
-    return out;
+    in->layout = out;
+    in->layout_texts = preview_texts(rq, TRANSLATED_LAYOUT, l.identifier, doc);
 }
 
 void workflow_handle_preview(struct request *rq)
@@ -57,7 +59,8 @@ void workflow_handle_preview(struct request *rq)
     in.workflow_name = w.name;
     in.environment_name = content.environment_name;
     in.environment_type = content.environment_type;
-    in.layout = layout_find_for(rq, in.values ? in.values : json_get(yyjson_arr_get(json_get(doc, "steps"), in.step), "controlValues"));
+    in.texts = preview_texts(rq, TRANSLATED_WORKFLOW, w.identifier, doc);
+    layout_find_for(rq, in.values ? in.values : json_get(yyjson_arr_get(json_get(doc, "steps"), in.step), "controlValues"), &in);
     yyjson_mut_doc *d = json_doc(rq->arena);
     yyjson_mut_val *o = yyjson_mut_obj(d);
     struct preview p = preview_step(rq->arena, d, &in);

@@ -22,7 +22,7 @@ struct email_body *email_body_compile(struct arena *a, struct str text)
     b->text = text;
     b->translations = safe.p != text.p;
     /* Upstream takes every text that is JSON for a block document, which makes an empty e-mail of `2025`: we do not. */
-    if (trimmed.n && (trimmed.p[0] == '{' || trimmed.p[0] == '[') && json_parse(a, text, &doc, NULL))
+    if (trimmed.n && (trimmed.p[0] == '{' || trimmed.p[0] == '[') && json_parse(a, safe, &doc, NULL))
         b->blocks = blocks_compile(a, doc);
     else
         b->html = liquid_parse(a, safe, &b->err);
@@ -141,32 +141,32 @@ struct rendering {
     struct error *err;
 };
 
-static bool body_render(struct rendering *x, enum email_part part, const struct email_body *body,
+static bool html_render(struct rendering *x, const struct email_body *body, const struct liquid_context *ctx, struct buf *out)
+{
+    struct liquid_context plain = *ctx;
+    plain.mode = LIQUID_PLAIN;
+    if (!body->html)
+        return x->err ? (*x->err = body->err, false) : false;
+    return liquid_render(body->html, &plain, x->a, out, x->err);
+}
+
+/* Keys that stand alone are replaced in the source, so that their Liquid and HTML count as the template's own; those that
+ * are a filter's argument ('t.key') when it has printed them. */
+static bool body_render(struct rendering *x, const struct reader_texts *texts, const struct email_body *body,
                         const struct liquid_context *ctx, const struct blocks_options *o, struct str *out)
 {
     struct buf b = {.arena = x->a};
-    if (body->translations && x->in->translate) {
-        struct str text;
-        if (!x->in->translate(x->in->user, x->a, part, body->text, body->blocks != NULL, &text, x->err))
-            return false;
-        body = email_body_compile(x->a, text);
-    }
-    if (body->blocks) {
-        if (!blocks_render(body->blocks, ctx, o, x->a, &b, x->err))
-            return false;
-        *out = str_solid(buf_get(&b));
-        return true;
-    }
-    if (!body->html)
-        return x->err ? (*x->err = body->err, false) : false;
-    struct liquid_context plain = *ctx;
-    plain.mode = LIQUID_PLAIN;
-    if (!liquid_render(body->html, &plain, x->a, &b, x->err))
+    bool keys = body->translations;
+    if (keys && texts)
+        body = email_body_compile(x->a, translate_source(texts, x->a, body->text, body->blocks != NULL));
+    if (!(body->blocks ? blocks_render(body->blocks, ctx, o, x->a, &b, x->err) : html_render(x, body, ctx, &b)))
         return false;
     *out = str_solid(buf_get(&b));
-    if (body->translations)
+    if (keys)
         *out = translation_keys_restore(x->a, *out);
-    if (o->document)
+    if (keys && texts && !translate_text(&(struct translator){*texts, ctx}, x->a, *out, out, x->err))
+        return false;
+    if (o->document && !body->blocks)
         *out = preheader_insert(x->a, *out, o->preheader);
     return true;
 }
@@ -192,7 +192,7 @@ static bool layout_render(struct rendering *x, const struct liquid_context *ctx,
         memcpy(variables + 1, ctx->variables, ctx->variables_n * sizeof *variables);
     inner.variables = variables;
     inner.variables_n++;
-    return body_render(x, EMAIL_LAYOUT, x->in->layout->body, &inner,
+    return body_render(x, x->in->layout_texts, x->in->layout->body, &inner,
                        &(struct blocks_options){.document = true, .preheader = x->in->preheader}, out);
 }
 
@@ -219,10 +219,9 @@ bool email_render(const struct email_input *in, const struct liquid_context *ctx
     struct rendering x = {in, a, err};
     struct blocks_options o = {.document = !in->layout, .preheader = in->preheader};
     struct str subject = in->subject, html;
-    if (in->translate && translation_keys_protect(a, subject).p != subject.p &&
-        !in->translate(in->user, a, EMAIL_SUBJECT, in->subject, false, &subject, err))
+    if (in->texts && !translate_text(&(struct translator){*in->texts, ctx}, a, in->subject, &subject, err))
         return false;
-    if (!body_render(&x, EMAIL_STEP, in->body, ctx, &o, &html))
+    if (!body_render(&x, in->texts, in->body, ctx, &o, &html))
         return false;
     html = without_comments(a, html);
     if (in->layout && !layout_render(&x, ctx, without_newlines(a, html), &html))

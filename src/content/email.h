@@ -7,6 +7,7 @@
 #define CONTENT_EMAIL_H
 
 #include "content/liquid.h"
+#include "content/translate.h"
 
 enum { EMAIL_LARGE = 100000 };      /* bytes of HTML; more is cut off by some mail clients */
 
@@ -22,18 +23,13 @@ struct email_layout {
     const struct email_body *body;      /* shows the variable `content` */
 };
 
-enum email_part { EMAIL_SUBJECT, EMAIL_STEP, EMAIL_LAYOUT };
-
 struct email_input {
     const struct email_body *body;
     struct str subject, preheader;      /* rendered control values; no preheader: empty */
     const struct email_layout *layout;  /* NULL: none */
     bool raw;                           /* disableOutputSanitization */
-    /* Replaces {{t.key}} in a text before Liquid sees it (content.md §5): the subject, or the source of a body, which is
-     * JSON where is_json says so (put values in escaped). Called only for texts that mention a key. NULL: keys stay. */
-    bool (*translate)(void *user, struct arena *a, enum email_part part, struct str text, bool is_json, struct str *out,
-                      struct error *err);
-    void *user;
+    /* What {{t.key}} stands for in subject and body, and in the layout (content.md §5). NULL: keys stay as they are. */
+    const struct reader_texts *texts, *layout_texts;
 };
 
 struct email_output {

@@ -59,17 +59,30 @@ static void add_text(struct renderer *r, yyjson_mut_val *to, yyjson_mut_val *fro
     json_add_str(r->d, to, key, s.p ? s : STR(""));
 }
 
+static bool controls_show(struct renderer *r, yyjson_mut_val *values, yyjson_mut_val **out, struct error *err)
+{
+    yyjson_val *translated;
+    if (!controls_render(controls_compile(r->a, parsed(r->a, values)), &r->ctx, r->a, r->d, out, err))
+        return false;
+    if (!r->in->texts)
+        return true;
+    if (!translate_values(&(struct translator){*r->in->texts, &r->ctx}, r->a, parsed(r->a, *out), &translated, err))
+        return false;
+    *out = yyjson_val_mut_copy(r->d, translated);
+    return true;
+}
+
 static bool preview_email(struct renderer *r, yyjson_mut_val *values, yyjson_mut_val **out, struct error *err)
 {
     struct str source = text_at(values, "body");
     yyjson_mut_val *rendered;
     yyjson_mut_obj_remove_key(values, "body");
-    struct controls *c = controls_compile(r->a, parsed(r->a, values));
-    if (!controls_render(c, &r->ctx, r->a, r->d, &rendered, err))
+    if (!controls_show(r, values, &rendered, err))
         return false;
     yyjson_mut_val *raw = yyjson_mut_obj_get(values, "disableOutputSanitization");
     struct email_input in = {.body = email_body_compile(r->a, source.p ? source : STR("")), .subject = text_at(rendered, "subject"),
-                             .preheader = text_at(rendered, "preheader"), .layout = r->in->layout, .raw = yyjson_mut_is_true(raw)};
+                             .preheader = text_at(rendered, "preheader"), .layout = r->in->layout, .raw = yyjson_mut_is_true(raw),
+                             .texts = r->in->texts, .layout_texts = r->in->layout_texts};
     struct email_output mail;
     if (!email_render(&in, &r->ctx, r->a, &mail, err))
         return false;
@@ -103,7 +116,7 @@ static bool preview_other(struct renderer *r, struct str type, yyjson_mut_val *v
     static const char *const texts[][3] = {{"sms", "body"}, {"tool", "body"}, {"push", "subject", "body"}, {"chat", "body"}};
     bool raw = yyjson_mut_is_true(yyjson_mut_obj_get(values, "disableOutputSanitization"));
     yyjson_mut_val *rendered;
-    if (!controls_render(controls_compile(r->a, parsed(r->a, values)), &r->ctx, r->a, r->d, &rendered, err))
+    if (!controls_show(r, values, &rendered, err))
         return false;
     *out = rendered;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)

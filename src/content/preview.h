@@ -14,6 +14,7 @@ struct preview_input {
     yyjson_val *payload;            /* previewPayload: {payload, subscriber, actor, steps, context, env}; NULL: none */
     struct str workflow_id, workflow_name, environment_name, environment_type;
     const struct email_layout *layout;      /* around an e-mail; NULL: none */
+    const struct reader_texts *texts, *layout_texts;    /* what {{t.key}} stands for; NULL: keys stay */
     int64_t now_ms;
 };
 

@@ -36,6 +36,21 @@ static bool find_next(struct str s, size_t from, struct found *f)
     return false;
 }
 
+/* A text, number or bool; NULL: the key has none. A key with dots may be one name, or a path. */
+static yyjson_val *value_in(yyjson_val *content, struct str key)
+{
+    yyjson_val *v = json_getn(content, key);
+    if (!v)
+        v = json_path(content, key);
+    return yyjson_is_str(v) || yyjson_is_num(v) || yyjson_is_bool(v) ? v : NULL;
+}
+
+static yyjson_val *value_of(const struct reader_texts *t, struct str key)
+{
+    yyjson_val *v = value_in(t->chosen, key);
+    return v ? v : value_in(t->standard, key);
+}
+
 bool translate_wants(struct str text)
 {
     struct found f;
@@ -57,10 +72,10 @@ static bool add_value(const struct translator *t, struct arena *a, struct str ke
 
 static bool add_translation(const struct translator *t, struct arena *a, struct str key, struct buf *out, struct error *err)
 {
-    yyjson_val *v = json_path(t->content, key);
+    yyjson_val *v = value_of(&t->texts, key);
     if (yyjson_is_str(v))
         return add_value(t, a, key, json_str(v), out, err);
-    if (yyjson_is_num(v) || yyjson_is_bool(v))
+    if (v)
         buf_str(out, json_write(a, v));
     else
         buf_fmt(out, "[Translation missing: %.*s]", STR_ARG(key));
@@ -86,11 +101,11 @@ bool translate_text(const struct translator *t, struct arena *a, struct str text
     return true;
 }
 
-static void add_source(yyjson_val *content, struct arena *a, struct str key, bool is_json, struct buf *out)
+static void add_source(const struct reader_texts *texts, struct arena *a, struct str key, bool is_json, struct buf *out)
 {
-    yyjson_val *v = json_path(content, key);
+    yyjson_val *v = value_of(texts, key);
     struct str value = yyjson_is_str(v) ? json_str(v)
-                     : yyjson_is_num(v) || yyjson_is_bool(v) ? json_write(a, v)
+                     : v ? json_write(a, v)
                      : str_fmt(a, "[Translation missing: %.*s]", STR_ARG(key));
     size_t start = out->n;
     if (!is_json) {
@@ -102,14 +117,14 @@ static void add_source(yyjson_val *content, struct arena *a, struct str key, boo
     out->n -= 2;
 }
 
-struct str translate_source(yyjson_val *content, struct arena *a, struct str source, bool is_json)
+struct str translate_source(const struct reader_texts *texts, struct arena *a, struct str source, bool is_json)
 {
     struct buf b = {.arena = a};
     struct found f;
     size_t from = 0;
     while (find_next(source, from, &f)) {
         buf_str(&b, (struct str){source.p + from, f.start - from});
-        add_source(content, a, f.key, is_json, &b);
+        add_source(texts, a, f.key, is_json, &b);
         from = f.end;
     }
     if (!from)
@@ -174,7 +189,7 @@ bool translate_values(const struct translator *t, struct arena *a, yyjson_val *i
     return made && json_parse(a, json_write_mut(a, made), out, err);
 }
 
-static int find_locale(const struct str *locales, size_t n, struct str wanted)
+int translate_choose(const struct str *locales, size_t n, struct str wanted)
 {
     for (size_t i = 0; i < n; i++) {
         bool same = wanted.n && locales[i].n == wanted.n;
@@ -184,10 +199,4 @@ static int find_locale(const struct str *locales, size_t n, struct str wanted)
             return (int)i;
     }
     return -1;
-}
-
-int translate_choose(const struct str *locales, size_t n, struct str reader, struct str otherwise)
-{
-    int i = find_locale(locales, n, reader);
-    return i >= 0 ? i : find_locale(locales, n, otherwise);
 }

@@ -8,8 +8,14 @@
 
 #include "content/liquid.h"
 
+/* The texts for one reader: JSON objects, by keys as they are written ("a.b") or nested. NULL: there are none. */
+struct reader_texts {
+    yyjson_val *chosen;                     /* in the reader's locale */
+    yyjson_val *standard;                   /* in the default one, for keys that the reader's lacks */
+};
+
 struct translator {
-    yyjson_val *content;                    /* nested texts of the chosen locale; NULL: none, every key is missing */
+    struct reader_texts texts;
     const struct liquid_context *variables;
 };
 
@@ -20,12 +26,11 @@ bool translate_wants(struct str text);
 bool translate_text(const struct translator *t, struct arena *a, struct str text, struct str *out, struct error *err);
 /* The same for the source of a template: Liquid in translations stays, since the template renders it. is_json: the source
  * is JSON text, so values are put in escaped. */
-struct str translate_source(yyjson_val *content, struct arena *a, struct str source, bool is_json);
+struct str translate_source(const struct reader_texts *texts, struct arena *a, struct str source, bool is_json);
 /* The same for every text in a tree (not its keys). out is in itself when there is nothing to do. */
 bool translate_values(const struct translator *t, struct arena *a, yyjson_val *in, yyjson_val **out, struct error *err);
 
-/* The locale to use: the reader's, if there is a translation for it, else the organisation's, else none (-1).
- * locales: as stored, "en_US"; a reader's "en-US" is the same. */
-int translate_choose(const struct str *locales, size_t n, struct str reader, struct str otherwise);
+/* Which of the locales is wanted; -1: none. locales: as stored, "en_US"; a reader's "en-US" is the same. */
+int translate_choose(const struct str *locales, size_t n, struct str wanted);
 
 #endif

@@ -1,7 +1,6 @@
 /* Chooses the layout of an e-mail and renders its body into it (engine.md §1.9, content.md §4.6). */
 #include "engine/machine_private.h"
 
-#include "content/translate.h"
 
 /* The first of: the step's override, the channel's, the deprecated one, the control value. null means no layout, and a
  * member that is absent passes the decision on. */
@@ -65,22 +64,13 @@ static void member_put(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, st
     yyjson_mut_obj_put(o, yyjson_mut_str(d, key), yyjson_mut_strn(d, s.p, s.n));
 }
 
-/* Puts the texts of the workflow, or of the layout, into the source of a body (content.md §5). */
-struct body_texts {
-    const struct machine *m;
-    const struct email_layout *layout;
-};
-
-static bool body_translate(void *user, struct arena *a, enum email_part part, struct str text, bool is_json, struct str *out,
-                           struct error *err)
+/* NULL: translations are not switched on. */
+static const struct reader_texts *texts_for_reader(const struct machine *m, const struct resource_texts *t, struct reader_texts *out)
 {
-    const struct body_texts *b = user;
-    const struct machine_facts *f = b->m->facts;
-    const struct resource_texts *t = part == EMAIL_LAYOUT ? f->layout_texts ? &f->layout_texts[b->layout - f->layouts] : NULL
-                                                          : &f->current->texts;
-    (void)err;
-    *out = t && t->on ? translate_source(resource_texts_for(t, f->subscriber->field[SUBSCRIBER_LOCALE]), a, text, is_json) : text;
-    return true;
+    if (!t->on)
+        return NULL;
+    *out = resource_texts_for(t, m->facts->subscriber->field[SUBSCRIBER_LOCALE]);
+    return out;
 }
 
 bool email_output(struct machine *m, int job, const struct step_definition *s, const struct liquid_context *ctx,
@@ -89,14 +79,12 @@ bool email_output(struct machine *m, int job, const struct step_definition *s, c
     struct email_input in = {.body = s->email, .subject = member(outputs, "subject"), .preheader = member(outputs, "preheader"),
                              .raw = json_get_bool(s->values, "disableOutputSanitization", false)};
     struct email_output out;
-    struct body_texts texts = {.m = m};
+    struct reader_texts step_texts, layout_texts;
     if (!layout_choose(m, job, s, &in.layout, err))
         return false;
-    texts.layout = in.layout;
-    if (m->facts->current->texts.on || (in.layout && m->facts->layout_texts)) {
-        in.translate = body_translate;
-        in.user = &texts;
-    }
+    in.texts = texts_for_reader(m, &m->facts->current->texts, &step_texts);
+    if (in.layout && m->facts->layout_texts)
+        in.layout_texts = texts_for_reader(m, &m->facts->layout_texts[in.layout - m->facts->layouts], &layout_texts);
     if (!email_render(&in, ctx, m->run->arena, &out, err))
         return false;
     if (in.subject.p)

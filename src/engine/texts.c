@@ -1,8 +1,8 @@
 /* Loads layouts and translations. */
 #include "engine/texts.h"
 
-#include "content/translate.h"
 #include "model/layout.h"
+#include "model/organization.h"
 
 bool resource_texts_load(struct db *db, struct arena *a, struct id environment, enum translated type, struct str resource,
                          struct resource_texts *texts, struct error *err)
@@ -11,7 +11,8 @@ bool resource_texts_load(struct db *db, struct arena *a, struct id environment, 
     size_t n;
     if (!texts->on)
         return true;
-    if (!translation_list(db, a, environment, type, resource, &list, &n, err))
+    if (!translation_list(db, a, environment, type, resource, &list, &n, err)
+        || !organization_locale(db, a, environment, &texts->standard, err))
         return false;
     texts->locales = ARENA_ARRAY(a, struct str, n);
     texts->contents = ARENA_ARRAY(a, yyjson_val *, n);
@@ -23,10 +24,15 @@ bool resource_texts_load(struct db *db, struct arena *a, struct id environment, 
     return true;
 }
 
-yyjson_val *resource_texts_for(const struct resource_texts *t, struct str reader_locale)
+static yyjson_val *content_in(const struct resource_texts *t, struct str locale)
 {
-    int i = translate_choose(t->locales, t->n, reader_locale, STR(LOCALE_DEFAULT));
+    int i = translate_choose(t->locales, t->n, locale);
     return i < 0 ? NULL : t->contents[i];
+}
+
+struct reader_texts resource_texts_for(const struct resource_texts *t, struct str reader_locale)
+{
+    return (struct reader_texts){content_in(t, reader_locale), content_in(t, t->standard)};
 }
 
 static void layouts_destroy(struct cached *c)

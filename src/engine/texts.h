@@ -11,6 +11,7 @@
 /* The translations of one workflow or layout; n 0: none, or not switched on. */
 struct resource_texts {
     bool on;                            /* isTranslationEnabled */
+    struct str standard;                /* the organisation's default locale */
     struct str *locales;
     yyjson_val **contents;
     size_t n;
@@ -31,7 +32,6 @@ bool resource_texts_load(struct db *db, struct arena *a, struct id environment, 
                          struct resource_texts *texts, struct error *err);
 /* Uncached; with one reference. */
 struct environment_layouts *environment_layouts_load(struct db *db, struct id environment, struct error *err);
-/* The content for this reader; NULL: there is none, every key is missing. */
-yyjson_val *resource_texts_for(const struct resource_texts *t, struct str reader_locale);
+struct reader_texts resource_texts_for(const struct resource_texts *t, struct str reader_locale);
 
 #endif

@@ -120,8 +120,6 @@ bool deliveries_adopt(struct db *db, struct arena *a, struct id owner, int64_t r
             "WHERE d.started_at IS NOT NULL AND d.owner <> ?1 AND d.owner NOT IN (SELECT nodes.id FROM nodes WHERE lease_until > ?2) "
             "LIMIT ?3 FOR UPDATE SKIP LOCKED) RETURNING " DELIVERY_COLUMNS,
             owner, real_now, max);
-    if (!s)
-        return false;
     return ROWS_READ(s, a, record_read, out, n, err);
 }
 

@@ -138,8 +138,6 @@ bool preference_list_by_subscription(struct db *db, struct arena *a, struct id s
     struct db_stmt *s = db_query(db, err, "SELECT " PREFERENCE_COLUMNS
                                  " FROM preferences WHERE subscription_id = ?1 ORDER BY id",
                                  subscription);
-    if (!s)
-        return false;
     return ROWS_READ(s, a, preference_read, out, n, err);
 }
 

@@ -70,8 +70,6 @@ bool translation_list(struct db *db, struct arena *a, struct id environment, enu
                                  " FROM translations WHERE environment_id = ?1 AND resource_type = ?2 "
                                  "AND resource_id = ?3 ORDER BY locale",
                                  environment, type, resource);
-    if (!s)
-        return false;
     return ROWS_READ(s, a, translation_read, out, n, err);
 }
 
@@ -82,9 +80,55 @@ bool translation_list_by_locale(struct db *db, struct arena *a, struct id enviro
                                  " FROM translations WHERE environment_id = ?1 AND resource_type = ?2 "
                                  "AND locale = ?3 ORDER BY resource_id",
                                  environment, type, locale);
-    if (!s)
-        return false;
     return ROWS_READ(s, a, translation_read, out, n, err);
+}
+
+/* One row per locale, in the order of the groups. */
+struct locale_row {
+    enum translated type;
+    struct str resource, name, locale;
+    int64_t created_at, updated_at;
+};
+
+static void locale_read(struct db_stmt *s, struct arena *a, void *out)
+{
+    *(struct locale_row *)out = (struct locale_row){.type = (enum translated)db_int(s, 0), .resource = row_text(s, 1, a),
+                                                    .name = row_text(s, 2, a), .locale = row_text(s, 3, a),
+                                                    .created_at = db_int(s, 4), .updated_at = db_int(s, 5)};
+}
+
+static void group_add(struct arena *a, struct translation_group *g, const struct locale_row *row, size_t room)
+{
+    if (!g->n) {
+        *g = (struct translation_group){.type = row->type, .resource = row->resource, .name = row->name, .created_at = row->created_at,
+                                        .locales = ARENA_ARRAY(a, struct str, room), .written = ARENA_ARRAY(a, int64_t, room)};
+    }
+    g->locales[g->n] = row->locale;
+    g->written[g->n++] = row->updated_at;
+    g->created_at = row->created_at < g->created_at ? row->created_at : g->created_at;
+    g->updated_at = row->updated_at > g->updated_at ? row->updated_at : g->updated_at;
+}
+
+bool translation_groups(struct db *db, struct arena *a, struct id environment, enum translated type, struct str resource,
+                        struct translation_group **out, size_t *n, struct error *err)
+{
+    struct db_stmt *s = db_query(db, err, "SELECT t.resource_type, t.resource_id, COALESCE(w.name, l.name), t.locale, t.created_at, "
+                                 "t.updated_at FROM translations AS t "
+                                 "LEFT JOIN workflows AS w ON t.resource_type = 1 AND w.environment_id = ?1 AND w.identifier = t.resource_id "
+                                 "LEFT JOIN layouts AS l ON t.resource_type = 2 AND l.environment_id = ?1 AND l.identifier = t.resource_id "
+                                 "WHERE t.environment_id = ?1 AND (?3 IS NULL OR (t.resource_type = ?2 AND t.resource_id = ?3)) "
+                                 "ORDER BY t.resource_type, t.resource_id, t.locale",
+                                 environment, type, resource);
+    struct locale_row *rows;
+    size_t rows_n;
+    *n = 0;
+    if (!ROWS_READ(s, a, locale_read, &rows, &rows_n, err))
+        return false;
+    *out = ARENA_ARRAY(a, struct translation_group, rows_n + 1);
+    for (size_t i = 0, end; i < rows_n; i = end, ++*n)
+        for (end = i; end < rows_n && rows[end].type == rows[i].type && str_eq(rows[end].resource, rows[i].resource); end++)
+            group_add(a, &(*out)[*n], &rows[end], rows_n - i);
+    return true;
 }
 
 bool translation_delete(struct db *db, struct id environment, enum translated type, struct str resource, struct str locale,

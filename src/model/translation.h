@@ -36,6 +36,18 @@ bool translation_list(struct db *db, struct arena *a, struct id environment, enu
 /* Of one locale over all resources of a type. */
 bool translation_list_by_locale(struct db *db, struct arena *a, struct id environment, enum translated type, struct str locale,
                                 struct translation **out, size_t *n, struct error *err);
+/* The locales that a resource has, without their texts. */
+struct translation_group {
+    enum translated type;
+    struct str resource, name;
+    struct str *locales;            /* by name */
+    int64_t *written;               /* when locales[i] was written last */
+    size_t n;
+    int64_t created_at, updated_at;
+};
+/* By resource; resource p NULL: all of the environment. */
+bool translation_groups(struct db *db, struct arena *a, struct id environment, enum translated type, struct str resource,
+                        struct translation_group **out, size_t *n, struct error *err);
 /* locale empty: all of the resource. *n: how many went. */
 bool translation_delete(struct db *db, struct id environment, enum translated type, struct str resource, struct str locale,
                         int64_t *n, struct error *err);

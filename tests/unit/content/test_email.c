@@ -8,6 +8,7 @@
 
 #include "attacks.h"
 #include "content/email.h"
+#include "support/data.h"
 
 #define DOC(content) "{\"type\":\"doc\",\"content\":[" content "]}"
 #define PARAGRAPH(text) "{\"type\":\"paragraph\",\"content\":[{\"type\":\"text\",\"text\":\"" text "\"}]}"
@@ -188,44 +189,35 @@ static void large_emails_are_said_to_be(void **state)
     assert_true(m->out.large);
 }
 
-static bool translate(void *user, struct arena *a, enum email_part part, struct str text, bool is_json, struct str *out,
-                      struct error *err)
-{
-    int *calls = user;
-    calls[part]++;
-    if (part == EMAIL_LAYOUT)
-        return error_set(err, ERROR_BAD_INPUT, "no such layout");
-    ptrdiff_t at = str_find(text, STR("{{t.hi}}"));
-    assert_true(at >= 0);
-    *out = str_fmt(a, "%.*s%s%.*s", (int)at, text.p, is_json ? "\\\"{{payload.list[0]}}" : "\"{{payload.list[0]}}",
-                   (int)(text.n - (size_t)at - 8), text.p + at + 8);
-    return true;
-}
-
 static void translations_come_before_liquid(void **state)
 {
     (void)state;
     struct arena *a ARENA_SCOPED = arena_create(0);
-    int calls[3] = {0};
+    struct reader_texts texts = {.chosen = data_quoted(a, "{'hi':'~{{payload.list[0]}}','one':'apple','few':'apples {{payload.list[0]}}'}")};
     struct mail *m = mail(a, DOC(PARAGRAPH("a {{t.hi}} b")));
     WITH(html(m), ">a {{t.hi}} b</p>");                 /* nobody translates */
-    m->in.translate = translate;
-    m->in.user = calls;
-    WITH(html(m), ">a \"1 b</p>");
+    m->in.texts = &texts;
+    WITH(html(m), ">a ~1 b</p>");
     m->in.body = email_body_compile(a, STR("<p>{{t.hi}}</p>"));
     m->in.subject = STR("{{t.hi}}");
-    WITH(html(m), "<p>\"1</p>");
-    assert_true(str_eqz(m->out.subject, "\"{{payload.list[0]}}"));
+    WITH(html(m), "<p>~1</p>");
+    assert_true(str_eqz(m->out.subject, "~1"));
+    /* As arguments of filters, in both kinds of bodies. */
+    m->in.body = email_body_compile(a, STR("<p>{{payload.list.size | pluralize: 't.one', 't.few', 'false'}}</p>"));
+    WITH(html(m), "<p>apples 1</p>");
+    m->in.body = email_body_compile(a, STR(DOC(PARAGRAPH("{{payload.list[0] | pluralize: 't.one', 't.few'}}"))));
+    WITH(html(m), ">1 apple</p>");
+    m->in.texts = NULL;
+    WITH(html(m), ">1 {{t.one}}</p>");
+    m->in.texts = &texts;
     m->in.body = email_body_compile(a, STR("<p>plain</p>"));
-    html(m);
-    assert_int_equal(calls[EMAIL_STEP], 2);
-    struct email_layout layout = {.body = email_body_compile(a, STR("{{ t.x }}{{content}}"))};
+    struct email_layout layout = {.body = email_body_compile(a, STR("{{ t.hi }}{{content}}"))};
     m->in.layout = &layout;
+    WITH(html(m), "{{t.hi}}<p>plain</p>");              /* the layout's own are not switched on */
+    m->in.layout_texts = &texts;
+    WITH(html(m), "~1<p>plain</p>");
+    texts.chosen = data_quoted(a, "{'hi':'{% if %}'}");
     assert_false(send(m));
-    assert_string_equal(m->err.message, "no such layout");
-    m->in.translate = NULL;
-    m->in.subject = STR("s");
-    WITH(html(m), "{{t.x}}<p>plain</p>");
 }
 
 /* Through every door: as body, as HTML block, as payload in texts and addresses, as content of a layout, as preheader. */

@@ -1,0 +1,26 @@
+/* What is set for a whole organisation (dashboard.md §3: removeNovuBranding, defaultLocale, targetLocales). */
+#ifndef MODEL_ORGANIZATION_H
+#define MODEL_ORGANIZATION_H
+
+#include "base/json.h"
+#include "db/db.h"
+
+enum { TARGET_LOCALES_MAX = 200 };
+
+struct organization_settings {
+    struct str default_locale;          /* of readers whose own locale has no translation; "en_US" unless set */
+    struct str *target_locales;         /* what every resource should be translated into */
+    size_t target_locales_n;
+    bool remove_branding;
+};
+
+/* ERROR_NOT_FOUND: there is no such organisation. */
+bool organization_settings_find(struct db *db, struct arena *a, struct id organization, struct organization_settings *out,
+                                struct error *err);
+bool organization_settings_write(struct db *db, struct arena *a, struct id organization, const struct organization_settings *s,
+                                 int64_t now, struct error *err);
+
+/* The default locale of the organisation that has this environment. */
+bool organization_locale(struct db *db, struct arena *a, struct id environment, struct str *out, struct error *err);
+
+#endif
