@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,9 +140,17 @@ static void sqlite_close(struct db *db)
     free(d);
 }
 
+/* Nobody asks SQLite how much memory it uses, and counting it takes a lock of the whole process at each allocation. */
+static void library_configure(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static struct db *sqlite_open(const char *url, bool read_only, struct error *err)
 {
+    static pthread_once_t configured = PTHREAD_ONCE_INIT;
     const char *path = url + strlen("sqlite:");
+    pthread_once(&configured, library_configure);
     if (!*path) {
         error_set(err, ERROR_BAD_INPUT, "A database URL sqlite:<path> needs a path.");
         return NULL;

@@ -13,6 +13,7 @@ enum {
     CHUNK = 100,                /* recipients expanded in one plan */
     WORKER_QUEUE_MAX = 8192,    /* items waiting at one worker before triggers are refused */
     REPLANS_MAX = 20,
+    TURN = 32,                  /* items that a worker takes at a time, see worker.c */
     FAIR_SHARE = 16,            /* other items that a worker takes in a row while a chunk of a fan-out waits */
     DELIVERIES_AT_ONCE = 2048   /* of one process; more of them wait in the store, where they hold up nothing else */
 };
@@ -50,6 +51,7 @@ struct worker {
     _Atomic int depth;
     bool stop;
     struct db *db;
+    bool views;                 /* the thread's own: a read transaction of db is open */
 };
 
 enum { TOUCHES = 64 };

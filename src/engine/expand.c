@@ -41,12 +41,17 @@ static struct str event_context(struct arena *a, yyjson_val *doc)
 
 static struct expansion expansion_begin(struct worker *w, struct plan *p, struct definition *d, yyjson_val *doc)
 {
-    p->runs = ARENA_ARRAY(p->arena, struct planned_run, CHUNK);
-    p->refusals = ARENA_ARRAY(p->arena, struct planned_refusal, CHUNK);
     return (struct expansion){.worker = w, .plan = p, .definition = d, .doc = doc,
                               .context = event_context(p->arena, doc),
                               .severity = severity_of(d, plain_object(json_get(doc, "overrides"))),
                               .now = clock_now_ms(w->engine->c.clock)};
+}
+
+/* Room for the runs of n people. A planned run is large, and most triggers have one recipient: no more than there are. */
+static void runs_begin(struct plan *p, size_t n)
+{
+    p->runs = ARENA_ARRAY(p->arena, struct planned_run, n);
+    p->runs_n = 0;
 }
 
 static bool company_once(struct expansion *x, struct facts *f, struct error *err)
@@ -98,6 +103,7 @@ static bool run_start(struct expansion *x, struct planned_run *r, struct str top
 static bool singles_expand(struct expansion *x, const struct recipient *list, size_t n, struct error *err)
 {
     struct plan *p = x->plan;
+    runs_begin(p, n);
     for (size_t i = 0; i < n; i++) {
         struct planned_run *r = &p->runs[p->runs_n];
         if (!person_load(x->worker, p, &list[i].patch, p->event.environment, x->now, &r->person, err)
@@ -317,6 +323,7 @@ static bool everyone_next(struct expansion *x, bool *ended, struct error *err)
         return false;
     if (!subscriber_next(x->worker->db, p->arena, f->environment, f->reached, p->event.created_at, CHUNK, &list, &n, err))
         return false;
+    runs_begin(p, n);
     for (size_t i = 0; i < n; i++) {
         struct planned_run *r = &p->runs[p->runs_n];
         r->person = (struct planned_person){.row = list[i]};
@@ -337,6 +344,8 @@ static bool topics_next(struct expansion *x, bool *ended, struct error *err)
     size_t n;
     if (!members_next(x->worker, p, x->doc, x->definition->workflow.id, x->context, x->now, &list, &n, ended, err))
         return false;
+    runs_begin(p, n);
+    p->refusals = ARENA_ARRAY(p->arena, struct planned_refusal, n);
     for (size_t i = 0; i < n; i++) {
         struct planned_run *r = &p->runs[p->runs_n];
         if (!list[i].passes) {

@@ -36,18 +36,48 @@ static struct work *fair_take(struct worker *w)
     return lane_take(chunk ? &w->chunks : &w->lane);
 }
 
-static struct work *work_next(struct worker *w)
+/* Waits until there is something to do, and takes as much of it as is done in one turn; NULL: the worker ends. */
+static struct work *turn_take(struct worker *w)
 {
-    struct work *work = NULL;
+    struct lane turn = {.first = NULL, .last = &turn.first};
     pthread_mutex_lock(&w->lock);
     while (!w->lane.first && !w->chunks.first && !w->stop)
         pthread_cond_wait(&w->wake, &w->lock);
-    if (w->lane.first || w->chunks.first) {
-        work = fair_take(w);
+    for (int i = 0; i < TURN && (w->lane.first || w->chunks.first); i++) {
+        struct work *work = fair_take(w);
+        lane_add(&turn, work);
         atomic_fetch_sub_explicit(&w->depth, 1, memory_order_relaxed);
+        if (is_chunk(work))
+            break;
     }
     pthread_mutex_unlock(&w->lock);
-    return work;
+    return turn.first;
+}
+
+static void work_do(struct worker *w, struct work *work)
+{
+    switch (work->kind) {
+    case WORK_TRIGGER: plan_trigger(w, work); break;
+    case WORK_DUE: plan_due(w, work); break;
+    case WORK_DELIVERED:
+    case WORK_REDRIVE: plan_delivered(w, work); break;
+    case WORK_CANCEL: plan_cancel(w, work); break;
+    case WORK_HEARD: plan_heard(w, work); break;
+    }
+}
+
+/* What is planned in one turn sees one state of the store, no older than the moment at which the last of it was handed in.
+ * SQLite then keeps the pages that it has read from one statement to the next, and takes its locks once; PostgreSQL keeps
+ * them anyway, and a failed statement would spoil the transaction for those behind it. */
+static void turn_view(struct worker *w, bool begin)
+{
+    struct error err = {0};
+    if (begin && !w->views && db_kind_of(w->db) == DB_SQLITE)
+        w->views = db_begin(w->db, false, &err);
+    else if (!begin && w->views) {
+        db_rollback(w->db);
+        w->views = false;
+    }
 }
 
 static void *worker_main(void *arg)
@@ -55,15 +85,13 @@ static void *worker_main(void *arg)
     struct worker *w = arg;
     struct work *work;
     pthread_setname_np(pthread_self(), "worker");
-    while ((work = work_next(w))) {
-        switch (work->kind) {
-        case WORK_TRIGGER: plan_trigger(w, work); break;
-        case WORK_DUE: plan_due(w, work); break;
-        case WORK_DELIVERED:
-        case WORK_REDRIVE: plan_delivered(w, work); break;
-        case WORK_CANCEL: plan_cancel(w, work); break;
-        case WORK_HEARD: plan_heard(w, work); break;
+    while ((work = turn_take(w))) {
+        for (struct work *next; work; work = next) {
+            next = work->next;          /* the work may be over, or wait elsewhere, when it has been planned */
+            turn_view(w, work->kind != WORK_CANCEL && (w->views || next || is_chunk(work)));
+            work_do(w, work);
         }
+        turn_view(w, false);
     }
     return NULL;
 }
