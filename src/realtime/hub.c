@@ -61,6 +61,7 @@ static void push(struct hub *h, struct command *m)
         m->what = HUB_UNSEEN | HUB_UNREAD;
         counter_add(h->metrics.lost, 1);
     } else if (m->kind == COMMAND_MESSAGE) {
+        m->counted_bytes = m->b.n;
         h->queued_bytes += m->b.n;
     }
     bool was_empty = !h->first;
@@ -198,27 +199,38 @@ static void perform(struct hub *h, struct command *m)
     arena_reset(h->scratch);
 }
 
-static struct command *take_commands(struct hub *h)
+/* What others have handed over since, behind what is left of it. */
+static void take_commands(struct hub *h)
 {
+    if (h->taken)
+        return;
     pthread_mutex_lock(&h->lock);
-    struct command *first = h->first;
+    h->taken = h->first;
     h->first = NULL;
     h->last = &h->first;
-    h->queued_bytes = 0;
     pthread_mutex_unlock(&h->lock);
-    return first;
 }
 
+/* A part of them a turn: a message and its counts then leave a socket in one write, and sockets that speak up are
+ * heard while a crowd is told something. */
 static bool perform_commands(struct hub *h)
 {
-    struct command *m = take_commands(h);
-    bool any = m;
-    for (struct command *next; m; m = next) {
-        next = m->next;
+    size_t bytes = 0;
+    int n = 0;
+    take_commands(h);
+    for (struct command *m; n < LIMIT_COMMANDS_TURN && (m = h->taken); n++) {
+        h->taken = m->next;
+        bytes += m->counted_bytes;
         perform(h, m);
         free(m);
+        take_commands(h);       /* those that come later signal again; these have, and the signal may be spent */
     }
-    return any;
+    if (bytes) {
+        pthread_mutex_lock(&h->lock);
+        h->queued_bytes -= bytes;
+        pthread_mutex_unlock(&h->lock);
+    }
+    return n;
 }
 
 /* ---- the loop ---- */
@@ -273,7 +285,7 @@ static void bury(struct hub *h)
 static int patience(const struct hub *h, int wait_ms)
 {
     const struct timer *t = timers_first(&h->timers);
-    if (h->dirty_first)
+    if (h->dirty_first || h->taken)
         return 0;
     if (!t || !wait_ms)
         return wait_ms;
@@ -396,7 +408,8 @@ void hub_destroy(struct hub *h)
     if (!h)
         return;
     drain(h);
-    perform_commands(h);        /* refused, since it is draining */
+    while (perform_commands(h))     /* refused, since it is draining */
+        ;
     while (h->sockets)
         ws_abort(h->sockets);
     bury(h);

@@ -24,7 +24,8 @@ enum {
     LIMIT_NAMESPACES = 8,                   /* of one connection */
     LIMIT_QUEUED_BYTES = 64 << 20,          /* of messages on their way to the hub's thread */
     LIMIT_READ_TURN = 64 * 1024,            /* bytes read of one socket in one turn of the loop */
-    LIMIT_COUNTS_TURN = 64,                 /* rooms counted in one turn of the loop */
+    LIMIT_COMMANDS_TURN = 128,              /* commands performed in one turn of the loop */
+    LIMIT_COUNTS_TURN = 128,                /* rooms counted in one turn of the loop */
 
     CONNECT_MS = 45000,                     /* no namespace: closed (§5.6) */
     FAREWELL_MS = 10000,                    /* told to go (41) and still here: closed */
@@ -248,6 +249,7 @@ struct command {
     struct command *next;
     enum command_kind kind;
     struct id subscriber;
+    size_t counted_bytes;                   /* of queued_bytes */
     unsigned what;
     int fd;
     bool plain;
@@ -277,6 +279,7 @@ struct hub {
 
     struct timers timers;
     struct table sids, rooms;
+    struct command *taken;                  /* still to be performed, before those that come */
     struct session *sessions, *doomed, *dead_sessions, *flush_sessions;
     struct ws *sockets, *flush_sockets, *dead_sockets;
     struct room *dirty_first, *dirty_last;

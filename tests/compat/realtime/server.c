@@ -1,7 +1,7 @@
 /* A server with live sockets and nothing else, for the real Socket.IO client: server PORT PING_MS TIMEOUT_MS.
  *
  * Prints the port that it listens on. A token is "<subscriber number>[:context]"; all others are bad.
- * POST /emit?to=1&context= (body: the message), POST /changed?to=1, POST /unread?n=5, GET /state drive it.
+ * POST /emit?to=1&context= (body: the message; until=N: to all from `to` to N), POST /changed?to=1, POST /unread?n=5, GET /state drive it.
  * SIGTERM stops it as a real server is stopped. */
 #include <signal.h>
 #include <stdatomic.h>
@@ -67,7 +67,11 @@ static void plain(struct request *rq) { hub_handle_plain(((struct app *)rq->app)
 
 static void emit(struct request *rq)
 {
-    hub_message(((struct app *)rq->app)->hub, addressee(rq), request_query(rq, "context"), rq->body);
+    struct str context = request_query(rq, "context");
+    int64_t n = number(rq, "to"), until = number(rq, "until");
+    do
+        hub_message(((struct app *)rq->app)->hub, subscriber(n), context, rq->body);
+    while (++n <= until);
     reply_empty(rq, 204);
 }
 

@@ -309,6 +309,20 @@ static void plain_transport_anywhere(void **state)
     assert_non_null(strstr(body_text, "\"message\":\"Cannot GET /ws\""));
 }
 
+/* What is handed over while the hub works on what came before must not wait for somebody else's signal. */
+static void a_stream_of_messages_never_stands_still(void **state)
+{
+    (void)state;
+    int fd = connected("4");
+    for (int round = 0; round < 150; round++) {
+        for (int i = 0; i < 200; i++)
+            hub_message(l.hub, subscriber(4), STR(""), STR("1"));
+        for (int heard = 0; heard < 200;)
+            heard += strstr(hear(fd), "notification_received") != NULL;
+    }
+    close(fd);
+}
+
 static void a_stopping_server_lets_polls_go(void **state)
 {
     (void)state;
@@ -384,7 +398,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(refusals), T(polls_and_upgrades), T(plain_transport_anywhere), T(a_stopping_server_lets_polls_go),
+        T(refusals), T(polls_and_upgrades), T(plain_transport_anywhere), T(a_stream_of_messages_never_stands_still), T(a_stopping_server_lets_polls_go),
         T(from_many_threads_the_last_count_is_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
