@@ -4,6 +4,7 @@
 #include "api/tables.h"
 #include "api/workflow_content.h"
 #include "content/preview.h"
+#include "content/step_schema.h"
 #include "model/layout.h"
 #include "model/workflow.h"
 
@@ -17,11 +18,13 @@ static const char blank_body[] =
 struct layout_write {
     struct api_write w;
     struct layout row;
+    struct content_workflow variables;      /* what a layout may use; read before the write: a reply runs on the writer's thread */
 };
 
 /* --- the wire form ------------------------------------------------------------------------------------------- */
 
-static yyjson_mut_val *layout_json(struct arena *a, yyjson_mut_doc *d, const struct layout *l)
+/* variables: NULL in lists, which do not show them. */
+static yyjson_mut_val *layout_json(struct arena *a, yyjson_mut_doc *d, const struct layout *l, const struct content_workflow *variables)
 {
     yyjson_mut_val *o = yyjson_mut_obj(d);
     yyjson_val *doc = NULL;
@@ -41,23 +44,43 @@ static yyjson_mut_val *layout_json(struct arena *a, yyjson_mut_doc *d, const str
         json_add_val(d, controls, "values", json_get(doc, "values"));
     else
         json_add_obj(d, controls, "values");
+    json_add_val(d, controls, "dataSchema", step_schema(a, STR("layout"), STEP_SCHEMA_DATA));
+    json_add_val(d, controls, "uiSchema", step_schema(a, STR("layout"), STEP_SCHEMA_UI));
+    if (variables)
+        yyjson_mut_obj_add_val(d, o, "variables", variable_schema(a, d, variables, 0));
     return o;
 }
 
+static bool variables_load(struct request *rq, struct content_workflow *out, struct error *err)
+{
+    struct workflow_content content;
+    if (!workflow_content_load(rq, &content, err))
+        return false;
+    *out = (struct content_workflow){.env = content.env, .env_n = content.env_n};
+    return true;
+}
+
+/* email NULL: no values. */
 static struct str doc_make(struct arena *a, bool translated, yyjson_val *email)
 {
     yyjson_mut_doc *d = json_doc(a);
     yyjson_mut_val *doc = yyjson_mut_obj(d), *values;
     json_add_bool(d, doc, "isTranslationEnabled", translated);
     values = json_add_obj(d, doc, "values");
-    if (email) {
+    if (email)
         json_add_val(d, values, "email", email);
-    } else {
-        yyjson_mut_val *blank = json_add_obj(d, values, "email");
-        json_add_str(d, blank, "body", str_of(blank_body));
-        json_add_str(d, blank, "editorType", STR("block"));
-    }
     return json_write_mut(a, doc);
+}
+
+static yyjson_val *blank_email(struct arena *a)
+{
+    yyjson_mut_doc *d = json_doc(a);
+    yyjson_mut_val *blank = yyjson_mut_obj(d);
+    yyjson_val *v = NULL;
+    json_add_str(d, blank, "body", str_of(blank_body));
+    json_add_str(d, blank, "editorType", STR("block"));
+    json_parse(a, json_write_mut(a, blank), &v, NULL);
+    return v;
 }
 
 /* --- content that a layout must have ------------------------------------------------------------------------------ */
@@ -101,7 +124,7 @@ static bool content_check(struct arena *a, yyjson_val *email, struct error *err)
     if (has)
         return true;
     error_http(err, 400, "Layout has validation issues");
-    err->details = STR("{\"issues\":{\"email.body\":[{\"issueType\":\"MISSING_VALUE\",\"variableName\":\"email.body\",\"message\":"
+    err->details = STR("{\"controls\":{\"email.body\":[{\"issueType\":\"MISSING_VALUE\",\"variableName\":\"email.body\",\"message\":"
                        "\"The layout body should contain the \\\"content\\\" variable\"}]}}");
     return false;
 }
@@ -138,9 +161,15 @@ static bool load(struct request *rq, struct layout *l)
 
 static void handle_get(struct request *rq)
 {
+    struct content_workflow variables;
+    struct error err = {0};
     struct layout l;
-    if (load(rq, &l))
-        reply_json(rq, 0, layout_json(rq->arena, json_doc(rq->arena), &l));
+    if (!load(rq, &l))
+        return;
+    if (variables_load(rq, &variables, &err))
+        reply_json(rq, 0, layout_json(rq->arena, json_doc(rq->arena), &l, &variables));
+    else
+        reply_error(rq, &err);
 }
 
 static int by_name(const void *x, const void *y)
@@ -188,7 +217,7 @@ static void handle_list(struct request *rq)
         if (query.n && str_find_nocase(l->name, query) < 0 && str_find_nocase(l->identifier, query) < 0)
             continue;
         if (total >= offset && total < offset + limit)
-            yyjson_mut_arr_append(layouts, layout_json(rq->arena, d, l));
+            yyjson_mut_arr_append(layouts, layout_json(rq->arena, d, l, NULL));
         total++;
     }
     json_add_int(d, o, "totalCount", total);
@@ -307,7 +336,7 @@ static bool delete_apply(struct api_write *w, struct db *db, struct error *err)
 static void write_reply(struct api_write *w)
 {
     struct layout_write *x = (struct layout_write *)w;
-    reply_json(w->rq, 0, layout_json(w->rq->arena, json_doc(w->rq->arena), &x->row));
+    reply_json(w->rq, 0, layout_json(w->rq->arena, json_doc(w->rq->arena), &x->row, &x->variables));
 }
 
 static void delete_reply(struct api_write *w)
@@ -347,11 +376,11 @@ static void check_identifier(struct checks *c, struct layout *l, bool required)
         }
 }
 
-static void write_go(struct checks *c, struct layout_write *x, bool ok, const struct error *err)
+static void write_go(struct checks *c, struct layout_write *x, bool ok, struct error *err)
 {
     if (!checks_done(c))
         return;
-    if (ok)
+    if (ok && variables_load(c->rq, &x->variables, err))
         api_write(c->rq, &x->w);
     else
         reply_error(c->rq, err);
@@ -366,7 +395,7 @@ static void handle_create(struct request *rq)
     check_name(&c, &x->row);
     check_identifier(&c, &x->row, true);
     bool translated = check_bool(&c, rq->json, "isTranslationEnabled", false), ok = values_read(&c, &email, &err);
-    x->row.doc = doc_make(rq->arena, translated, email);
+    x->row.doc = doc_make(rq->arena, translated, email ? email : blank_email(rq->arena));
     write_go(&c, x, ok, &err);
 }
 
@@ -384,7 +413,10 @@ static void handle_update(struct request *rq)
     check_name(&c, &x->row);
     bool translated = check_bool(&c, rq->json, "isTranslationEnabled", json_get_bool(doc, "isTranslationEnabled", false));
     bool ok = values_read(&c, &email, &err);
-    x->row.doc = doc_make(rq->arena, translated, email ? email : json_get(json_get(doc, "values"), "email"));
+    /* null takes the values away; nothing leaves them. */
+    if (!email && !yyjson_is_null(json_get(rq->json, "controlValues")))
+        email = json_get(json_get(doc, "values"), "email");
+    x->row.doc = doc_make(rq->arena, translated, email);
     write_go(&c, x, ok, &err);
 }
 

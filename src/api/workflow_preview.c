@@ -23,7 +23,7 @@ static void layout_find_for(struct request *rq, yyjson_val *values, struct previ
     struct str body = json_get_str(json_get(json_get(doc, "values"), "email"), "body");
     struct email_layout *out = ARENA_NEW(rq->arena, struct email_layout);
     *out = (struct email_layout){.name = l.name, .identifier = l.identifier, .id = id_str(rq->arena, l.id),
-                                 .body = email_body_compile(rq->arena, body.p ? body : STR(""))};
+                                 .body = email_body_compile(rq->arena, body.p ? body : STR(EMAIL_LAYOUT_NONE))};
     in->layout = out;
     in->layout_texts = preview_texts(rq, TRANSLATED_LAYOUT, l.identifier, doc);
 }

@@ -18,6 +18,9 @@ struct email_body;
 struct email_body *email_body_compile(struct arena *a, struct str text);
 bool email_body_is_block(const struct email_body *b);
 
+/* The body of a layout whose values were taken away: the content as it is. */
+#define EMAIL_LAYOUT_NONE "{{content}}"
+
 struct email_layout {
     struct str name, identifier, id;    /* id: 24 hexadecimal digits; a layout is chosen by either */
     const struct email_body *body;      /* shows the variable `content` */

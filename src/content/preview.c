@@ -185,7 +185,7 @@ struct preview preview_layout(struct arena *a, yyjson_mut_doc *d, yyjson_val *va
 {
     struct preview p = {.example = preview_example(a, d, in, values), .schema = variable_schema(a, d, in->workflow, 0)};
     struct str body = json_get_str(json_get(values, "email"), "body");
-    struct email_layout layout = {.name = STR("preview"), .body = email_body_compile(a, body.p ? body : STR(""))};
+    struct email_layout layout = {.name = STR("preview"), .body = email_body_compile(a, body.p ? body : STR(EMAIL_LAYOUT_NONE))};
     struct preview_input around = *in;
     yyjson_mut_val *step = yyjson_mut_obj(d);
     around.layout = &layout;

@@ -48,8 +48,9 @@ static bool layout_compile(struct db *db, struct arena *a, const struct layout *
     if (!json_parse(a, l->doc, &doc, err))
         return false;
     id_hex(l->id, hex);
+    struct str body = json_get_str(json_get(json_get(doc, "values"), "email"), "body");
     *out = (struct email_layout){.name = l->name, .identifier = l->identifier, .id = str_dup(a, str_of(hex)),
-                                 .body = email_body_compile(a, json_get_str(json_get(json_get(doc, "values"), "email"), "body"))};
+                                 .body = email_body_compile(a, body.p ? body : STR(EMAIL_LAYOUT_NONE))};
     texts->on = json_get_bool(doc, "isTranslationEnabled", false);
     return resource_texts_load(db, a, l->environment, TRANSLATED_LAYOUT, l->identifier, texts, err);
 }

@@ -44,8 +44,24 @@ test("content is replaced, and refused without its variable or of the wrong kind
   const answer = await server.call("PUT", "/v2/layouts/brand", { name: "B", controlValues: html("<p>contents {{contents}}</p>") });
   assert.equal(answer.status, 400);
   assert.equal(answer.body.message, "Layout has validation issues");
-  assert.equal(answer.body.ctx.issues["email.body"][0].message, 'The layout body should contain the "content" variable');
+  assert.equal(answer.body.ctx.controls["email.body"][0].message, 'The layout body should contain the "content" variable');
   assert.equal((await novu.layouts.retrieve("brand")).result.name, "Brand 3");
+});
+
+test("answers say which values a layout has, and null takes them away", async () => {
+  await novu.environmentVariables.create({ key: "FOOT", values: [{ environmentId: server.dev._id, value: "Acme" }] });
+  const { result } = await novu.layouts.create({ layoutId: "schemas", name: "Schemas" });
+  for (const layout of [result, (await novu.layouts.retrieve("schemas")).result]) {
+    assert.deepEqual(layout.controls.uiSchema.properties.email.properties.body, { component: "EMAIL_BODY", placeholder: "" });
+    assert.equal(layout.controls.dataSchema.properties.email.properties.body.minLength, 1);
+    assert.ok(layout.variables.properties.subscriber && layout.variables.properties.env.properties.FOOT);
+  }
+  assert.deepEqual((await novu.layouts.update({ name: "Schemas", controlValues: null }, "schemas")).result.controls.values, {});
+  await novu.workflows.create({ name: "Bare", workflowId: "bare", active: true, steps: [{ name: "Mail", type: "email", controlValues: { subject: "S", body: "<p>alone</p>", editorType: "html", layoutId: "schemas" } }] });
+  await novu.trigger({ workflowId: "bare", to: { subscriberId: "b", email: "bare@example.com" } });
+  const sent = await server.call("GET", "/v1/outbox/wait?to=bare@example.com&timeout=10");
+  assert.match(sent.body.data?.html ?? sent.text, /<p>alone<\/p>/);
+  await novu.layouts.delete("schemas");
 });
 
 test("lists are filtered, ordered and paged", async () => {
