@@ -53,6 +53,7 @@ struct app {
     int loops;
     size_t recipients_max;              /* entries of `to` in one trigger (decisions.md 13); 0: any number */
     size_t workflows_max;               /* that an environment may have; 0: any number */
+    int64_t snooze_hours_max;           /* of one snooze; 0: there is no snoozing */
     _Atomic bool stopping;
     bool listens_on_loopback_only;
     struct outbound_policy outbound;    /* where customers' URLs may lead */
@@ -78,6 +79,7 @@ bool app_socket_authenticate(void *app, struct arena *a, struct str token, struc
 bool app_socket_counts(void *app, const struct hub_identity *id, struct hub_counts *out);
 /* In a transaction that changes what a person's counts say: other processes have sockets, too. */
 bool app_inbox_publish(struct app *app, struct db *db, struct id subscriber, struct error *err);
+bool app_inbox_publish_all(struct app *app, struct db *db, const struct id *people, size_t n, struct error *err);
 /* Listens for that. Before notify_start. */
 void app_inbox_listen(struct app *app);
 void app_socket_presence(void *app, const struct hub_identity *id, bool online);

@@ -309,7 +309,10 @@ static void reply_snooze_too_long(struct request *rq)
 {
     struct error err = {0};
     error_http(&err, 402, "Snooze Duration Limit Exceeded");
-    err.details = str_fmt(rq->arena, "{\"reason\":\"The snooze duration cannot exceed %d days.\"}", SNOOZE_HOURS_MAX / 24);
+    int64_t hours = app_of(rq)->snooze_hours_max;
+    bool days = hours && hours % 24 == 0;
+    err.details = str_fmt(rq->arena, "{\"reason\":\"The snooze duration cannot exceed %lld %s.\"}",
+                          (long long)(days ? hours / 24 : hours), days ? "days" : "hours");
     reply_error(rq, &err);
 }
 
@@ -323,7 +326,7 @@ void inbox_handle_snooze(struct request *rq)
         check_fail(&checks, "Snooze time must be at least 60 seconds in the future");
     if (!checks_done(&checks))
         return;
-    if (until > now + SNOOZE_HOURS_MAX * (int64_t)3600000)
+    if (until > now + app_of(rq)->snooze_hours_max * 3600000)
         reply_snooze_too_long(rq);
     else
         write_one(rq, (struct inbox_write){.kind = WRITE_SNOOZE, .until = until});

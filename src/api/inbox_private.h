@@ -6,7 +6,7 @@
 #include "model/context.h"
 #include "model/inbox.h"
 
-enum { INBOX_BODY_MAX = 256 * 1024, SNOOZE_HOURS_MAX = 90 * 24 };
+enum { INBOX_BODY_MAX = 256 * 1024 };
 
 /* --- inbox_filter.c: the filters of inbox-realtime.md §2.2–2.5. What is a mistake of form is added to checks (422);
  * what the contract answers with 400 makes them return false with err filled. */

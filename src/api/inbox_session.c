@@ -266,7 +266,7 @@ static void session_reply(struct api_write *w)
     for (size_t i = 0; i < SEVERITIES; i++)
         json_add_int(d, severity, severity_name(order[i]).p, capped(x->counts.by_severity[order[i]]));
     json_add_bool(d, o, "removeNovuBranding", true);
-    json_add_int(d, o, "maxSnoozeDurationHours", SNOOZE_HOURS_MAX);
+    json_add_int(d, o, "maxSnoozeDurationHours", app_of(rq)->snooze_hours_max);
     json_add_bool(d, o, "isDevelopmentMode", is_development(&x->environment));
     json_add_text(d, o, "schedule", x->schedule);
     context_keys_add(d, o, x->joined);

@@ -108,16 +108,21 @@ static bool erase_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct message_erase *x = (struct message_erase *)w;
     bool deleted = false;
-    return message_delete(db, x->row.environment, x->row.id, &deleted, err);
+    return message_delete(db, x->row.environment, x->row.id, &deleted, err)
+        && (x->row.channel != CHANNEL_IN_APP || app_inbox_publish(app_of(w->rq), db, x->row.subscriber, err));
+}
+
+static void erase_committed(struct api_write *w)
+{
+    struct message_erase *x = (struct message_erase *)w;
+    if (x->row.channel == CHANNEL_IN_APP)
+        hub_changed(app_of(w->rq)->hub, x->row.subscriber, HUB_UNSEEN | HUB_UNREAD);
 }
 
 static void erase_reply(struct api_write *w)
 {
-    struct message_erase *x = (struct message_erase *)w;
     yyjson_mut_doc *d = json_doc(w->rq->arena);
     yyjson_mut_val *o = yyjson_mut_obj(d);
-    if (x->row.channel == CHANNEL_IN_APP)
-        hub_changed(app_of(w->rq)->hub, x->row.subscriber, HUB_UNSEEN | HUB_UNREAD);
     json_add_bool(d, o, "acknowledged", true);
     json_add_str(d, o, "status", STR("deleted"));
     reply_json(w->rq, 0, o);
@@ -129,8 +134,7 @@ static void handle_delete(struct request *rq)
     struct str id = request_param(rq, "messageId");
     struct error err = {0};
     struct id parsed;
-    x->w.apply = erase_apply;
-    x->w.reply = erase_reply;
+    x->w = (struct api_write){.apply = erase_apply, .reply = erase_reply, .committed = erase_committed};
     if (!id_parse(id, &parsed)
         || !message_find(app_db(rq), rq->arena, rq->principal.environment, parsed, &x->row, &err)) {
         if (err.code == ERROR_NONE || err.code == ERROR_NOT_FOUND)
@@ -159,14 +163,19 @@ static bool transaction_apply(struct api_write *w, struct db *db, struct error *
     struct transaction_erase *x = (struct transaction_erase *)w;
     return message_delete_by_event(db, w->rq->principal.environment, x->event, x->channel, x->people, PEOPLE_MAX, &x->people_n,
                                    &x->deleted, err)
-        && (x->deleted || error_http(err, 404, "Invalid transactionId or channel"));
+        && (x->deleted || error_http(err, 404, "Invalid transactionId or channel"))
+        && app_inbox_publish_all(app_of(w->rq), db, x->people, x->people_n, err);
 }
 
-static void transaction_reply(struct api_write *w)
+static void transaction_committed(struct api_write *w)
 {
     struct transaction_erase *x = (struct transaction_erase *)w;
     for (size_t i = 0; i < x->people_n; i++)
         hub_changed(app_of(w->rq)->hub, x->people[i], HUB_UNSEEN | HUB_UNREAD);
+}
+
+static void transaction_reply(struct api_write *w)
+{
     reply_empty(w->rq, 204);
 }
 
@@ -193,8 +202,7 @@ static void handle_delete_transaction(struct request *rq)
     }
     x->event = e.id;
     x->people = ARENA_ARRAY(rq->arena, struct id, PEOPLE_MAX);
-    x->w.apply = transaction_apply;
-    x->w.reply = transaction_reply;
+    x->w = (struct api_write){.apply = transaction_apply, .reply = transaction_reply, .committed = transaction_committed};
     api_write(rq, &x->w);
 }
 

@@ -32,26 +32,43 @@ bool app_socket_counts(void *arg, const struct hub_identity *id, struct hub_coun
     return true;
 }
 
-/* --- words between processes: "<process> <subscriber>" -------------------------------------------------------- */
+/* --- words between processes: "<process> <subscriber>…", each of these behind a blank ---------------------------- */
 
 #define NOTIFY_INBOX "inbox_changed"
+enum { WORD_PEOPLE = 300, WORD_MAX = ID_HEX + WORD_PEOPLE * (1 + ID_HEX) };
+_Static_assert((int)WORD_MAX < (int)NOTIFY_PAYLOAD_MAX, "a full word must be publishable");
+
+bool app_inbox_publish_all(struct app *app, struct db *db, const struct id *people, size_t n, struct error *err)
+{
+    char word[WORD_MAX + 1];
+    for (size_t i = 0; i < n;) {
+        size_t used = ID_HEX;
+        id_hex(app->node, word);
+        for (int k = 0; k < WORD_PEOPLE && i < n; k++, i++) {
+            word[used++] = ' ';
+            id_hex(people[i], word + used);
+            used += ID_HEX;
+        }
+        if (!notify_publish(db, NOTIFY_INBOX, (struct str){word, used}, err))
+            return false;
+    }
+    return true;
+}
 
 bool app_inbox_publish(struct app *app, struct db *db, struct id subscriber, struct error *err)
 {
-    char node[ID_HEX + 1], person[ID_HEX + 1], word[2 * ID_HEX + 2];
-    id_hex(app->node, node);
-    id_hex(subscriber, person);
-    int n = snprintf(word, sizeof word, "%s %s", node, person);
-    return notify_publish(db, NOTIFY_INBOX, (struct str){word, (size_t)n}, err);
+    return app_inbox_publish_all(app, db, &subscriber, 1, err);
 }
 
 static void inbox_heard(void *arg, struct str word)
 {
     struct app *app = arg;
     struct id node, subscriber;
-    if (word.n == 2 * ID_HEX + 1 && id_parse(str_sub(word, 0, ID_HEX), &node) && id_parse(str_sub(word, ID_HEX + 1, word.n), &subscriber)
-        && !id_eq(node, app->node))
-        hub_changed(app->hub, subscriber, HUB_UNSEEN | HUB_UNREAD);
+    if (!id_parse(str_sub(word, 0, ID_HEX), &node) || id_eq(node, app->node))
+        return;
+    for (size_t at = ID_HEX + 1; at + ID_HEX <= word.n; at += ID_HEX + 1)
+        if (id_parse(str_sub(word, at, at + ID_HEX), &subscriber))
+            hub_changed(app->hub, subscriber, HUB_UNSEEN | HUB_UNREAD);
 }
 
 void app_inbox_listen(struct app *app)

@@ -78,6 +78,8 @@ static const struct setting settings[] = {
      "entries that `to` of one trigger may have; 0: any number"},
     {"defer-hours-max", "CARILLON_DEFER_HOURS_MAX", NULL, "0", AT(defer_hours_max), RULE(check_count, "a number from 0 to 1000000"),
      "hours that a delay or digest step may wait; 0: any time"},
+    {"snooze-hours-max", "CARILLON_SNOOZE_HOURS_MAX", NULL, "2160", AT(snooze_hours_max),
+     RULE(check_count, "a number from 0 to 1000000"), "hours that a message of the Inbox may be snoozed; 0: none may, and the Inbox offers it not"},
     {"rate-limit", "CARILLON_RATE_LIMIT", NULL, "off", AT(rate_limit), SWITCH,
      "on: secret keys that ask too often get 429; the RateLimit headers are always sent (docs/limits.md)"},
     {"service-level", "CARILLON_SERVICE_LEVEL", NULL, "unlimited", AT(service_level), CHOICE("free|pro|business|enterprise|unlimited"),

@@ -149,9 +149,8 @@ static bool engine_open(struct serve *s, struct error *err)
     app->recipients_max = limit_of(s->config.recipients_max);
     app->workflows_max = limit_of(s->config.workflows_max);
     bool shared = s->config.database_url != NULL;
-    int64_t workers = 0, recipients_max = 0, days = 0, in_app_days = 0;
-    str_to_i64(str_of(s->config.recipients_max), &recipients_max);
-    app->recipients_max = (size_t)recipients_max;
+    app->snooze_hours_max = (int64_t)limit_of(s->config.snooze_hours_max);
+    int64_t workers = 0, days = 0, in_app_days = 0;
     str_to_i64(str_of(s->config.retention_days), &days);
     str_to_i64(str_of(s->config.retention_in_app_days), &in_app_days);
     str_to_i64(str_of(s->config.workers), &workers);

@@ -49,6 +49,13 @@ export function listen(novu, ...names) {
         });
       });
     },
+    /** The next one that is as said; those before it are passed over. */
+    async until(name, is) {
+      for (;;) {
+        const event = await this.next(name);
+        if (is(event)) return event;
+      }
+    },
     count: (name) => queues.get(name).events.length,
   };
 }

@@ -50,3 +50,21 @@ test("messages and counts reach the sockets of every process, once", async () =>
     assert.equal(events.count(received), 0);
   }
 });
+
+test("what the API deletes on one process is heard on the other", async () => {
+  const people = ["gone-1", "gone-2"];
+  const clients = people.map((id) => inbox(two, id));
+  open.push(...clients);
+  const heard = clients.map((client) => listen(client, unread));
+  for (const { connected } of heard) await connected;
+  for (const transactionId of ["t-gone-one", "t-gone-all"]) {
+    await api(one).trigger({ workflowId: "order-shipped", to: people, payload: order, transactionId });
+    for (const events of heard) await events.until(unread, ({ result }) => result.total === (transactionId === "t-gone-one" ? 1 : 2));
+  }
+  const { result: page } = await api(one).messages.retrieve({ subscriberId: "gone-1", transactionId: ["t-gone-one"] });
+  assert.equal((await one.call("DELETE", `/v1/messages/${page.data[0].id}`)).status, 200);
+  await heard[0].until(unread, ({ result }) => result.total === 1);
+  assert.equal((await one.call("DELETE", "/v1/messages/transaction/t-gone-all")).status, 204);
+  await heard[0].until(unread, ({ result }) => result.total === 0);
+  await heard[1].until(unread, ({ result }) => result.total === 1);
+});

@@ -94,6 +94,21 @@ test("times that are too near or too far are refused", async () => {
   assert.equal(bad.status, 422);
 });
 
+test("how long one may snooze is a setting; 0 hides it", async () => {
+  for (const [hours, reason] of [["5", "5 hours"], ["0", "0 hours"]]) {
+    const other = await Carillon.start({ env: { CARILLON_SNOOZE_HOURS_MAX: hours } });
+    const body = { applicationIdentifier: other.dev.applicationIdentifier, subscriber: "s" };
+    const { body: { data } } = await other.call("POST", "/v1/inbox/session", body, { key: null });
+    assert.equal(data.maxSnoozeDurationHours, Number(hours));
+    const headers = { Authorization: `Bearer ${data.token}` };
+    const snoozeUntil = new Date(Date.now() + 5 * HOUR + 60_000).toISOString();
+    const answer = await other.call("PATCH", "/v1/inbox/notifications/65f000000000000000000012/snooze", { snoozeUntil }, { key: null, headers });
+    assert.equal(answer.status, 402);
+    assert.ok(answer.text.includes(`The snooze duration cannot exceed ${reason}.`), answer.text);
+    await other.stop();
+  }
+});
+
 test("by hand it comes back as it was, and its timer is gone", async () => {
   const client = connect("hand");
   const item = await message(client, "hand", "t-hand");
