@@ -222,8 +222,7 @@ struct inbox_write {
     struct id id;
     enum write_kind kind;
     enum inbox_action action;           /* WRITE_STATE */
-    struct str button;                  /* WRITE_BUTTON: which, and to complete or to revert it */
-    bool complete;
+    struct inbox_press press;           /* WRITE_BUTTON */
     int64_t until;                      /* WRITE_SNOOZE */
     struct message row;                 /* afterwards */
 };
@@ -239,7 +238,7 @@ static bool write_apply(struct api_write *w, struct db *db, struct error *err)
         return false;
     switch (x->kind) {
     case WRITE_STATE: return inbox_act(db, a, &o, x->id, x->action, now, &x->row, err);
-    case WRITE_BUTTON: return inbox_complete(db, a, &o, x->id, x->button, x->complete, now, &x->row, err);
+    case WRITE_BUTTON: return inbox_complete(db, a, &o, x->id, &x->press, now, &x->row, err);
     case WRITE_SNOOZE: return inbox_snooze(db, a, &o, x->id, x->until, now, &x->row, err);
     case WRITE_UNSNOOZE: return inbox_unsnooze(db, a, &o, x->id, now, &x->row, err);
     }
@@ -298,7 +297,7 @@ static void write_button(struct request *rq, bool complete)
     if (!str_eqz(button, "primary") && !str_eqz(button, "secondary"))
         check_fail(&checks, "actionType must be one of the following values: primary, secondary");
     if (checks_done(&checks))
-        write_one(rq, (struct inbox_write){.kind = WRITE_BUTTON, .button = button, .complete = complete});
+        write_one(rq, (struct inbox_write){.kind = WRITE_BUTTON, .press = {.button = button, .done = complete}});
 }
 
 void inbox_handle_complete(struct request *rq) { write_button(rq, true); }

@@ -208,8 +208,7 @@ struct mark_write {
     struct api_write w;
     struct subscriber subscriber;
     enum message_mark mark;
-    struct str button;                  /* of an action; p NULL: a mark */
-    bool done;
+    struct inbox_press press;           /* an action; button.p NULL: a mark */
     struct message *messages;
     struct str *payloads;
     size_t n;
@@ -229,7 +228,7 @@ static bool mark_apply(struct api_write *w, struct db *db, struct error *err)
         bool changed = true;
         if (!message_find(db, rq->arena, m->environment, m->id, m, err))
             return false;
-        if (x->button.p ? !inbox_complete(db, rq->arena, &owner, m->id, x->button, x->done, app_now(rq), m, err)
+        if (x->press.button.p ? !inbox_complete(db, rq->arena, &owner, m->id, &x->press, app_now(rq), m, err)
                         : !message_mark(db, m, x->mark, app_now(rq), &changed, err))
             return false;
         x->changed += changed;
@@ -256,7 +255,7 @@ static void mark_reply(struct api_write *w)
         one = message_json(d, &x->messages[i], doc, rq->principal.organization, &x->subscriber, x->payloads[i]);
         yyjson_mut_arr_append(list, one);
     }
-    reply_json(rq, 0, x->button.p ? yyjson_mut_arr_get_first(list) : list);
+    reply_json(rq, 0, x->press.button.p ? yyjson_mut_arr_get_first(list) : list);
 }
 
 static struct mark_write *mark_new(struct request *rq, size_t most)
@@ -361,11 +360,12 @@ void subscriber_v1_handle_action(struct request *rq)
     struct mark_write *x = mark_new(rq, 1);
     struct str status = json_get_str(rq->json, "status"), id = request_param(rq, "messageId");
     struct error err = {0};
-    x->button = request_param(rq, "type");
-    x->done = str_eqz(status, "done");
-    if (!str_eqz(x->button, "primary") && !str_eqz(x->button, "secondary"))
+    x->press.button = request_param(rq, "type");
+    x->press.done = str_eqz(status, "done");
+    x->press.payload = check_object(&checks, rq->json, "payload", false);
+    if (!str_eqz(x->press.button, "primary") && !str_eqz(x->press.button, "secondary"))
         check_fail(&checks, "type must be one of the following values: primary, secondary");
-    if (!x->done && !str_eqz(status, "pending"))
+    if (!x->press.done && !str_eqz(status, "pending"))
         check_fail(&checks, "status must be one of the following values: pending, done");
     if (!checks_done(&checks) || !caller_read(rq, &x->subscriber))
         return;

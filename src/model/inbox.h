@@ -93,8 +93,13 @@ bool inbox_act_next(struct db *db, const struct inbox_owner *o, const struct inb
 /* The whole sweep in the caller's transaction. */
 bool inbox_act_all(struct db *db, struct arena *a, const struct inbox_owner *o, const struct inbox_filter *f,
                    enum inbox_action action, int64_t now, int64_t *changed, struct error *err);
-/* Completes or reverts a button ("primary"/"secondary"). ERROR_BAD_INPUT if there is no such button. */
-bool inbox_complete(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, struct str button, bool done,
+struct inbox_press {
+    struct str button;                  /* "primary" or "secondary" */
+    bool done;                          /* else it is reverted */
+    yyjson_val *payload;                /* what older clients have kept with the result; NULL: nothing */
+};
+/* Completes or reverts a button. ERROR_BAD_INPUT if there is no such button. */
+bool inbox_complete(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, const struct inbox_press *press,
                     int64_t now, struct message *out, struct error *err);
 
 /* --- snooze (inbox_snooze.c) ---------------------------------------------------------------------------------- */

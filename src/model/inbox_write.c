@@ -273,13 +273,15 @@ static yyjson_val *button_find(yyjson_val *action, struct str type)
 }
 
 /* cta.action of the document with its new status and result (inbox-realtime.md §2.6). */
-static struct str doc_with_result(struct arena *a, yyjson_val *doc, struct str button, struct str status)
+static struct str doc_with_result(struct arena *a, yyjson_val *doc, const struct inbox_press *p, struct str status)
 {
     yyjson_mut_doc *d = json_doc(a);
     yyjson_mut_val *root = yyjson_val_mut_copy(d, doc);
     yyjson_mut_val *action = yyjson_mut_obj_get(yyjson_mut_obj_get(root, "cta"), "action");
     yyjson_mut_val *result = yyjson_mut_obj(d);
-    json_add_str(d, result, "type", button);
+    json_add_str(d, result, "type", p->button);
+    if (p->payload)
+        json_add_val(d, result, "payload", p->payload);
     yyjson_mut_obj_put(action, yyjson_mut_str(d, "status"), json_mut_str(d, status));
     yyjson_mut_obj_put(action, yyjson_mut_str(d, "result"), result);
     return json_write_mut(a, root);
@@ -291,23 +293,23 @@ static bool doc_write(struct db *db, const struct message *m, struct error *err)
                     m->id);
 }
 
-bool inbox_complete(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, struct str button, bool done,
+bool inbox_complete(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, const struct inbox_press *p,
                     int64_t now, struct message *out, struct error *err)
 {
     yyjson_val *doc;
     if (!inbox_find_locked(db, a, o, id, out, err) || !json_parse(a, out->doc, &doc, err))
         return false;
     yyjson_val *action = json_path(doc, STR("cta.action"));
-    struct str status = done ? STR("done") : STR("pending");
-    if (!button_find(action, button))
+    struct str status = p->done ? STR("done") : STR("pending");
+    if (!button_find(action, p->button))
         return error_set(err, ERROR_BAD_INPUT, "Could not perform action on the %.*s button because it does not exist.",
-                         STR_ARG(button));
-    bool same = str_eq(json_get_str(action, "status"), status)
-             && str_eq(json_get_str(json_get(action, "result"), "type"), button);
+                         STR_ARG(p->button));
+    bool same = !p->payload && str_eq(json_get_str(action, "status"), status)
+             && str_eq(json_get_str(json_get(action, "result"), "type"), p->button);
     if (same && out->read)
         return true;
     if (!same)
-        out->doc = doc_with_result(a, doc, button, status);
+        out->doc = doc_with_result(a, doc, p, status);
     if (!out->read)
         set_read(out, now);
     out->updated_at = now;

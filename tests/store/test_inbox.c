@@ -325,20 +325,26 @@ static bool completed(struct fixture *f, const struct message *m, const char *wh
     return json_get_bool(json_get(shown(f, m), which), "isCompleted", false);
 }
 
+static bool press(struct fixture *f, const struct message *m, const char *button, bool done, struct message *out, struct error *err)
+{
+    struct inbox_press p = {.button = str_of(button), .done = done};
+    return inbox_complete(f->db, f->arena, &f->owner, m->id, &p, f->now, out, err);
+}
+
 static void one_button_is_completed_at_a_time(void **state)
 {
     struct fixture *f = *state;
     struct error err = {0};
     struct message m = add(f, &f->owner, SEVERITY_NONE, buttons_doc), out;
-    must(inbox_complete(f->db, f->arena, &f->owner, m.id, STR("primary"), true, f->now, &out, &err), &err);
+    must(press(f, &m, "primary", true, &out, &err), &err);
     assert_true(completed(f, &out, "primaryAction") && out.read && out.seen);
-    must(inbox_complete(f->db, f->arena, &f->owner, m.id, STR("secondary"), true, f->now, &out, &err), &err);
+    must(press(f, &m, "secondary", true, &out, &err), &err);
     assert_true(!completed(f, &out, "primaryAction") && completed(f, &out, "secondaryAction"));
-    must(inbox_complete(f->db, f->arena, &f->owner, m.id, STR("secondary"), false, f->now, &out, &err), &err);
+    must(press(f, &m, "secondary", false, &out, &err), &err);
     must(inbox_find(f->db, f->arena, &f->owner, m.id, &out, &err), &err);
     assert_false(completed(f, &out, "secondaryAction"));
     struct message bare = add(f, &f->owner, SEVERITY_NONE, plain_doc);
-    assert_false(inbox_complete(f->db, f->arena, &f->owner, bare.id, STR("primary"), true, f->now, &out, &err));
+    assert_false(press(f, &bare, "primary", true, &out, &err));
     assert_int_equal(err.code, ERROR_BAD_INPUT);
     assert_string_equal(err.message, "Could not perform action on the primary button because it does not exist.");
 }
