@@ -1,6 +1,6 @@
 # The two commands of a newcomer are `make run` and `make test`; both install what is missing.
 # CMake and Ninja do the work: this file only names it.
-.PHONY: help build run demo test unit tsan compat ops examples e2e crash fuzz sim bench lint setup clean
+.PHONY: help build run demo test unit tsan compat ops examples e2e crash fuzz sim bench bench-realtime lint setup clean
 .DEFAULT_GOAL := help
 
 help:
@@ -9,6 +9,7 @@ help:
 	@echo 'make build    build/carillon'
 	@echo 'make unit | tsan | compat | ops | examples | e2e | crash | sim | fuzz     one suite of the tests'
 	@echo 'make bench    measure against raw SQLite and against a Node + BullMQ service'
+	@echo 'make bench-realtime   10,000 live sockets beside npm socket.io; Inboxes of ten million messages'
 	@echo 'make lint     cppcheck and clang-format, without changing anything'
 	@echo 'make setup    only install what is missing, for everything above'
 
@@ -42,6 +43,10 @@ fuzz:
 bench:
 	@scripts/setup.sh build bench
 	@bench/run.sh
+
+bench-realtime:
+	@scripts/setup.sh build bench
+	@bench/realtime/run.sh
 
 lint:
 	@scripts/setup.sh build lint

@@ -1,8 +1,9 @@
 // Live sockets beside npm socket.io, and the Inbox of a full store: node bench/realtime/run.js [sockets,inbox] (bench/README.md).
 import { spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { Agent, request as httpRequest } from 'node:http';
 import { createInterface } from 'node:readline';
-import { freePort, ready, scratch, sleep, start, stop } from '../processes.js';
+import { freePort, ready, run, scratch, sleep, start, stop } from '../processes.js';
 import { message } from './message.js';
 
 const PEOPLE = Number(process.env.BENCH_SOCKETS ?? 10_000);
@@ -162,6 +163,83 @@ async function programMeasure() {
   return result;
 }
 
+// -- the Inbox of a full store --
+
+const SIZES = [10_000, Number(process.env.BENCH_MESSAGES ?? 10_000_000)], EACH = 200, HUGE = 0.1, MEASURED = 49, ROUNDS = 9, REQUESTS = 400;
+const filters = encodeURIComponent(JSON.stringify(['high', 'medium', 'low', 'none'].map((severity) => ({ severity, read: false, snoozed: false }))));
+const asked = {
+  'first page': '/v1/inbox/notifications?limit=10&archived=false&snoozed=false',
+  'unread page': '/v1/inbox/notifications?limit=10&read=false&archived=false&snoozed=false',
+  counts: `/v1/inbox/notifications/count?filters=${filters}`,
+};
+
+/** Nanoseconds of processor that all threads of a process have had: on a busy machine the clock says little. */
+function cpuNs(pid) {
+  let ns = 0;
+  for (const task of readdirSync(`/proc/${pid}/task`)) ns += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]);
+  return ns;
+}
+
+const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+const get = (port, path, token) => new Promise((resolve, reject) => {
+  httpRequest({ host: '127.0.0.1', port, path, agent, headers: { authorization: `Bearer ${token}` } }, (response) => {
+    let text = '';
+    response.on('data', (part) => { text += part; });
+    response.on('end', () => (response.statusCode === 200 ? resolve(JSON.parse(text)) : reject(new Error(`${path}: ${response.statusCode} ${text}`))));
+  }).on('error', reject).end();
+});
+
+// Processor microseconds of one request, over the people in turn.
+async function cost(store, path, tokens) {
+  const before = cpuNs(store.child.pid);
+  for (let i = 0; i < REQUESTS; i++) await get(store.port, path, tokens[i % tokens.length]);
+  return (cpuNs(store.child.pid) - before) / REQUESTS / 1000;
+}
+
+async function storesFill() {
+  const base = await carillonStart(`${dir}/base`);
+  await call(base, 'POST', '/v2/workflows', workflow);
+  for (let i = 1; i <= MEASURED; i++) await session(base, person(i));
+  await session(base, 'huge');
+  await call(base, 'POST', '/v1/events/trigger', { name: WORKFLOW, to: 'sample', payload });
+  await sleep(500);
+  await stop(base.child);
+  const stores = [];
+  for (const n of SIZES) {
+    note(`filling a store with ${n} messages`);
+    const data = `${dir}/store-${n}`;
+    cpSync(`${dir}/base`, data, { recursive: true });
+    await run(`${build}/bench_fill_inbox`, [`${data}/carillon.db`, n, EACH, n === SIZES[0] ? EACH : n * HUGE]);
+    const store = await carillonStart(data);
+    store.mb = statSync(`${data}/carillon.db`).size / 2 ** 20;
+    store.tokens = [];
+    for (let i = 1; i <= MEASURED; i++) store.tokens.push((await session(store, person(i))).token);
+    store.huge = (await session(store, 'huge')).token;
+    stores.push(store);
+  }
+  return stores;
+}
+
+async function inboxMeasure() {
+  const stores = await storesFill(), result = { mb: stores.map((s) => s.mb) };
+  const { data } = await get(stores[1].port, asked.counts, stores[1].huge);
+  if (data.at(-1).count !== 100) throw new Error(`the huge Inbox counts ${JSON.stringify(data)}`);
+  for (const [name, path] of Object.entries(asked)) {
+    const runs = stores.map(() => ({ many: [], huge: [] }));
+    for (let round = 0; round < ROUNDS; round++)
+      for (const [i, store] of stores.entries()) {
+        runs[i].many.push(await cost(store, path, store.tokens));
+        runs[i].huge.push(await cost(store, path, [store.huge]));
+      }
+    result[name] = { many: runs.map((r) => median(r.many)), huge: runs.map((r) => median(r.huge)) };
+  }
+  for (const store of stores) {
+    await stop(store.child);
+    rmSync(`${dir}/store-${SIZES[stores.indexOf(store)]}`, { recursive: true });
+  }
+  return result;
+}
+
 // -- the table --
 
 const list = [];
@@ -175,8 +253,8 @@ const perSocket = (r) => fixed(((r.rss_mb - r.rss_empty_mb) * 1024) / PEOPLE, 2)
 
 const wanted = (process.argv[2] ?? 'sockets,inbox').split(',');
 const result = {};
-row('', 'Carillon', 'socket.io', 'ratio', 'goal');
 if (wanted.includes('sockets')) {
+  row('', 'Carillon', 'socket.io', 'ratio', 'goal');
   const hub = (result.hub = await hubMeasure()), peer = (result.peer = await peerMeasure()), program = (result.program = await programMeasure());
   row(`RSS with ${PEOPLE} sockets, MB`, fixed(program.rss_mb), fixed(peer.rss_mb), `${fixed(peer.rss_mb / program.rss_mb)} ×`, '≤ 60');
   row('  a socket, kB', perSocket(program), perSocket(peer), '', '≤ 4');
@@ -188,6 +266,17 @@ if (wanted.includes('sockets')) {
   row(`trigger to socket at ${RATE}/s: p50, p99, ms`, middle(program.pace), '', '', 'p99 ≤ 10');
   row('  without engine and store: p50, p99, ms', middle(hub.pace), middle(peer.pace));
   row('a topic of everybody, stored and shown, ms', fixed(program.topic_ms, 0));
+}
+if (wanted.includes('inbox')) {
+  const inbox = (result.inbox = await inboxMeasure());
+  if (list.length > 1) row('');
+  row('processor time of a request, µs; messages:', ...SIZES.map((n) => n.toLocaleString('en')), 'ratio', 'goal');
+  for (const name of Object.keys(asked)) {
+    const { many, huge } = inbox[name];
+    row(`  ${name}: ${EACH} messages each`, ...many.map((v) => fixed(v)), `${fixed(many[1] / many[0], 2)} ×`, '≤ 1.3 ×');
+    row(`  ${name}: the same, and ${(SIZES[1] * HUGE).toLocaleString('en')} of one person`, ...huge.map((v) => fixed(v)), `${fixed(huge[1] / huge[0], 2)} ×`, '≤ 1.3 ×');
+  }
+  row('  the store, MB', ...inbox.mb.map((v) => fixed(v, 0)));
 }
 writeFileSync('build/bench_realtime.json', `${JSON.stringify(result, null, 2)}\n`);
 table();

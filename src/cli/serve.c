@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,7 +25,24 @@
 #include "model/subscriber.h"
 
 /* In all under the ten seconds of design.md; the watchdog is for what cannot be waited for (a disk that hangs). */
-enum { DRAIN_REQUESTS_MS = 3000, DRAIN_DELIVERIES_MS = 3000, DRAIN_TRANSFERS_MS = 500, EXIT_MS = 9500 };
+enum { DRAIN_REQUESTS_MS = 3000, DRAIN_DELIVERIES_MS = 3000, DRAIN_TRANSFERS_MS = 500, EXIT_MS = 9500,
+       DESCRIPTORS_MAX = 1 << 19, DESCRIPTORS_FEW = 4096, CONNECTIONS_MAX = 16384 };
+
+/* Shells give out 1,024 descriptors and would allow many more. Live sockets get five eighths of what there is and requests
+ * a quarter, so that neither can keep the store and deliveries from theirs. */
+static void descriptors_share(struct serve *s)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files))
+        return;
+    files.rlim_cur = files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files))
+        getrlimit(RLIMIT_NOFILE, &files);
+    s->descriptors = files.rlim_cur > DESCRIPTORS_MAX ? DESCRIPTORS_MAX : (int)files.rlim_cur;
+    if (s->descriptors < DESCRIPTORS_FEW)
+        log_warn("few descriptors: live sockets are limited; raise ulimit -n", "descriptors", LOG_INT(s->descriptors),
+                 "sockets", LOG_INT(s->descriptors / 8 * 5), NULL);
+}
 
 static const char *path_in(struct serve *s, const char *name)
 {
@@ -160,7 +178,8 @@ static bool engine_open(struct serve *s, struct error *err)
     app->definitions = definitions_create(shared);
     struct dispatcher_config dc = {.sink = s->config.delivery_sink, .metrics = app->metrics};
     struct hub_config hc = {.app = app, .authenticate = app_socket_authenticate, .counts = app_socket_counts,
-                            .presence = app_socket_presence, .metrics = app->metrics};
+                            .presence = app_socket_presence, .metrics = app->metrics,
+                            .sockets_max = s->descriptors / 8 * 5};
     struct engine_config ec = {.database_url = s->url, .writer = app->writer, .clock = &app->clock, .ids = &app->ids,
                                .directory = app->directory, .definitions = app->definitions,
                                .world = {.app = app, .deliver = app_deliver, .call = app_call, .received = app_received, .listening = app_listening, .outboxed = app_outboxed},
@@ -234,7 +253,9 @@ static bool server_open(struct serve *s, struct error *err)
     struct app *app = &s->app;
     tables_collect(s);
     origins_collect(s);
-    struct server_config sc = {.tables = s->tables, .table_sizes = s->counts, .app = app, .listen = s->config.listen,
+    int connections = s->descriptors / 4 / app->loops;
+    struct server_config sc = {.connections_max = connections < CONNECTIONS_MAX ? connections : CONNECTIONS_MAX,
+                               .tables = s->tables, .table_sizes = s->counts, .app = app, .listen = s->config.listen,
                                .loops = app->loops, .origins = s->origins, .context_path = s->config.context_path,
                                .metrics = app->metrics, .authenticate = app_authenticate, .before = app_before,
                                .answering = app_answering, .accepting = app_accepting};
@@ -347,6 +368,7 @@ int cli_serve(int argc, char **argv)
     }
     log_setup(level_of(s->config.log_level), !strcmp(s->config.log, "json"));
     config_log_ignored();
+    descriptors_share(s);
     sigemptyset(&stop);
     sigaddset(&stop, SIGTERM);
     sigaddset(&stop, SIGINT);

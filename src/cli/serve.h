@@ -13,6 +13,7 @@ struct serve {
     const struct engine_world *world;       /* takes deliveries and requests of steps; NULL: they go out */
     int64_t start;                          /* where a virtual clock starts; 0: now */
     uint64_t seed;                          /* of ids, and so of everything that is drawn from them; 0: random */
+    int descriptors;                        /* to be shared by sockets and requests; 0: no bound */
     /* Then: */
     struct app app;
     const char *url;                        /* of the store */

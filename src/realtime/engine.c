@@ -16,7 +16,7 @@ void engine_greet(struct session *s, bool upgrades)
 
 static void malformed(struct session *s)
 {
-    session_close(s, WSLAY_CODE_PROTOCOL_ERROR, "parse_error");
+    session_close(s, WSLAY_CODE_PROTOCOL_ERROR, DROP_PARSE_ERROR);
 }
 
 static struct member *member_of(struct session *s, struct str ns)
@@ -76,7 +76,7 @@ static void connect_to(struct session *s, const struct socketio_packet *p)
     struct member *m = person ? room_join(s, person, p->ns) : NULL;
     if (person && !m) {
         person_unref(person);
-        hub_count_drop(h, "limit");
+        hub_count_drop(h, DROP_LIMIT);
         send_head(s, SOCKETIO_CONNECT_ERROR, p->ns, STR_NULL, "{\"message\":\"Too many connections\"}");
         return;
     }
@@ -84,7 +84,7 @@ static void connect_to(struct session *s, const struct socketio_packet *p)
     send_head(s, SOCKETIO_CONNECT, p->ns, STR_NULL, str_fmt(h->scratch, "{\"sid\":\"%.*s\"}", STR_ARG(word)).p);
     if (!person) {
         /* §4: a bad token is connected, then told to go, which keeps the client from coming back. */
-        hub_count_drop(h, "bad_token");
+        hub_count_drop(h, DROP_BAD_TOKEN);
         send_head(s, SOCKETIO_DISCONNECT, p->ns, STR_NULL, "");
         if (!s->members)
             s->connect_by = h->now + FAREWELL_MS;
@@ -148,7 +148,7 @@ void engine_receive(struct session *s, struct str packet)
         break;
     case ENGINEIO_CLOSE:
         polling_end(s, "6");
-        session_close(s, WSLAY_CODE_NORMAL_CLOSURE, NULL);
+        session_close(s, WSLAY_CODE_NORMAL_CLOSURE, DROP_NONE);
         break;
     default:
         malformed(s);

@@ -121,19 +121,63 @@ int hub_sockets(const struct hub *h)
     return atomic_load(&h->open);
 }
 
-void hub_count_drop(struct hub *h, const char *reason)
+/* Expiry and silence are everyday; the others are somebody's fault, or too much of something. */
+static const struct { const char *label; bool is_logged; } drops[DROPS] = {
+    [DROP_NONE] = {"none", false},
+    [DROP_SLOW] = {"slow", true},
+    [DROP_PARSE_ERROR] = {"parse_error", true},
+    [DROP_FLOOD] = {"flood", true},
+    [DROP_LIMIT] = {"limit", true},
+    [DROP_STRANGER] = {"stranger", true},
+    [DROP_BAD_TOKEN] = {"bad_token", true},
+    [DROP_BINARY] = {"binary", true},
+    [DROP_EXPIRED] = {"expired", false},
+    [DROP_PING_TIMEOUT] = {"ping_timeout", false},
+    [DROP_CONNECT_TIMEOUT] = {"connect_timeout", false},
+};
+
+/* The first at once, those that follow as a number once a minute: a flood of connections is not one of lines. */
+static void complain(struct hub *h, struct complaint *c)
 {
-    char labels[64];
-    snprintf(labels, sizeof labels, "reason=\"%s\"", reason);
-    counter_add(metrics_counter(h->config.metrics, "carillon_sockets_dropped_total",
-                                "Live connections that the server ended or refused.", labels), 1);
+    if (!c->n)
+        return;
+    log_warn("live connections refused or ended", "reason", drops[c - h->complaints].label, "connections", LOG_INT(c->n), NULL);
+    c->n = 0;
+    timer_set(&h->timers, &c->timer, h->now + QUIET_MS);
+}
+
+static void complaint_is_due(struct hub *h, struct timer *t)
+{
+    complain(h, (struct complaint *)((char *)t - offsetof(struct complaint, timer)));
+}
+
+void hub_count_drop(struct hub *h, enum drop why)
+{
+    struct complaint *c = &h->complaints[why];
+    counter_add(h->metrics.drops[why], 1);
+    if (!drops[why].is_logged)
+        return;
+    c->n++;
+    if (!c->timer.place)
+        complain(h, c);
 }
 
 /* ---- commands, on the hub's thread ---- */
 
+/* No descriptor is left for more: the store and deliveries need some, too. */
+static bool is_full(const struct hub *h)
+{
+    return h->config.sockets_max > 0 && h->n_sockets >= h->config.sockets_max;
+}
+
 static void attach_new(struct hub *h, struct command *m)
 {
     enum transport t = m->plain ? TRANSPORT_PLAIN : TRANSPORT_WEBSOCKET;
+    if (is_full(h)) {
+        hub_count_drop(h, DROP_LIMIT);
+        close(m->fd);
+        return;
+    }
     struct session *s = session_open(h, m->plain ? SESSION_PLAIN : SESSION_ENGINE, t, m->b);
     if (!s) {
         close(m->fd);
@@ -141,7 +185,7 @@ static void attach_new(struct hub *h, struct command *m)
     }
     s->ws = ws_open(h, m->fd, m->plain ? WS_PLAIN : WS_ENGINE, s);
     if (!s->ws) {
-        session_close(s, 0, "limit");
+        session_close(s, 0, DROP_LIMIT);
         return;
     }
     struct ws *w = s->ws;
@@ -156,7 +200,7 @@ static void attach_new(struct hub *h, struct command *m)
 static void attach_probe(struct hub *h, struct command *m)
 {
     struct session *s = session_find(h, m->a);
-    if (!s || s->transport != TRANSPORT_POLLING || s->probe) {
+    if (!s || s->transport != TRANSPORT_POLLING || s->probe || is_full(h)) {
         close(m->fd);
         return;
     }
@@ -169,7 +213,7 @@ static void drain(struct hub *h)
 {
     h->draining = true;
     while (h->sessions)
-        session_close(h->sessions, WSLAY_CODE_GOING_AWAY, NULL);
+        session_close(h->sessions, WSLAY_CODE_GOING_AWAY, DROP_NONE);
 }
 
 static void perform(struct hub *h, struct command *m)
@@ -250,7 +294,7 @@ static void close_doomed(struct hub *h)
 {
     for (struct session *s; (s = h->doomed);) {
         h->doomed = s->next_doomed;
-        session_close(s, 0, s->doom);
+        session_close(s, 0, (enum drop)s->doom);
     }
 }
 
@@ -367,6 +411,12 @@ static void make_metrics(struct hub *h)
     struct metrics *m = h->config.metrics;
     for (int i = 0; i < TRANSPORTS; i++)
         h->metrics.sockets[i] = metrics_gauge(m, "carillon_sockets", "Live connections of inboxes.", labels[i]);
+    for (int i = DROP_NONE + 1; i < DROPS; i++) {
+        char reason[64];
+        snprintf(reason, sizeof reason, "reason=\"%s\"", drops[i].label);
+        h->metrics.drops[i] = metrics_counter(m, "carillon_sockets_dropped_total", "Live connections that the server ended or refused.", reason);
+        h->complaints[i].timer.fire = complaint_is_due;
+    }
     const char *name = "carillon_socket_events_total", *help = "Events sent, one a socket.";
     h->metrics.received = metrics_counter(m, name, help, "event=\"notification_received\"");
     h->metrics.unseen = metrics_counter(m, name, help, "event=\"unseen_count_changed\"");

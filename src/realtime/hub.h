@@ -35,6 +35,7 @@ struct hub_config {
     void (*presence)(void *app, const struct hub_identity *id, bool online);
     struct metrics *metrics;
     int ping_interval_ms, ping_timeout_ms;   /* 0: 25,000 and 20,000 */
+    int sockets_max;                         /* WebSockets at a time, 0: any number */
 };
 
 struct hub *hub_start(const struct hub_config *c, struct error *err);

@@ -20,6 +20,8 @@ enum {
     LIMIT_SEND_BYTES = 256 * 1024,          /* waiting behind the packet being sent */
     LIMIT_RECEIVE_BYTES = 64 * 1024,        /* of a client's message or polling body: clients send next to nothing */
     LIMIT_SESSIONS = 100000,
+    LIMIT_STRANGERS = 5000,                 /* connections that have not shown a good token: beyond, the oldest goes */
+    LIMIT_PACKETS = 2000,                   /* frames or packets of one client in PACKETS_MS: real ones send two a minute */
     LIMIT_ROOM_MEMBERS = 200,               /* sockets of one subscriber; one browser uses one to a dozen */
     LIMIT_NAMESPACES = 8,                   /* of one connection */
     LIMIT_QUEUED_BYTES = 64 << 20,          /* of messages on their way to the hub's thread */
@@ -28,6 +30,8 @@ enum {
     LIMIT_COUNTS_TURN = 128,                /* rooms counted in one turn of the loop */
 
     CONNECT_MS = 45000,                     /* no namespace: closed (§5.6) */
+    PACKETS_MS = 10000,
+    QUIET_MS = 60000,                       /* between two log lines about the same kind of drop */
     FAREWELL_MS = 10000,                    /* told to go (41) and still here: closed */
     UPGRADE_MS = 10000,                     /* §5.4 */
     NOOP_MS = 100,                          /* polls that start while an upgrade waits are answered after this */
@@ -138,6 +142,13 @@ void ws_codec_free(struct ws_codec *c);
 void ws_free(struct ws *w);
 
 /* ---- session.c: one client's connection ---- */
+/* Why the server ends or refuses a connection: a label of a metric, and a log line if it is somebody's fault. */
+enum drop {
+    DROP_NONE,                              /* the client left, or the server stops */
+    DROP_SLOW, DROP_PARSE_ERROR, DROP_FLOOD, DROP_LIMIT, DROP_STRANGER, DROP_BAD_TOKEN, DROP_EXPIRED, DROP_BINARY,
+    DROP_PING_TIMEOUT, DROP_CONNECT_TIMEOUT, DROPS
+};
+
 enum session_kind { SESSION_ENGINE, SESSION_PLAIN };
 enum transport { TRANSPORT_WEBSOCKET, TRANSPORT_POLLING, TRANSPORT_PLAIN, TRANSPORTS };
 
@@ -161,6 +172,7 @@ struct session {
     struct hub *hub;
     struct node by_sid;                     /* engine only */
     struct session *prev, *next;            /* all of the hub */
+    struct session *older, *newer;          /* while it is a stranger */
     struct session *next_doomed, *next_dead, *next_flush;
     struct timer timer;
     struct ws *ws, *probe;                  /* ws NULL: polling */
@@ -169,10 +181,12 @@ struct session {
     struct member *members;
     char *token;                            /* of the query, until it was checked; then it is forgotten */
     struct person *person;                  /* … and this is whom it proved, or NULL */
-    const char *doom;                       /* why it will be closed at the turn's end */
+    int64_t packets_since;
+    int packets;                            /* since then, that is within PACKETS_MS */
     int64_t ping_at, pong_by, connect_by, noop_at, expires_at;      /* 0: not set */
     uint8_t kind, transport;
-    bool is_dead, in_flush;
+    uint8_t doom;                           /* enum drop: why it will be closed at the turn's end */
+    bool is_dead, in_flush, is_stranger;
     char sid[SID_LEN];
 };
 struct session *session_open(struct hub *h, enum session_kind kind, enum transport t, struct str token);
@@ -180,14 +194,16 @@ struct session *session_find(struct hub *h, struct str sid);
 /* A packet (engine) or text frame (plain) from the client. May close the session. */
 void session_receive(struct session *s, struct str text);
 void session_alive(struct session *s);                  /* plain: something came */
+/* Counts a frame or packet. false: there were too many, and it has been doomed. */
+bool session_admit(struct session *s);
+void session_prove(struct session *s);                  /* it has shown a good token */
 void session_send(struct session *s, struct frame *f);
 void session_send_text(struct session *s, struct str text);
 void session_arm(struct session *s);
 void session_transport(struct session *s, enum transport t);
-/* Says good-bye as the transport does (close frame with code, or the held poll is answered `1`) and forgets it.
- * reason is a metric label, or NULL when the client left. */
-void session_close(struct session *s, uint16_t code, const char *reason);
-void session_doom(struct session *s, const char *reason);
+/* Says good-bye as the transport does (close frame with code, or the held poll is answered `1`) and forgets it. */
+void session_close(struct session *s, uint16_t code, enum drop why);
+void session_doom(struct session *s, enum drop why);
 void session_free(struct session *s);
 void session_leave(struct session *s, struct member *m);
 void session_expire(struct session *s);
@@ -263,6 +279,13 @@ enum { PRESENT_SLOTS = 4096 };
 struct hub_metrics {
     struct counter *sockets[TRANSPORTS];
     struct counter *received, *unseen, *unread, *lost;
+    struct counter *drops[DROPS];
+};
+
+/* What was dropped for one reason since that was last logged; the timer runs while the next line has to wait. */
+struct complaint {
+    struct timer timer;
+    int64_t n;
 };
 
 struct hub {
@@ -280,6 +303,9 @@ struct hub {
     struct timers timers;
     struct table sids, rooms;
     struct command *taken;                  /* still to be performed, before those that come */
+    struct session *oldest_stranger, *newest_stranger;
+    int strangers, n_sockets;
+    struct complaint complaints[DROPS];
     struct session *sessions, *doomed, *dead_sessions, *flush_sessions;
     struct ws *sockets, *flush_sockets, *dead_sockets;
     struct room *dirty_first, *dirty_last;
@@ -307,7 +333,7 @@ void hub_destroy(struct hub *h);
 void hub_attach(struct hub *h, int fd, bool plain, struct str sid, struct str token, struct str early);
 /* From any thread. */
 void hub_exchange(struct hub *h, struct exchange *x);
-void hub_count_drop(struct hub *h, const char *reason);
+void hub_count_drop(struct hub *h, enum drop why);
 static inline _Atomic uint32_t *hub_present(struct hub *h, struct id subscriber)
 {
     return &h->present[hash_bytes(subscriber.b, sizeof subscriber.b) % PRESENT_SLOTS];

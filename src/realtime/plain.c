@@ -11,13 +11,13 @@ bool plain_greet(struct session *s)
     free(s->token);
     s->token = NULL;
     if (!p) {
-        session_close(s, 4401, "bad_token");
+        session_close(s, 4401, DROP_BAD_TOKEN);
         return false;
     }
     struct member *m = room_join(s, p, STR_NULL);
     person_unref(p);
     if (!m) {
-        session_close(s, WSLAY_CODE_POLICY_VIOLATION, "limit");
+        session_close(s, WSLAY_CODE_POLICY_VIOLATION, DROP_LIMIT);
         return false;
     }
     return true;

@@ -73,7 +73,7 @@ static void hold(struct session *s, struct exchange *x)
 {
     if (s->poll) {
         x->answer(x, 400, NULL, STR_NULL);
-        session_close(s, 0, "parse_error");
+        session_close(s, 0, DROP_PARSE_ERROR);
         return;
     }
     s->poll = x;
@@ -92,11 +92,11 @@ static void take_packets(struct session *s, struct exchange *x)
         return;
     }
     if (!str_is_utf8(x->body)) {
-        session_close(s, 0, "parse_error");
+        session_close(s, 0, DROP_PARSE_ERROR);
     } else {
         struct engineio_payload p = {.rest = x->body};
         struct str packet;
-        while (!s->is_dead && engineio_next(&p, &packet))
+        while (!s->is_dead && engineio_next(&p, &packet) && session_admit(s))
             engine_receive(s, packet);
     }
     /* A broken packet is acknowledged all the same; the next request learns that the session is gone. */

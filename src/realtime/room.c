@@ -96,6 +96,7 @@ struct member *room_join(struct session *s, struct person *p, struct str ns)
         s->expires_at = h->now + (p->id.expires_ms - h->time.real_ms(h->time.arg));
         session_arm(s);
     }
+    session_prove(s);
     atomic_fetch_add(hub_present(h, r->subscriber), 1);
     if (!was_here && h->config.presence)
         h->config.presence(h->config.app, &p->id, true);

@@ -40,11 +40,11 @@ static void deadline(struct hub *h, struct timer *t)
 {
     struct session *s = (struct session *)((char *)t - offsetof(struct session, timer));
     if (s->pong_by && s->pong_by <= h->now) {
-        session_close(s, WSLAY_CODE_NORMAL_CLOSURE, "ping_timeout");
+        session_close(s, WSLAY_CODE_NORMAL_CLOSURE, DROP_PING_TIMEOUT);
         return;
     }
     if (s->connect_by && s->connect_by <= h->now) {
-        session_close(s, WSLAY_CODE_NORMAL_CLOSURE, "connect_timeout");
+        session_close(s, WSLAY_CODE_NORMAL_CLOSURE, DROP_CONNECT_TIMEOUT);
         return;
     }
     if (s->ping_at && s->ping_at <= h->now)
@@ -63,10 +63,57 @@ void session_transport(struct session *s, enum transport t)
     counter_add(s->hub->metrics.sockets[t], 1);
 }
 
+/* ---- strangers: opening a connection takes no token, so those that have shown none are few ---- */
+
+static void stranger_add(struct session *s)
+{
+    struct hub *h = s->hub;
+    s->is_stranger = true;
+    s->older = h->newest_stranger;
+    if (s->older)
+        s->older->newer = s;
+    else
+        h->oldest_stranger = s;
+    h->newest_stranger = s;
+    /* Real ones show theirs within a second, so it is the oldest that is least likely to be one. */
+    if (++h->strangers > LIMIT_STRANGERS)
+        session_close(h->oldest_stranger, 0, DROP_STRANGER);
+}
+
+void session_prove(struct session *s)
+{
+    struct hub *h = s->hub;
+    if (!s->is_stranger)
+        return;
+    s->is_stranger = false;
+    h->strangers--;
+    if (s->older)
+        s->older->newer = s->newer;
+    else
+        h->oldest_stranger = s->newer;
+    if (s->newer)
+        s->newer->older = s->older;
+    else
+        h->newest_stranger = s->older;
+    s->older = s->newer = NULL;
+}
+
+bool session_admit(struct session *s)
+{
+    struct hub *h = s->hub;
+    if (h->now - s->packets_since >= PACKETS_MS) {
+        s->packets_since = h->now;
+        s->packets = 0;
+    }
+    if (++s->packets > LIMIT_PACKETS)
+        session_doom(s, DROP_FLOOD);
+    return !s->doom;
+}
+
 struct session *session_open(struct hub *h, enum session_kind kind, enum transport t, struct str token)
 {
     if (atomic_load(&h->open) >= LIMIT_SESSIONS) {
-        hub_count_drop(h, "limit");
+        hub_count_drop(h, DROP_LIMIT);
         return NULL;
     }
     struct session *s = hub_alloc(sizeof *s);
@@ -87,6 +134,7 @@ struct session *session_open(struct hub *h, enum session_kind kind, enum transpo
     h->sessions = s;
     atomic_fetch_add(&h->open, 1);
     counter_add(h->metrics.sockets[t], 1);
+    stranger_add(s);
     session_arm(s);
     return s;
 }
@@ -105,7 +153,7 @@ struct session *session_find(struct hub *h, struct str sid)
 
 void session_receive(struct session *s, struct str text)
 {
-    if (s->is_dead)
+    if (s->is_dead || s->doom)
         return;
     if (s->kind == SESSION_ENGINE)
         engine_receive(s, text);
@@ -138,7 +186,7 @@ void session_send(struct session *s, struct frame *f)
         s->hub->flush_sessions = s;
     }
     if (outq_is_over(&s->out) && !s->poll)
-        session_doom(s, "slow");
+        session_doom(s, DROP_SLOW);
 }
 
 void session_send_text(struct session *s, struct str text)
@@ -169,10 +217,10 @@ void session_expire(struct session *s)
         if (left > 0) {
             next = sooner(next, h->now + left);
         } else if (s->kind == SESSION_PLAIN) {
-            session_close(s, 4401, "expired");
+            session_close(s, 4401, DROP_EXPIRED);
             return;
         } else {
-            hub_count_drop(h, "expired");
+            hub_count_drop(h, DROP_EXPIRED);
             engine_goodbye(s, m);
         }
     }
@@ -180,11 +228,11 @@ void session_expire(struct session *s)
 }
 
 /* Closing is put off to the turn's end when the caller is walking a room. */
-void session_doom(struct session *s, const char *reason)
+void session_doom(struct session *s, enum drop why)
 {
     if (s->is_dead || s->doom)
         return;
-    s->doom = reason;
+    s->doom = (uint8_t)why;
     s->next_doomed = s->hub->doomed;
     s->hub->doomed = s;
 }
@@ -201,19 +249,20 @@ static void unlink_session(struct session *s)
     if (s->kind == SESSION_ENGINE)
         table_remove(&h->sids, &s->by_sid);
     timer_clear(&h->timers, &s->timer);
+    session_prove(s);
     atomic_fetch_sub(&h->open, 1);
     counter_add(h->metrics.sockets[s->transport], -1);
     s->next_dead = h->dead_sessions;
     h->dead_sessions = s;
 }
 
-void session_close(struct session *s, uint16_t code, const char *reason)
+void session_close(struct session *s, uint16_t code, enum drop why)
 {
     if (s->is_dead)
         return;
     s->is_dead = true;
-    if (reason)
-        hub_count_drop(s->hub, reason);
+    if (why)
+        hub_count_drop(s->hub, why);
     while (s->members)
         session_leave(s, s->members);
     unlink_session(s);

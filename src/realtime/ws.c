@@ -86,6 +86,8 @@ static void codec_frame(wslay_event_context_ptr ctx, const struct wslay_event_on
     c->due += 2 + (n < 126 ? 0 : n < 65536 ? 2 : 8) + 4 + n;
     if (!wslay_is_ctrl_frame(f->opcode))
         c->in_message = !f->fin;
+    if (c->w->session)
+        session_admit(c->w->session);
 }
 
 static void codec_message(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *m, void *arg)
@@ -102,7 +104,7 @@ static void codec_message(wslay_event_context_ptr ctx, const struct wslay_event_
     else if (m->opcode == WSLAY_TEXT_FRAME)
         session_receive(w->session, text);
     else if (m->opcode == WSLAY_BINARY_FRAME && w->role == WS_ENGINE)
-        session_close(w->session, WSLAY_CODE_UNSUPPORTED_DATA, "binary");
+        session_close(w->session, WSLAY_CODE_UNSUPPORTED_DATA, DROP_BINARY);
     arena_reset(w->hub->scratch);
 }
 
@@ -162,7 +164,7 @@ static void lose(struct ws *w)
         return;
     }
     s->ws = NULL;
-    session_close(s, 0, NULL);
+    session_close(s, 0, DROP_NONE);
 }
 
 static void begin_closing(struct ws *w)
@@ -194,7 +196,7 @@ static void read_some(struct ws *w, struct str early)
             begin_closing(w);
             lose(w);
         } else if (outq_is_over(&w->out) && w->session) {
-            session_doom(w->session, "slow");       /* pings without end, pongs never read */
+            session_doom(w->session, DROP_SLOW);       /* pings without end, pongs never read */
         }
     }
     codec_rest(w);
@@ -281,7 +283,9 @@ static void linger_is_over(struct hub *h, struct timer *t)
 struct ws *ws_open(struct hub *h, int fd, enum ws_role role, struct session *s)
 {
     int on = 1;
+    int most = LIMIT_SEND_BYTES;                                   /* the kernel would keep megabytes for who does not read */
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);      /* fails on other kinds of sockets: no matter */
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &most, sizeof most);
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     struct ws *w = hub_alloc(sizeof *w);
     *w = (struct ws){.hub = h, .session = s, .fd = fd, .role = (uint8_t)role, .timer.fire = linger_is_over};
@@ -295,6 +299,7 @@ struct ws *ws_open(struct hub *h, int fd, enum ws_role role, struct session *s)
     if (h->sockets)
         h->sockets->prev = w;
     h->sockets = w;
+    h->n_sockets++;
     if (role == WS_PROBE)
         timer_set(&h->timers, &w->timer, h->now + UPGRADE_MS);
     return w;
@@ -329,7 +334,7 @@ void ws_send(struct ws *w, struct frame *f)
         return;
     /* Much may have been sent in this turn alone: give the socket its chance before judging it. */
     if (!write_some(w) || outq_is_over(&w->out))
-        session_doom(w->session, "slow");
+        session_doom(w->session, DROP_SLOW);
 }
 
 void ws_close(struct ws *w, uint16_t code)
@@ -361,6 +366,7 @@ void ws_abort(struct ws *w)
         h->sockets = w->next;
     if (w->next)
         w->next->prev = w->prev;
+    h->n_sockets--;
     w->next_dead = h->dead_sockets;
     h->dead_sockets = w;
     lose(w);

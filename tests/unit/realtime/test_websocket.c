@@ -421,6 +421,67 @@ static void a_duplicate_elsewhere_does_no_harm(void **state)
 
 /* ---- limits ---- */
 
+static void those_who_send_without_end_are_dropped(void **state)
+{
+    (void)state;
+    struct client *c = client_connected(&r, "1"), *other = client_connected(&r, "2");
+    for (int i = 1; i < LIMIT_PACKETS; i++)     /* CONNECT was the first */
+        client_say(&r, c, "42[\"x\"]");
+    client_say(&r, other, "421[\"x\"]");
+    HEARS(other, "431[]");
+    assert_int_equal(hub_sockets(r.hub), 2);
+    advance(&r, PACKETS_MS);                    /* that is over: many more are allowed again */
+    for (int i = 0; i < LIMIT_PACKETS; i++)
+        client_say(&r, c, "42[\"x\"]");
+    assert_int_equal(hub_sockets(r.hub), 2);
+    client_say(&r, c, "42[\"x\"]");
+    assert_int_equal(hub_sockets(r.hub), 1);
+    assert_true(metric_is(&r, "carillon_sockets_dropped_total{reason=\"flood\"} 1"));
+    client_free(c);
+    client_free(other);
+}
+
+static void the_oldest_stranger_gives_way(void **state)
+{
+    (void)state;
+    struct client *friend = client_connected(&r, "1"), *early = client_attach(&r, false, NULL, "1");
+    HEARS_START(early, "0{");
+    for (int i = 1; i < LIMIT_STRANGERS; i++)
+        assert_non_null(session_open(r.hub, SESSION_ENGINE, TRANSPORT_POLLING, STR_NULL));
+    settle(&r);
+    assert_int_equal(hub_sockets(r.hub), LIMIT_STRANGERS + 1);
+    client_say(&r, early, "40");                /* shows a token: no stranger any more */
+    HEARS_START(early, "40{");
+    assert_non_null(session_open(r.hub, SESSION_ENGINE, TRANSPORT_POLLING, STR_NULL));
+    settle(&r);
+    assert_int_equal(hub_sockets(r.hub), LIMIT_STRANGERS + 2);
+    assert_non_null(session_open(r.hub, SESSION_ENGINE, TRANSPORT_POLLING, STR_NULL));
+    settle(&r);
+    assert_int_equal(hub_sockets(r.hub), LIMIT_STRANGERS + 2);
+    assert_true(metric_is(&r, "carillon_sockets_dropped_total{reason=\"stranger\"} 1"));
+    hub_message(r.hub, subscriber(1), STR(""), STR("1"));
+    settle(&r);
+    HEARS_START(friend, "42[\"notification_received\"");
+    HEARS_START(early, "42[\"notification_received\"");
+    client_free(friend);
+    client_free(early);
+}
+
+static void no_more_sockets_than_there_are_descriptors(void **state)
+{
+    (void)state;
+    r.hub->config.sockets_max = 2;
+    struct client *a = client_connected(&r, "1"), *b = client_connected(&r, "1"), *c = client_attach(&r, false, NULL, "1");
+    HEARS(c, "eof");
+    assert_true(metric_is(&r, "carillon_sockets_dropped_total{reason=\"limit\"} 1"));
+    client_free(a);
+    settle(&r);
+    struct client *d = client_connected(&r, "1");
+    client_free(b);
+    client_free(c);
+    client_free(d);
+}
+
 static void those_who_do_not_read_are_dropped(void **state)
 {
     (void)state;
@@ -531,7 +592,8 @@ int main(void)
         T(after_disconnect_the_connection_stays_a_while), T(heartbeats), T(tokens_expire),
         T(a_clock_set_back_keeps_the_socket), T(control_frames_are_answered),
         T(fragments_and_single_bytes_make_messages), T(large_messages_up_to_the_limit), T(broken_frames_close),
-        T(those_who_do_not_leave_are_left), T(a_duplicate_elsewhere_does_no_harm), T(those_who_do_not_read_are_dropped),
+        T(those_who_do_not_leave_are_left), T(a_duplicate_elsewhere_does_no_harm), T(those_who_do_not_read_are_dropped), T(those_who_send_without_end_are_dropped),
+        T(the_oldest_stranger_gives_way), T(no_more_sockets_than_there_are_descriptors),
         T(one_message_beyond_the_limit_arrives), T(pings_without_end_are_bounded),
         T(sockets_of_one_subscriber_are_limited), T(stopping_closes_without_disconnect),
     };
