@@ -50,7 +50,8 @@ bool integration_update(struct db *db, const struct integration *i, struct error
 
 bool integration_delete(struct db *db, struct id environment, struct id id, struct error *err)
 {
-    return db_write(db, err, "DELETE FROM integrations WHERE environment_id = ?1 AND id = ?2", environment, id);
+    return db_write(db, err, "DELETE FROM agent_integrations WHERE environment_id = ?1 AND integration_id = ?2", environment, id)
+        && db_write(db, err, "DELETE FROM integrations WHERE environment_id = ?1 AND id = ?2", environment, id);
 }
 
 bool integration_find(struct db *db, struct arena *a, struct id environment, struct id id, struct integration *out,

@@ -40,11 +40,16 @@ async function furnish(call, prefix) {
     controlValues: { email: { body: "<html><body>{{content}}</body></html>", editorType: "html" } },
   });
   await made(call, "POST", "/v1/tenants", { identifier: name("tenant"), name: "T" });
+  await made(call, "POST", "/v1/agents", { name: "A", identifier: name("agent") });
+  const domain = `${prefix}.example.com`;
+  await made(call, "POST", "/v1/domains", { name: domain });
+  await made(call, "POST", `/v1/domains/${domain}/routes`, { address: name("address"), type: "agent", agentId: name("agent") });
   const group = await made(call, "POST", "/v1/notification-groups", { name: name("group") });
   const feed = await made(call, "POST", "/v1/feeds", { name: name("feed") });
   const integration = await made(call, "POST", "/v1/integrations", {
     providerId: "slack", channel: "chat", identifier: name("integration"), active: true, credentials: {},
   });
+  const link = await made(call, "POST", `/v1/agents/${name("agent")}/integrations`, { integrationIdentifier: name("integration") });
   await made(call, "POST", "/v1/channel-connections", {
     identifier: name("connection"), integrationIdentifier: name("integration"), subscriberId: name("subscriber"),
     workspace: { id: "T1" }, auth: { accessToken: "x" },
@@ -70,7 +75,7 @@ async function furnish(call, prefix) {
     integrationId: integration._id, subscription: subscription.data?.[0]?.identifier ?? subscription[0]?.identifier,
     connection: name("connection"), endpoint: name("endpoint"), contextId: name("context"), resourceId: name("workflow"),
     environmentId: environment._id, integration: name("integration"), tag: name("tag"),
-    tenant: name("tenant"), groupId: group._id, feedId: feed._id,
+    agent: name("agent"), agentId: name("agent"), agentIntegrationId: link._id, domain, address: name("address"), tenant: name("tenant"), groupId: group._id, feedId: feed._id,
   };
 }
 
@@ -82,6 +87,7 @@ function values(route, has) {
     identifier: route.path.includes("channel-connections") ? has.connection
       : route.path.includes("channel-endpoints") ? has.endpoint
       : route.path.startsWith("/v1/tenants") ? has.tenant
+      : route.path.startsWith("/v1/agents") ? has.agent
       : route.path.startsWith("/v2/topics") ? has.subscription : undefined,
     ...has,
   };
