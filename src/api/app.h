@@ -53,6 +53,7 @@ struct app {
     int loops;
     size_t recipients_max;              /* entries of `to` in one trigger (decisions.md 13); 0: any number */
     size_t workflows_max;               /* that an environment may have; 0: any number */
+    bool keyless;                       /* the Inbox may be tried out without keys, from this machine (src/api/inbox_keyless.h) */
     int64_t snooze_hours_max;           /* of one snooze; 0: there is no snoozing */
     _Atomic bool stopping;
     bool listens_on_loopback_only;

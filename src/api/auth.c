@@ -1,5 +1,6 @@
 /* Who calls (rest-api.md §2). */
 #include "api/app.h"
+#include "api/inbox_keyless.h"
 #include "api/token.h"
 
 enum { SECRET_MAX = 256 };
@@ -47,6 +48,8 @@ bool app_authenticate(void *arg, int loop, struct request *rq, struct error *err
                                                     : error_http(err, 401, "Unauthorized");
     if (str_eq_nocase(scheme, STR("ApiKey")))
         return key_authenticate(app, loop, rq, rest, err);
+    if (str_eq_nocase(scheme, STR("Keyless")))
+        return keyless_authenticate(rq, app->loop_db[loop], rest, err);
     if (str_eq_nocase(scheme, STR("Bearer")))
         return error_http(err, 401, "Unauthorized");        /* no dashboard sessions are issued by this server */
     return error_http(err, 401, "Invalid authentication scheme: \"%.*s\"", (int)(scheme.n > 64 ? 64 : scheme.n), scheme.p);

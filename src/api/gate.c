@@ -38,9 +38,9 @@ bool app_before(void *arg, int loop, struct request *rq)
     struct app *app = arg;
     struct idempotent *k;
     (void)loop;
+    sweep_poke(&app->sweep);
     if (rq->principal.kind != PRINCIPAL_API_KEY)
         return true;
-    sweep_poke(&app->sweep);
     if (!rate_limit_pass(app->rates, rq))
         return false;
     if (rq->route->method == HTTP_GET || (rq->route->flags & ROUTE_READ_ONLY))

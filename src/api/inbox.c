@@ -431,6 +431,7 @@ const struct route inbox_routes[] = {
           inbox_handle_read_archive),
     INBOX(HTTP_POST, "/notifications/delete", "inboxDeleteAll", "Delete all", 204, ENVELOPE_NONE, inbox_handle_delete_all),
     INBOX(HTTP_POST, "/notifications/seen", "inboxSeen", "Mark as seen", 204, ENVELOPE_NONE, inbox_handle_seen),
+    INBOX(HTTP_POST, "/events", "inboxEvent", "Trigger the demo workflow for oneself", 201, ENVELOPE_DATA, inbox_handle_event),
     INBOX(HTTP_GET, "/preferences", "inboxPreferences", "List preferences", 200, ENVELOPE_DATA, inbox_handle_preferences),
     INBOX(HTTP_GET, "/preferences/global", "inboxGlobalPreference", "Retrieve the global preference", 200, ENVELOPE_DATA,
           inbox_handle_global_preference),

@@ -67,6 +67,7 @@ void inbox_handle_delete_all(struct request *rq);
 void inbox_handle_seen(struct request *rq);
 
 /* --- handlers elsewhere */
+void inbox_handle_event(struct request *rq);
 void inbox_handle_session(struct request *rq);
 void inbox_handle_widget_session(struct request *rq);     /* §3 */
 void inbox_handle_preferences(struct request *rq);

@@ -2,6 +2,7 @@
  * (inbox-realtime.md §1, §3). */
 #include <ctype.h>
 
+#include "api/inbox_keyless.h"
 #include "api/inbox_private.h"
 #include "api/token.h"
 #include "model/preference.h"
@@ -11,6 +12,7 @@ enum { HASH_HEX = 64, MESSAGES_MAX = 32 };
 struct session {
     struct api_write w;
     bool widget;                            /* the older form */
+    bool fresh;                             /* a demo environment is to be made */
     struct environment environment;
     struct subscriber_patch patch;
     bool trusted;                           /* the subscriber's hash is right: the profile may be rewritten */
@@ -147,19 +149,9 @@ static bool integration_check(struct request *rq, struct session *x, const struc
     return error_http(err, 404, "The active in-app integration could not be found");
 }
 
-/* Steps 1 to 5 of §1.2. */
-static bool session_check(struct request *rq, struct session *x, struct str application, struct error *err)
+/* Takes what the session needs of it, and gives it back. */
+static bool environment_take(struct request *rq, struct session *x, struct environment_view *e, struct error *err)
 {
-    if (!application.n && x->patch.subscriber_id.n)
-        return error_http(err, 422, "A valid application identifier is required when providing subscriber information");
-    if (!application.n)
-        return error_http(err, 400, "Keyless is not supported in community edition");
-    if (!x->patch.subscriber_id.n && !str_starts(application, STR("pk_keyless_")))
-        return error_http(err, 422, "Subscriber ID is required");
-    struct environment_view *e = directory_application(app_of(rq)->directory, app_db(rq), application, err);
-    if (!e)
-        return err->code == ERROR_NOT_FOUND
-            ? error_http(err, 400, "Please provide a valid %s identifier", x->widget ? "app" : "application") : false;
     x->environment = e->environment;
     x->environment.application_identifier = str_dup(rq->arena, e->environment.application_identifier);
     x->environment.type = str_dup(rq->arena, e->environment.type);
@@ -167,6 +159,41 @@ static bool session_check(struct request *rq, struct session *x, struct str appl
     bool ok = integration_check(rq, x, e, err);
     cached_unref(&e->head);
     return ok;
+}
+
+/* A browser keeps the identifier of its demo environment beyond the day that this lives: it gets another one. */
+static bool keyless_check(struct request *rq, struct session *x, struct str application, struct error *err)
+{
+    struct error missing = {0};
+    if (!keyless_offered(rq))
+        return error_http(err, 400, "Keyless is not supported in community edition");
+    x->patch.subscriber_id = STR(KEYLESS_SUBSCRIBER);
+    struct environment_view *e = application.n ? directory_application(app_of(rq)->directory, app_db(rq), application, &missing) : NULL;
+    if (e && environment_keyless_lives(&e->environment, app_now(rq)))
+        return environment_take(rq, x, e, err);
+    if (e)
+        cached_unref(&e->head);
+    x->fresh = true;
+    x->w.flags = WRITE_DIRECTORY | WRITE_DEFINITIONS;
+    if (missing.code && missing.code != ERROR_NOT_FOUND)
+        *err = missing;
+    return !err->code;
+}
+
+/* Steps 1 to 5 of §1.2. */
+static bool session_check(struct request *rq, struct session *x, struct str application, struct error *err)
+{
+    if (!application.n && x->patch.subscriber_id.n)
+        return error_http(err, 422, "A valid application identifier is required when providing subscriber information");
+    if (!application.n || (keyless_identifier(application) && !x->widget))
+        return keyless_check(rq, x, application, err);
+    if (!x->patch.subscriber_id.n)
+        return error_http(err, 422, "Subscriber ID is required");
+    struct environment_view *e = directory_application(app_of(rq)->directory, app_db(rq), application, err);
+    if (!e)
+        return err->code == ERROR_NOT_FOUND
+            ? error_http(err, 400, "Please provide a valid %s identifier", x->widget ? "app" : "application") : false;
+    return environment_take(rq, x, e, err);
 }
 
 static bool is_development(const struct environment *e)
@@ -239,6 +266,8 @@ static bool session_apply(struct api_write *w, struct db *db, struct error *err)
     struct request *rq = w->rq;
     struct context made[CONTEXTS_MAX];
     memcpy(made, x->contexts, sizeof made);
+    if (x->fresh && !keyless_create(rq, db, &x->environment, err))
+        return false;
     return subscriber_settle(rq, x, db, err)
         && context_ensure(db, rq->arena, x->environment.id, made, x->contexts_n, &app_of(rq)->ids, app_now(rq), err)
         && state_read(rq, x, db, err) && schedule_settle(rq, x, db, err);
@@ -310,6 +339,8 @@ static bool session_unchanged(struct request *rq, struct session *x, bool *uncha
 {
     struct error missing = {0};
     *unchanged = false;
+    if (x->fresh)
+        return true;
     if (!subscriber_find(app_db(rq), rq->arena, x->environment.id, x->patch.subscriber_id, &x->row, &missing)) {
         if (missing.code != ERROR_NOT_FOUND)
             *err = missing;

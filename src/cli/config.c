@@ -80,6 +80,8 @@ static const struct setting settings[] = {
      "hours that a delay or digest step may wait; 0: any time"},
     {"snooze-hours-max", "CARILLON_SNOOZE_HOURS_MAX", NULL, "2160", AT(snooze_hours_max),
      RULE(check_count, "a number from 0 to 1000000"), "hours that a message of the Inbox may be snoozed; 0: none may, and the Inbox offers it not"},
+    {"keyless", "CARILLON_KEYLESS", NULL, "local", AT(keyless), CHOICE("local|off"),
+     "local: while only loopback is listened on, an Inbox without application identifier gets a demo environment for a day"},
     {"rate-limit", "CARILLON_RATE_LIMIT", NULL, "off", AT(rate_limit), SWITCH,
      "on: secret keys that ask too often get 429; the RateLimit headers are always sent (docs/limits.md)"},
     {"service-level", "CARILLON_SERVICE_LEVEL", NULL, "unlimited", AT(service_level), CHOICE("free|pro|business|enterprise|unlimited"),

@@ -13,7 +13,7 @@ struct config {
     const char *clock, *log, *log_level;
     const char *public_url, *context_path;
     const char *secret_key, *application_identifier, *jwt_secret, *encryption_key;
-    const char *delivery_sink, *capture_deliveries, *recipients_max, *defer_hours_max, *snooze_hours_max, *retention_days, *retention_in_app_days, *workflows_max, *metrics_token, *origins, *outbound_allow;
+    const char *delivery_sink, *capture_deliveries, *recipients_max, *defer_hours_max, *snooze_hours_max, *keyless, *retention_days, *retention_in_app_days, *workflows_max, *metrics_token, *origins, *outbound_allow;
     const char *workers, *loops;
     const char *rate_limit, *service_level;
     const char *demo;

@@ -167,6 +167,7 @@ static bool engine_open(struct serve *s, struct error *err)
     app->recipients_max = limit_of(s->config.recipients_max);
     app->workflows_max = limit_of(s->config.workflows_max);
     bool shared = s->config.database_url != NULL;
+    app->keyless = !strcmp(s->config.keyless, "local");
     app->snooze_hours_max = (int64_t)limit_of(s->config.snooze_hours_max);
     int64_t workers = 0, days = 0, in_app_days = 0;
     str_to_i64(str_of(s->config.retention_days), &days);
@@ -217,7 +218,7 @@ static bool gate_open(struct serve *s, struct error *err)
     app->rates = rate_limiter_create(&rates);
     app->idempotency = idempotency_create();
     app->request_log = request_log_create(app->writer, &app->clock, app->metrics);
-    sweep_init(&app->sweep, app->writer, &app->clock);
+    sweep_init(&app->sweep, app->writer, &app->clock, app->directory, &app->removals);
     return openapi_make(s->arena, s->config.context_path, &app->openapi, err);
 }
 

@@ -83,13 +83,41 @@ bool environment_list(struct db *db, struct arena *a, struct id organization, st
                       struct error *err)
 {
     struct db_stmt *s = id_is_zero(organization)
-        ? db_prepare(db, "SELECT " ENVIRONMENT_COLUMNS " FROM environments ORDER BY id", err)
-        : db_prepare(db, "SELECT " ENVIRONMENT_COLUMNS " FROM environments WHERE organization_id = ?1 ORDER BY id", err);
+        ? db_prepare(db, "SELECT " ENVIRONMENT_COLUMNS " FROM environments WHERE type <> '" ENVIRONMENT_KEYLESS "' ORDER BY id", err)
+        : db_prepare(db, "SELECT " ENVIRONMENT_COLUMNS " FROM environments WHERE organization_id = ?1 AND type <> '"
+                     ENVIRONMENT_KEYLESS "' ORDER BY id", err);
     if (!s)
         return false;
     if (!id_is_zero(organization))
         db_bind_id(s, 1, organization);
     return ROWS_READ(s, a, environment_read, out, n, err);
+}
+
+bool environment_count_keyless(struct db *db, int64_t after, int64_t *n, struct error *err)
+{
+    struct db_stmt *s = db_query(db, err, "SELECT count(*) FROM environments WHERE type = '" ENVIRONMENT_KEYLESS
+                                 "' AND created_at > ?1", after);
+    if (!s || !row_one(s, "no count", err))
+        return false;
+    *n = db_int(s, 0);
+    db_reset(s);
+    return true;
+}
+
+bool environment_expire(struct db *db, int64_t by, int limit, int64_t now, int64_t *n, struct error *err)
+{
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct environment *list;
+    size_t found;
+    struct db_stmt *s = db_query(db, err, "SELECT " ENVIRONMENT_COLUMNS " FROM environments WHERE type = '" ENVIRONMENT_KEYLESS
+                                 "' AND created_at <= ?1 ORDER BY id LIMIT ?2", by, limit);
+    if (!s || !ROWS_READ(s, a, environment_read, &list, &found, err))
+        return false;
+    *n = (int64_t)found;
+    for (size_t i = 0; i < found; i++)
+        if (!environment_delete(db, list[i].id, now, err))
+            return false;
+    return true;
 }
 
 bool api_key_insert(struct db *db, struct arena *a, const struct crypto_box *box, struct id environment, struct id user,

@@ -7,7 +7,7 @@
 
 struct environment {
     struct id id, organization;
-    struct str name, type;              /* "dev" or "prod" */
+    struct str name, type;              /* "dev", "prod" or ENVIRONMENT_KEYLESS */
     struct str application_identifier;
     bool outbox;                        /* channels without integration go to the outbox (decisions.md 5) */
     struct str settings;                /* JSON object: {color, parentId, dns, bridge} and the switches of
@@ -23,6 +23,15 @@ struct api_key {
     struct str sealed, hash_hex;
 };
 
+/* A demo environment of an Inbox without application identifier (inbox-realtime.md §1.5). It is the organisation's, but in
+ * no list of its environments, and lives a day. */
+#define ENVIRONMENT_KEYLESS "keyless"
+enum { KEYLESS_LIFE_MS = 24 * 3600 * 1000 };
+static inline bool environment_keyless_lives(const struct environment *e, int64_t now)
+{
+    return str_eqz(e->type, ENVIRONMENT_KEYLESS) && now < e->created_at + KEYLESS_LIFE_MS;
+}
+
 static inline bool environment_is_production(const struct environment *e) { return str_eqz(e->type, "prod"); }
 
 bool environment_insert(struct db *db, const struct environment *e, struct error *err);
@@ -35,9 +44,13 @@ bool environment_delete(struct db *db, struct id id, int64_t now, struct error *
 bool environment_find(struct db *db, struct arena *a, struct id id, struct environment *out, struct error *err);
 bool environment_find_by_application(struct db *db, struct arena *a, struct str identifier, struct environment *out,
                                      struct error *err);
-/* All of an organisation, oldest first. A zero organisation means all. */
+/* All of an organisation but demo environments, oldest first. A zero organisation means all. */
 bool environment_list(struct db *db, struct arena *a, struct id organization, struct environment **out, size_t *n,
                       struct error *err);
+/* Demo environments made after then. */
+bool environment_count_keyless(struct db *db, int64_t after, int64_t *n, struct error *err);
+/* Deletes demo environments that were made by then, at most limit; *n: how many. */
+bool environment_expire(struct db *db, int64_t by, int limit, int64_t now, int64_t *n, struct error *err);
 
 /* ERROR_NOT_FOUND. */
 bool organization_name(struct db *db, struct arena *a, struct id id, struct str *name, struct error *err);

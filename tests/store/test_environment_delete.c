@@ -84,8 +84,46 @@ static void an_environment_goes_whole(void **state)
     assert_int_equal(count_of(db, "removals"), 0);
 }
 
+static void add_keyless(struct db *db, int n, int64_t at)
+{
+    struct error err = {0};
+    char name[32];
+    snprintf(name, sizeof name, "demo-%d", n);
+    struct environment e = {.id = id_of(60, n), .organization = {{9}}, .name = str_of(name), .type = STR(ENVIRONMENT_KEYLESS),
+                            .application_identifier = str_of(name), .created_at = at, .updated_at = at};
+    must(environment_insert(db, &e, &err), &err, "environment");
+}
+
+static void demo_environments_live_a_day_and_are_in_no_list(void **state)
+{
+    struct store *st = *state;
+    struct db *db = st->db;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct error err = {0};
+    struct environment *list;
+    size_t n;
+    int64_t gone, alive;
+    must(db_migrate(db, 0, &err), &err, "migrate");
+    struct environment real = {.id = {{5}}, .organization = {{9}}, .name = STR("Dev"), .type = STR("dev"),
+                               .application_identifier = STR("real"), .created_at = 1, .updated_at = 1};
+    must(environment_insert(db, &real, &err), &err, "environment");
+    for (int i = 0; i < 4; i++)
+        add_keyless(db, i, 1000 + i);
+    must(environment_list(db, a, real.organization, &list, &n, &err), &err, "list");
+    assert_int_equal(n, 1);
+    must(environment_list(db, a, (struct id){{0}}, &list, &n, &err), &err, "list of all");
+    assert_int_equal(n, 1);
+    must(environment_count_keyless(db, 1001, &alive, &err), &err, "count");
+    assert_int_equal(alive, 2);
+    must(environment_expire(db, 1002, 2, 5000, &gone, &err), &err, "expire");
+    assert_int_equal(gone, 2);
+    must(environment_expire(db, 1002, 2, 5000, &gone, &err), &err, "expire");
+    assert_int_equal(gone, 1);
+    assert_int_equal(count_of(db, "environments"), 2);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {BOTH(an_environment_goes_whole)};
+    const struct CMUnitTest tests[] = {BOTH(an_environment_goes_whole), BOTH(demo_environments_live_a_day_and_are_in_no_list)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
