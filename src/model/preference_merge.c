@@ -147,6 +147,30 @@ static void day_check(struct complaints *c, const char *day, yyjson_val *v)
         complain(c, "schedule.weeklySchedule.%s.hours must be an array", day);
 }
 
+static bool is_day(yyjson_val *key)
+{
+    for (size_t i = 0; i < sizeof days / sizeof *days; i++)
+        if (yyjson_equals_str(key, days[i]))
+            return true;
+    return false;
+}
+
+/* Upstream (update-preferences.e2e.ts) also refuses a week beside isEnabled false; the client that switches a schedule off
+ * sends both, so we do not. */
+static void week_check(struct complaints *c, yyjson_val *week, bool enabled)
+{
+    size_t i, n;
+    yyjson_val *key, *day;
+    if (enabled && !yyjson_obj_size(week))
+        complain(c, "schedule.weeklySchedule must contain at least one day configuration when isEnabled is true");
+    yyjson_obj_foreach(week, i, n, key, day) {
+        if (is_day(key))
+            day_check(c, yyjson_get_str(key), day);
+        else
+            complain(c, "schedule.weeklySchedule contains invalid day names: %.64s", yyjson_get_str(key));
+    }
+}
+
 size_t schedule_check(struct arena *a, yyjson_val *schedule, struct str *messages, size_t max)
 {
     struct complaints c = {.a = a, .messages = messages, .max = max};
@@ -157,10 +181,9 @@ size_t schedule_check(struct arena *a, yyjson_val *schedule, struct str *message
     }
     if (!yyjson_is_bool(json_get(schedule, "isEnabled")))
         complain(&c, "schedule.isEnabled must be a boolean value");
-    if (week && !yyjson_is_obj(week))
+    if (yyjson_is_obj(week))
+        week_check(&c, week, yyjson_is_true(json_get(schedule, "isEnabled")));
+    else if (week)
         complain(&c, "schedule.weeklySchedule must be an object");
-    for (size_t i = 0; i < sizeof days / sizeof *days; i++)
-        if (yyjson_is_obj(week) && json_get(week, days[i]))
-            day_check(&c, days[i], json_get(week, days[i]));
     return c.n;
 }
