@@ -8,25 +8,40 @@
 
 struct email_body {
     struct str text;
-    bool translations;              /* mentions a key */
+    bool keys;                      /* mentions {{t.key}}, or did before it was translated */
+    bool translated;
     struct blocks *blocks;          /* NULL: HTML */
     struct liquid_template *html;   /* NULL: it does not parse, and err says why */
     struct error err;
 };
 
-struct email_body *email_body_compile(struct arena *a, struct str text)
+static struct email_body *compile(struct arena *a, struct str text)
 {
     struct email_body *b = ARENA_NEW(a, struct email_body);
     struct str safe = translation_keys_protect(a, text), trimmed = str_trim(text);
     yyjson_val *doc;
     b->text = text;
-    b->translations = safe.p != text.p;
+    b->keys = safe.p != text.p;
     /* Upstream takes every text that is JSON for a block document, which makes an empty e-mail of `2025`: we do not. */
     if (trimmed.n && (trimmed.p[0] == '{' || trimmed.p[0] == '[') && json_parse(a, safe, &doc, NULL))
         b->blocks = blocks_compile(a, doc);
     else
         b->html = liquid_parse(a, safe, &b->err);
     return b;
+}
+
+const struct email_body *email_body_compile(struct arena *a, struct str text)
+{
+    return compile(a, text);
+}
+
+const struct email_body *email_body_translate(struct arena *a, const struct email_body *b, const struct reader_texts *texts)
+{
+    if (!b->keys || b->translated)
+        return b;
+    struct email_body *out = compile(a, translate_source(texts, a, b->text, b->blocks != NULL));
+    out->keys = out->translated = true;
+    return out;
 }
 
 bool email_body_is_block(const struct email_body *b)
@@ -156,15 +171,14 @@ static bool body_render(struct rendering *x, const struct reader_texts *texts, c
                         const struct liquid_context *ctx, const struct blocks_options *o, struct str *out)
 {
     struct buf b = {.arena = x->a};
-    bool keys = body->translations;
-    if (keys && texts)
-        body = email_body_compile(x->a, translate_source(texts, x->a, body->text, body->blocks != NULL));
+    if (texts)
+        body = email_body_translate(x->a, body, texts);
     if (!(body->blocks ? blocks_render(body->blocks, ctx, o, x->a, &b, x->err) : html_render(x, body, ctx, &b)))
         return false;
     *out = str_solid(buf_get(&b));
-    if (keys)
+    if (body->keys)
         *out = translation_keys_restore(x->a, *out);
-    if (keys && texts && !translate_text(&(struct translator){*texts, ctx}, x->a, *out, out, x->err))
+    if (body->keys && texts && !translate_text(&(struct translator){*texts, ctx}, x->a, *out, out, x->err))
         return false;
     if (o->document && !body->blocks)
         *out = preheader_insert(x->a, *out, o->preheader);

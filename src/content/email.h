@@ -15,8 +15,10 @@ struct email_body;
 
 /* Compiles the body of a step or layout: a block document when text is a JSON object or array, else HTML with Liquid.
  * text must outlive it. What is wrong with it is reported by email_render, as upstream does. Immutable. */
-struct email_body *email_body_compile(struct arena *a, struct str text);
+const struct email_body *email_body_compile(struct arena *a, struct str text);
 bool email_body_is_block(const struct email_body *b);
+/* The same body with a reader's texts for its keys; b itself if it has none. */
+const struct email_body *email_body_translate(struct arena *a, const struct email_body *b, const struct reader_texts *texts);
 
 /* The body of a layout whose values were taken away: the content as it is. */
 #define EMAIL_LAYOUT_NONE "{{content}}"

@@ -67,9 +67,9 @@ static bool step_compile(struct arena *a, struct str origin, yyjson_val *v, stru
         s->condition = controls_compile(a, s->skip);
     yyjson_val *body = json_get(s->values, "body");
     if (s->type == STEP_EMAIL && yyjson_is_str(body))
-        s->email = email_body_compile(a, json_str(body));
+        s->email.plain = email_body_compile(a, json_str(body));
     if (yyjson_is_obj(s->values))
-        s->controls = controls_compile(a, values_for_controls(a, s->values, s->email != NULL));
+        s->controls = controls_compile(a, values_for_controls(a, s->values, s->email.plain != NULL));
     return true;
 }
 
@@ -178,6 +178,8 @@ static struct definition *definition_load(struct db *db, const struct workflow *
         cached_unref(&d->head);
         return NULL;
     }
+    for (int i = 0; d && i < d->steps_n; i++)
+        body_texts_compile(d->arena, &d->texts, d->steps[i].email.plain, &d->steps[i].email);
     return d;
 }
 

@@ -27,7 +27,7 @@ struct step_definition {
     yyjson_val *skip;               /* JSON-logic run condition, NULL: always (engine.md §5.1) */
     struct controls *condition;     /* the same, compiled: its values may be templates */
     struct controls *controls;      /* compiled, without skip and an e-mail's body */
-    struct email_body *email;       /* the body of an email step, compiled; NULL: none */
+    struct body_texts email;        /* the body of an email step, compiled; plain NULL: none */
 };
 
 struct definition {

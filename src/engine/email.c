@@ -76,15 +76,22 @@ static const struct reader_texts *texts_for_reader(const struct machine *m, cons
 bool email_output(struct machine *m, int job, const struct step_definition *s, const struct liquid_context *ctx,
                   yyjson_mut_doc *d, yyjson_mut_val *outputs, struct error *err)
 {
-    struct email_input in = {.body = s->email, .subject = member(outputs, "subject"), .preheader = member(outputs, "preheader"),
+    struct str locale = m->facts->subscriber->field[SUBSCRIBER_LOCALE];
+    struct email_input in = {.body = body_texts_for(&s->email, &m->facts->current->texts, locale), .subject = member(outputs, "subject"), .preheader = member(outputs, "preheader"),
                              .raw = json_get_bool(s->values, "disableOutputSanitization", false)};
     struct email_output out;
     struct reader_texts step_texts, layout_texts;
+    struct email_layout layout;
     if (!layout_choose(m, job, s, &in.layout, err))
         return false;
     in.texts = texts_for_reader(m, &m->facts->current->texts, &step_texts);
-    if (in.layout && m->facts->layout_texts)
-        in.layout_texts = texts_for_reader(m, &m->facts->layout_texts[in.layout - m->facts->layouts], &layout_texts);
+    if (in.layout && m->facts->layout_texts) {
+        size_t i = (size_t)(in.layout - m->facts->layouts);
+        in.layout_texts = texts_for_reader(m, &m->facts->layout_texts[i], &layout_texts);
+        layout = *in.layout;
+        layout.body = body_texts_for(&m->facts->layout_bodies[i], &m->facts->layout_texts[i], locale);
+        in.layout = &layout;
+    }
     if (!email_render(&in, ctx, m->run->arena, &out, err))
         return false;
     if (in.subject.p)

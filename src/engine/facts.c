@@ -160,6 +160,7 @@ bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct r
         .environment_variables = f->environment->environment_variables,
         .layouts = f->layouts->layouts,
         .layout_texts = f->layouts->texts,
+        .layout_bodies = f->layouts->bodies,
         .layouts_n = f->layouts->n,
         .layout_default = f->layouts->standard,
         .endpoints = f->endpoints,

@@ -40,6 +40,7 @@ struct machine_facts {
     size_t integrations_n;
     const struct email_layout *layouts;         /* of the environment, compiled; NULL: none */
     const struct resource_texts *layout_texts;  /* their translations; NULL: none */
+    const struct body_texts *layout_bodies;     /* and their bodies in those */
     const struct email_layout *layout_default;  /* one of them, for steps that name none; NULL: no layout */
     size_t layouts_n;
     bool outbox;                                /* channels without integration go to the outbox */
