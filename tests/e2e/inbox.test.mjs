@@ -3,7 +3,7 @@ import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { Product } from "./product.mjs";
+import { Product, bell, click } from "./product.mjs";
 
 let product;
 before(async () => {
@@ -21,7 +21,6 @@ before(async () => {
 });
 after(() => product?.stop());
 
-const bell = (page) => page.locator(".nv-inbox__popoverTrigger");
 const dot = (page) => bell(page).locator(".nv-bellDot");
 const item = (page, subject) => page.locator(".nv-notification", { hasText: subject });
 const items = (page, n) => page.waitForFunction((n) => document.querySelectorAll(".nv-notification").length === n, n);
@@ -31,11 +30,6 @@ const push = (page, subject, button) => item(page, subject).locator(`.nv-notific
 async function stored(subscriber, subject) {
   const { body } = await product.server.call("GET", `/v2/subscribers/${subscriber}/notifications?limit=100`);
   return body.data.find((n) => n.subject === subject);
-}
-/** Waits for the server's answer to the click, then does both agree. */
-async function click(page, locator, answer) {
-  const [response] = await Promise.all([page.waitForResponse((r) => answer.test(r.url()) && r.request().method() !== "OPTIONS"), locator.click()]);
-  assert.ok(response.ok(), `${response.url()} answered ${response.status()}`);
 }
 async function status(page, label) {
   await page.locator(".nv-inboxStatus__dropdownTrigger").click();
@@ -277,6 +271,7 @@ test("two tabs and another device follow each other without a reload", async () 
   await Promise.all([first.live, other.live]);
   const pages = [first.page, tab, other.page];
   for (const page of pages) await dot(page).waitFor();
+  await first.page.bringToFront();
   await bell(first.page).click();
   await item(first.page, "Shared").hover();
   await click(first.page, push(first.page, "Shared", "Read"), /\/read$/);
@@ -314,4 +309,66 @@ test("contexts keep feeds apart", async () => {
   assert.deepEqual([...acme.problems, ...plain.problems], []);
   await acme.close();
   await plain.close();
+});
+
+// The last of this file: it moves the clock for all.
+test("a snoozed message sleeps in its own list until the clock wakes it, in all tabs", async () => {
+  const subscriber = product.person();
+  for (const name of ["Sleeper", "Early bird", "Picky"]) await product.trigger("news", subscriber, name);
+  const { page, problems, picture, live, close } = await product.open({ scene: "inbox", subscriber });
+  await live;
+  await bell(page).click();
+  await items(page, 3);
+  const snooze = async (subject, option) => {
+    await item(page, subject).hover();
+    await push(page, subject, "Snooze").click();
+    await page.locator(".nv-notificationSnooze__dropdownItem", { hasText: option }).waitFor();
+    if (subject === "Sleeper") await picture("inbox-snooze-menu");
+    return page.locator(".nv-notificationSnooze__dropdownItem", { hasText: option });
+  };
+  for (const subject of ["Sleeper", "Early bird"]) {
+    await click(page, await snooze(subject, "An hour from now"), /\/snooze$/);
+    await item(page, subject).waitFor({ state: "detached" });
+  }
+  // A day and a time of one's own: the last day that the calendar of the next month shows.
+  await (await snooze("Picky", "Custom time")).click();
+  await page.locator(".nv-snoozeDatePicker").waitFor();
+  await page.locator(".nv-datePickerControlNextTrigger").click();
+  await page.locator(".nv-datePickerCalendarDay__button:not([disabled])", { hasText: /^14$/ }).first().click();
+  await picture("inbox-snooze-date");
+  await click(page, page.locator(".nv-snoozeDatePickerApply__button"), /\/snooze$/);
+  await items(page, 0);
+  await dot(page).waitFor({ state: "detached" });
+  assert.equal(new Date((await stored(subscriber, "Picky")).snoozedUntil).getDate(), 14);
+
+  await status(page, "Snoozed");
+  await items(page, 3);
+  await item(page, "Sleeper").getByText("Snoozed until").waitFor();
+  await picture("inbox-snoozed");
+  await item(page, "Early bird").hover();
+  await click(page, push(page, "Early bird", "Unsnooze"), /\/unsnooze$/);
+  await item(page, "Early bird").waitFor({ state: "detached" });
+  await status(page, "Unread & read");
+  await items(page, 1);
+  const tab = await page.context().newPage();
+  await tab.goto(product.url({ scene: "inbox", subscriber }));
+  await dot(tab).waitFor();
+  await click(tab, bell(tab), /\/notifications\?/);
+  await items(tab, 1);
+
+  await page.bringToFront();
+  await product.advance("PT1H1M");
+  for (const each of [page, tab]) {
+    await each.getByText("1 new notification").waitFor();
+    await each.bringToFront();
+    await each.getByText("1 new notification").click();
+    await items(each, 2);
+    assert.equal((await subjects(each))[0], "Sleeper");
+  }
+  const woken = await stored(subscriber, "Sleeper");
+  assert.deepEqual([woken.isSnoozed, woken.isRead, woken.deliveredAt.length], [false, false, 2]);
+  assert.equal((await stored(subscriber, "Picky")).isSnoozed, true);
+  await picture("inbox-woken");
+  assert.deepEqual(problems, []);
+  await close();
 });

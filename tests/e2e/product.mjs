@@ -1,4 +1,5 @@
 // A page of somebody else's product on an origin of its own, a Carillon with a virtual clock behind it, and Chromium.
+import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
@@ -42,8 +43,19 @@ async function serveProduct() {
 
 /** A screenshot of the settled page. The panel's own footer is too wide for it: clicks may have scrolled it sideways. */
 async function picture(page, name) {
-  await page.evaluate(() => document.querySelectorAll(".nv-popoverContent").forEach((panel) => (panel.scrollLeft = 0)));
+  await page.evaluate(() => document.querySelectorAll("[class*='nv-'], [class*='nt-']").forEach((e) => (e.scrollLeft = 0)));
   await page.screenshot({ path: `${pictures}${name}.png`, animations: "disabled" });
+}
+
+export const bell = (page) => page.locator(".nv-inbox__popoverTrigger");
+
+/** Clicks, and waits until the server has answered what the click asks for; that must succeed. */
+export async function click(page, locator, answer) {
+  const [response] = await Promise.all([
+    page.waitForResponse((r) => answer.test(r.url()) && r.request().method() !== "OPTIONS"),
+    locator.click(),
+  ]);
+  assert.ok(response.ok(), `${response.url()} answered ${response.status()}`);
 }
 
 let people = 0;
@@ -77,6 +89,12 @@ export class Product {
 
   trigger(name, to, subject, more = {}) {
     return this.call("POST", "/v1/events/trigger", { name, to, ...more, payload: { subject, ...more.payload } });
+  }
+
+  /** The subjects in a person's Inbox, newest first. */
+  async heard(subscriber) {
+    const { body } = await this.server.call("GET", `/v2/subscribers/${subscriber}/notifications?limit=100`);
+    return body.data.map((n) => n.subject);
   }
 
   advance(duration) {
