@@ -36,7 +36,6 @@ test("bell, list, preferences and content as parts", async () => {
   await says(page, "total", "0");
   for (const subject of ["One", "Two"]) await product.trigger("news", subscriber, subject);
   await says(page, "total", "2");
-  await page.getByText("2 new notifications").click();
   await page.locator(".panel .nv-notification").nth(1).waitFor();
   await picture("parts-list");
   await button(page, "preferences").click();
@@ -57,7 +56,10 @@ test("hooks: list, counts, preferences and schedule stay true without a reload",
   await shows(page, "list", ["News 4", "News 3", "News 2"]);
   await button(page, "more").click();
   await shows(page, "list", ["News 4", "News 3", "News 2", "News 1"]);
+  // One after the other: of two within a blink this version of useCounts drops a count, as its hooks hand events to each other
+  // over a BroadcastChannel, and a partial count that comes late then replaces the full one.
   await product.trigger("orders", subscriber, "Order");
+  await says(page, "counts", "5 1 0");
   await product.trigger("fire", subscriber, "Fire");
   await shows(page, "list", ["Fire", "Order", "News 4", "News 3", "News 2", "News 1"]);
   await says(page, "counts", "6 1 1");
@@ -87,7 +89,7 @@ test("hooks: list, counts, preferences and schedule stay true without a reload",
   await says(page, "schedule", "true");
   await picture("hooks");
   await page.reload();
-  await shows(page, "archive", ["Order", "Fire", "News 4", "News 3", "News 2"]);
+  await shows(page, "archive", ["Fire", "Order", "News 4", "News 3", "News 2"]);
   await page.locator('.preferences li[data-email="false"]', { hasText: "Letters" }).waitFor();
   await says(page, "schedule", "true");
   assert.deepEqual(problems, []);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { until } from "../compat/carillon.mjs";
 import { Product, bell, click } from "./product.mjs";
 
-let product;
+let product, digest;
 before(async () => {
   product = await Product.start();
   const steps = [
@@ -12,7 +12,7 @@ before(async () => {
     { name: "Bell", type: "in_app", controlValues: { subject: "{{payload.subject}}", body: "news" } },
   ];
   const workflow = (workflowId, name, more) => product.call("POST", "/v2/workflows", { workflowId, name, active: true, steps, ...more });
-  await workflow("digest", "Weekly digest", { tags: ["calm"] });
+  digest = await workflow("digest", "Weekly digest", { tags: ["calm"] });
   await workflow("orders", "Your orders", { tags: ["shop"] });
   await workflow("alarm", "Fire alarm", {
     preferences: { user: null, workflow: { all: { enabled: true, readOnly: true }, channels: {} } },
@@ -82,12 +82,13 @@ test("preferences are filtered by tags, and grouped", async () => {
   assert.deepEqual(one.problems, []);
   await one.close();
 
-  const preferenceGroups = [{ name: "Shop", filter: { tags: ["shop"] } }, { name: "Reading", filter: { workflowIds: ["digest"] } }];
+  const preferenceGroups = [{ name: "Shop", filter: { tags: ["shop"] } }, { name: "Reading", filter: { workflowIds: [digest._id] } }];
   const { page, problems, picture, close } = await product.open({ scene: "inbox", subscriber, inbox: { preferenceGroups } });
   await bell(page).click();
   await page.locator(".nv-preferences__button").click();
   const group = (name) => page.locator(".nv-preferencesGroupContainer", { hasText: name });
   await group("Shop").waitFor();
+  await group("Reading").waitFor();
   await click(page, group("Shop").locator(".nv-preferencesGroupHeader .nv-channelSwitch"), /\/preferences\/bulk$/);
   await group("Shop").locator(".nv-preferencesGroupHeader [data-state=disabled]").waitFor();
   await group("Shop").locator(".nv-preferencesGroupHeader").click();
