@@ -44,24 +44,32 @@ static void add_header(struct http_request *q, struct http_header *list, struct 
     list[q->headers_n++] = (struct http_header){name, value};
 }
 
-static void fill_headers(struct flight *f)
+/* What the step says, and the signature: not for another origin. */
+static void given_headers(struct flight *f, struct http_header *list)
 {
     struct engine_call *s = f->step;
     struct http_request *q = &f->call.request;
-    struct http_header *list = ARENA_ARRAY(s->arena, struct http_header, HEADERS_GIVEN_MAX + 2);
     yyjson_val *h;
     size_t i, n;
-    q->headers = list;
-    q->headers_n = 0;
-    if (f->body.n)
-        add_header(q, list, STR("content-type"), STR("application/json"));
-    if (f->bare)
-        return;
     yyjson_arr_foreach(s->headers, i, n, h)
         if (i < HEADERS_GIVEN_MAX && json_get_str(h, "key").n)
             add_header(q, list, str_trim(json_get_str(h, "key")), json_get_str(h, "value"));
     if (s->secret.n)
         add_header(q, list, STR("novu-signature"), signature(s->arena, s->secret, f->body));
+}
+
+static void fill_headers(struct flight *f)
+{
+    struct engine_call *s = f->step;
+    struct http_request *q = &f->call.request;
+    struct http_header *list = ARENA_ARRAY(s->arena, struct http_header, HEADERS_GIVEN_MAX + 3);
+    q->headers = list;
+    q->headers_n = 0;
+    if (f->body.n)
+        add_header(q, list, STR("content-type"), STR("application/json"));
+    if (!f->bare)
+        given_headers(f, list);
+    add_header(q, list, STR(HOPS_HEADER), str_fmt(s->arena, "%d", s->hops));
 }
 
 static struct str headers_json(struct arena *a, const struct http_response *r)

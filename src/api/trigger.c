@@ -161,6 +161,17 @@ static bool agent_check(yyjson_val *event, struct error *err)
     return error_http(err, 400, "Agent with identifier \"%.*s\" was not found.", (int)(id.n > 128 ? 128 : id.n), id.p);
 }
 
+/* How many workflows in a row have led here. What is no number is somebody else's header. */
+static bool hops_check(struct request *rq, int *hops, struct error *err)
+{
+    int64_t n = 0;
+    if (!str_to_i64(str_trim(request_header(rq, HOPS_HEADER)), &n) || n < 0)
+        n = 0;
+    *hops = (int)(n > HOPS_MAX ? HOPS_MAX : n);
+    return n <= HOPS_MAX || error_http(err, 400, "Workflows that trigger one another have come %d times in a row to this trigger without "
+                                       "waiting: that is taken for a cycle, and it ends here", HOPS_MAX);
+}
+
 static void engine_done(struct trigger *t, const struct error *err)
 {
     struct trigger_call *c = t->owner;
@@ -197,7 +208,8 @@ bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct error *err)
     struct app *app = app_of(rq);
     struct str tx = json_get_str(event, "transactionId");
     char hex[ID_HEX + 1];
-    if (!size_check(c, event, err) || !agent_check(event, err))
+    int hops;
+    if (!size_check(c, event, err) || !agent_check(event, err) || !hops_check(rq, &hops, err))
         return false;
     struct definition *d = definition_current(app->definitions, app_db(rq), rq->principal.environment,
                                               json_get_str(event, "name"), err);
@@ -230,7 +242,7 @@ bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct error *err)
         .payload = payload, .overrides = member(event, "overrides"), .actor = member(event, "actor"),
         .tenant = member(event, "tenant"), .context = member(event, "context"), .broadcast = c->broadcast,
         .attachments = attachments, .attachments_n = attachments_n,
-        .strict = c->trigger.strict, .done = engine_done, .owner = c};
+        .strict = c->trigger.strict, .hops = hops, .done = engine_done, .owner = c};
     if (c->explains) {
         c->done(c, NULL);
         return true;

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "model/event.h"
+
 /* The request as the run keeps it. false with err empty: the job does not wait for it any more. */
 static bool call_read(struct engine_call *c, const struct run *r, struct error *err)
 {
@@ -18,6 +20,21 @@ static bool call_read(struct engine_call *c, const struct run *r, struct error *
     c->body = json_get_str(doc, "body");
     c->headers = json_get(doc, "headers");
     c->timeout_ms = (int)json_get_int(doc, "timeout", 5000);
+    return true;
+}
+
+/* false: the store failed. An event that is gone counts as one without hops. */
+static bool hops_read(struct worker *w, struct engine_call *c, struct id event, struct error *err)
+{
+    struct event e;
+    struct error missing = {0};
+    yyjson_val *doc = NULL;
+    c->hops = 1;
+    if (!event_find(w->db, c->arena, c->item.environment, event, &e, &missing))
+        return missing.code == ERROR_NOT_FOUND || (*err = missing, false);
+    json_parse(c->arena, e.doc, &doc, NULL);
+    if (clock_now_ms(w->engine->c.clock) - e.created_at < HOP_MS)
+        c->hops += (int)json_get_int(doc, "hops", 0);
     return true;
 }
 
@@ -40,7 +57,7 @@ static enum loaded call_load(struct worker *w, struct engine_call *c, struct err
     }
     if (!v || !run_find(w->db, c->arena, c->item.environment, c->item.ref, &row, err))
         return err->code == ERROR_NOT_FOUND ? RUN_GONE : LOAD_FAILED;
-    if (!run_decode(&row, c->arena, &run, err))
+    if (!run_decode(&row, c->arena, &run, err) || !hops_read(w, c, row.event, err))
         return LOAD_FAILED;
     if (call_read(c, &run, err))
         return LOADED;

@@ -54,6 +54,12 @@ struct engine_delivery {
     struct engine_delivery *next;
 };
 
+/* A workflow may trigger another through an HTTP step, or itself. The header counts how often that happened in a row, each
+ * time within HOP_MS of the trigger; beyond HOPS_MAX it is taken for a cycle that runs away. One that waits in between (a
+ * delay) goes round for as long as it likes. */
+#define HOPS_HEADER "carillon-hops"
+enum { HOPS_MAX = 10, HOP_MS = 60000 };
+
 /* An HTTP request that is a step (engine.md §4.9, §4.11). The receiver owns it until engine_called. */
 struct engine_call {
     struct arena *arena;
@@ -61,6 +67,7 @@ struct engine_call {
     struct str environment_name, secret;    /* secret: signs the request; empty: unsigned */
     int attempt;
     bool bridge;                            /* a code-first bridge: its own rules of TLS */
+    int hops;                               /* for HOPS_HEADER; at least 1 */
     struct str method, url, body;           /* body p NULL: none */
     yyjson_val *headers;                    /* array of {key, value} */
     int timeout_ms;
@@ -120,6 +127,7 @@ struct trigger {
     size_t attachments_n;
     bool broadcast;                         /* to everybody of the environment; `to` is not read */
     bool strict;                            /* subscriberIds: decisions.md 8 */
+    int hops;                               /* what HOPS_HEADER said; 0: no workflow asked for it */
     /* Set for done: */
     enum trigger_result {
         TRIGGER_FRESH,

@@ -115,7 +115,7 @@ static bool singles_expand(struct expansion *x, const struct recipient *list, si
 
 /* --- the accepting commit ---------------------------------------------------------------------------------------- */
 
-/* {payload, overrides, to, actor, tenant, context, broadcast} as text: stored once, referred to by every run. */
+/* {payload, overrides, to, actor, tenant, context, hops, broadcast} as text: stored once, referred to by every run. */
 static struct str event_doc(struct arena *a, const struct trigger *t, struct str to)
 {
     const struct { const char *key; yyjson_val *v; } members[] = {
@@ -133,6 +133,8 @@ static struct str event_doc(struct arena *a, const struct trigger *t, struct str
         buf_z(&b, b.n > 1 ? ",\"to\":" : "\"to\":");
         buf_str(&b, to);
     }
+    if (t->hops)
+        buf_fmt(&b, "%s\"hops\":%d", b.n > 1 ? "," : "", t->hops);
     if (t->broadcast)
         buf_z(&b, b.n > 1 ? ",\"broadcast\":true" : "\"broadcast\":true");
     buf_char(&b, '}');

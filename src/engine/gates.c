@@ -64,6 +64,15 @@ struct window {
     struct zone zone;
 };
 
+void zone_warn(const struct machine *m, struct buf *raw)
+{
+    struct str zone = str_cut(m->facts->subscriber->field[SUBSCRIBER_TIMEZONE], 64);
+    if (!zone.n || zone_known(zone))
+        return;
+    buf_z(raw, ",\"warning\":");
+    json_quote(raw, str_fmt(m->run->arena, "There is no time zone %.*s: UTC is used", STR_ARG(zone)));
+}
+
 /* false: there is none that could be closed. */
 static bool window_open(const struct machine *m, struct window *w)
 {
@@ -100,6 +109,7 @@ static bool schedule_allows(struct machine *m, int job)
         buf_str(&raw, w.text);
         buf_z(&raw, ",\"timezone\":");
         json_quote(&raw, w.timezone);
+        zone_warn(m, &raw);
         buf_char(&raw, '}');
         machine_log(m, job, DETAIL_OUTSIDE_SCHEDULE, DETAIL_SUCCESS, buf_finish(&raw));
     }
@@ -113,6 +123,7 @@ static struct str extension_raw(struct machine *m, const struct window *w, int64
     time_iso(opening, iso);
     buf_fmt(&b, "{\"delayMs\":%lld,\"nextAvailableTime\":\"%s\",\"timezone\":", (long long)(opening - m->facts->now), iso);
     json_quote(&b, w->timezone);
+    zone_warn(m, &b);
     buf_z(&b, ",\"schedule\":");
     buf_str(&b, w->text);
     buf_fmt(&b, ",\"scheduleExtensionsCount\":%d,\"maxScheduleExtensions\":%d}", count, EXTENSIONS_MAX);

@@ -43,6 +43,8 @@ bool gates_pass(struct machine *m, int job, const struct step_definition *s, yyj
 /* The timer of a delay or digest fired outside of the subscriber's schedule: puts it off to the next opening, at most
  * three times (engine.md §6.7). true: it waits on. */
 bool gates_extend(struct machine *m, int job);
+/* Adds ,"warning":"…" to the raw of a detail, when the subscriber's time zone is none: it counts as UTC (engine.md §10). */
+void zone_warn(const struct machine *m, struct buf *raw);
 /* calls.c: an HTTP request as part of a step; the chain waits. doc: {kind, method, url, headers, body, timeout}. */
 enum outcome call_begin(struct machine *m, int job, struct str doc);
 enum outcome call_again(struct machine *m, int job, int64_t delay_ms);

@@ -8,7 +8,7 @@ struct event {
     struct id id, environment, workflow;
     struct str transaction_id, request_id;
     struct str idempotency_hash, body_hash;     /* 32 bytes each, or empty */
-    /* {payload, overrides, to, actor, tenant, context}. Of more than 100 single recipients `to` has only the topics
+    /* {payload, overrides, to, actor, tenant, context, hops}. Of more than 100 single recipients `to` has only the topics
      * beside them; without `to` it went to everybody, or to such recipients alone. */
     struct str doc;
     int64_t created_at;

@@ -47,7 +47,7 @@ static enum outcome timed(struct machine *m, int job, yyjson_val *o)
     struct error err = {0};
     int64_t due;
     if (!cron_after(m, json_get_str(o, "cron"), &due, &err))
-        return invalid(m, job, "delay must be in the future", str_dup(m->run->arena, str_of(err.message)));
+        return invalid(m, job, "delay is missing or not valid", str_dup(m->run->arena, str_of(err.message)));
     return wait(m, job, due, true);
 }
 

@@ -141,10 +141,17 @@ static enum outcome join(struct machine *m, int job, const struct digest_plan *p
     return OUTCOME_MERGED;
 }
 
+/* A cron that is left empty is none, unless the step says that it goes by it. */
+static bool is_timed(yyjson_val *outputs)
+{
+    yyjson_val *cron = json_get(outputs, "cron");
+    return cron && (str_trim(json_str(cron)).n || str_eqz(json_get_str(outputs, "type"), "timed"));
+}
+
 enum outcome step_digest(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs)
 {
     struct digest_plan p = {
-        .type = json_get(outputs, "cron") ? DIGEST_TIMED : json_get(outputs, "lookBackWindow") ? DIGEST_BACKOFF : DIGEST_REGULAR,
+        .type = is_timed(outputs) ? DIGEST_TIMED : json_get(outputs, "lookBackWindow") ? DIGEST_BACKOFF : DIGEST_REGULAR,
         .key = json_get_str(s->values, "digestKey"),
         .extends = json_get_bool(s->values, "extendToSchedule", false)};
     struct digest_group g;

@@ -2,7 +2,7 @@
 #include "content/jsonschema.h"
 #include "engine/machine_private.h"
 
-enum { TIMEOUT_DEFAULT_MS = 5000, TIMEOUT_MAX_MS = 60000 };
+enum { TIMEOUT_DEFAULT_MS = 5000, TIMEOUT_MAX_MS = 60000, RESPONSE_SHOWN = 1000 };
 
 static struct str method_of(yyjson_val *outputs)
 {
@@ -138,13 +138,27 @@ static void log_processed(struct machine *m, int job, const struct call_answer *
     machine_log(m, job, DETAIL_STEP_PROCESSED, DETAIL_SUCCESS, call_raw(m, d, raw, "body"));
 }
 
+/* With the start of what the other side said, where it said something. */
+static enum outcome refused(struct machine *m, int job, const struct call_answer *answer)
+{
+    struct arena *a = m->run->arena;
+    struct str said = str_cut(answer->body, RESPONSE_SHOWN);
+    yyjson_mut_doc *d = json_doc(a);
+    yyjson_mut_val *raw = yyjson_mut_obj(d);
+    if (answer->end != CALL_ANSWERED || !said.n || !str_is_utf8(said))
+        return call_fail(m, job, answer->error);
+    json_add_str(d, raw, "error", answer->error);
+    json_add_str(d, raw, "response", said);
+    return machine_fail(m, job, DETAIL_STEP_FAILED, json_write_mut(a, raw), str_dup(a, answer->error));
+}
+
 enum outcome http_request_answered(struct machine *m, int job, const struct step_definition *s, const struct call_answer *answer)
 {
     struct arena *a = m->run->arena;
     struct run_job *j = &m->run->jobs[job];
     yyjson_val *body = NULL;
     if (answer->end != CALL_ANSWERED || answer->status < 200 || answer->status > 299)
-        return call_fail(m, job, answer->error);
+        return refused(m, job, answer);
     struct str text = str_is_utf8(answer->body) ? answer->body : STR_NULL;
     if (!json_parse(a, text, &body, NULL))
         body = NULL;

@@ -9,6 +9,8 @@
 
 enum { MONTHS_MAX = 12000 };
 
+static const int64_t last_moment = 253402300799999;     /* of the year 9999: what ISO 8601 can say */
+
 static bool unit_ms(struct str unit, int64_t *ms)
 {
     static const struct { const char *name; int64_t ms; } units[] = {
@@ -40,9 +42,10 @@ static bool moved(int64_t now, yyjson_val *duration, int sign, int64_t *at)
         if (amount > MONTHS_MAX)
             return false;
         *at = civil_add_months(now, sign * amount);
-        return true;
+        return *at <= last_moment;
     }
-    return unit_ms(unit, &ms) && !__builtin_mul_overflow(amount * sign, ms, &total) && !__builtin_add_overflow(now, total, at);
+    return unit_ms(unit, &ms) && !__builtin_mul_overflow(amount, ms, &total) && !__builtin_add_overflow(now, sign * total, at)
+        && *at <= last_moment;
 }
 
 bool duration_after(int64_t now, yyjson_val *duration, int64_t *at)
@@ -78,6 +81,8 @@ bool cron_after(const struct machine *m, struct str expression, int64_t *at, str
 {
     struct cron c;
     struct zone z ZONE_SCOPED = zone_open(zone_of(m));
+    if (!str_trim(expression).n)
+        return error_set(err, ERROR_BAD_INPUT, "The cron expression is empty");
     return cron_parse(expression, &c, err) && cron_next(&c, &z, m->facts->now, at, err);
 }
 
@@ -116,7 +121,11 @@ struct str defer_raw(const struct machine *m, int64_t due, bool cron)
     long long delay = due - m->facts->now;
     if (!cron)
         return str_fmt(m->run->arena, "{\"delay\":%lld}", delay);
-    return str_fmt(m->run->arena, "{\"delay\":%lld,\"untilDate\":\"%s\"}", delay, until_date(m, due).p);
+    struct buf b = {.arena = m->run->arena};
+    buf_fmt(&b, "{\"delay\":%lld,\"untilDate\":\"%s\"", delay, until_date(m, due).p);
+    zone_warn(m, &b);
+    buf_char(&b, '}');
+    return buf_finish(&b);
 }
 
 enum outcome defer_until(struct machine *m, int job, int64_t due)

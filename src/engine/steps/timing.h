@@ -5,7 +5,7 @@
 #include "engine/machine_private.h"
 
 /* {amount, unit} from now: fixed lengths, but months by the calendar (UTC), on the last day if there is no such day.
- * false: an amount below 0, an unknown unit, or beyond what can be counted. */
+ * false: an amount below 0, an unknown unit, or beyond the year 9999. */
 bool duration_after(int64_t now, yyjson_val *duration, int64_t *at);
 /* The same, backwards. */
 bool duration_before(int64_t now, yyjson_val *duration, int64_t *at);
@@ -20,7 +20,7 @@ bool cron_after(const struct machine *m, struct str expression, int64_t *at, str
 
 /* The limit of engine.md §2.4 step 3; logs when the wait is over it. */
 bool defer_allowed(struct machine *m, int job, int64_t due);
-/* {"delay":ms[,"untilDate":"…"]}, which cron has. */
+/* {"delay":ms[,"untilDate":"…"[,"warning":"…"]]}, which cron has. */
 struct str defer_raw(const struct machine *m, int64_t due, bool cron);
 /* Waits: the job's due_at and its timer. */
 enum outcome defer_until(struct machine *m, int job, int64_t due);
