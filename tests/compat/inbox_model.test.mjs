@@ -1,0 +1,300 @@
+// Random operations of two tabs, the server's API and the clock on one Inbox, against a model of inbox-realtime.md §2.6 and §2.7:
+// after each, the list is the model's and the last counts that both tabs heard are a recount.
+//
+// A failure names its seed and the operations up to it. Again: INBOX_SEED=<seed> node --test tests/compat/inbox_model.test.mjs;
+// longer: INBOX_OPERATIONS=2000.
+import { after, before, test } from "node:test";
+import assert from "node:assert/strict";
+import { Carillon, until } from "./carillon.mjs";
+import { api, inbox } from "./clients.mjs";
+
+const seeds = process.env.INBOX_SEED ? [Number(process.env.INBOX_SEED)] : [1, 2, 3];
+const operations = Number(process.env.INBOX_OPERATIONS ?? 120);
+const most = 60;                        // messages at a time: beyond 100 counts stop
+const MINUTE = 60_000;
+
+let server, novu;
+before(async () => {
+  server = await Carillon.start({ args: ["--clock", "virtual"] });
+  novu = api(server);
+  const primaryAction = { label: "Go" };
+  for (const [workflowId, tags, severity] of [["calm", ["a"], "none"], ["loud", ["a", "b"], "high"], ["bare", [], "low"]])
+    await server.call("POST", "/v2/workflows", { name: workflowId, workflowId, active: true, tags, severity,
+      steps: [{ name: "In", type: "in_app", controlValues: { body: workflowId, primaryAction } }] });
+});
+after(() => server?.stop());
+
+const kinds = { calm: { tags: ["a"], severity: "none" }, loud: { tags: ["a", "b"], severity: "high" }, bare: { tags: [], severity: "low" } };
+
+/** mulberry32: the same numbers from the same seed everywhere. */
+function random(seed) {
+  let a = seed >>> 0;
+  const next = () => {
+    a = (a + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+  const below = (n) => Math.floor(next() * n);
+  return { below, pick: (list) => list[below(list.length)], chance: (p) => next() < p };
+}
+
+/* --- the model ------------------------------------------------------------------------------------------------------- */
+
+const see = { seen: true };
+const change = {
+  read: (m) => Object.assign(m, see, { read: true }),
+  unread: (m) => Object.assign(m, see, { read: false, archived: false }),
+  seen: (m) => Object.assign(m, see),
+  archive: (m) => Object.assign(m, see, { read: true, archived: true }),
+  unarchive: (m) => Object.assign(m, see, { read: true, archived: false }),
+  "read-archive": (m) => (m.read ? change.archive(m) : m),
+  complete: (m) => (change.read(m), Object.assign(m, { done: true })),
+  revert: (m) => (change.read(m), Object.assign(m, { done: false })),
+  snooze: (m, until) => Object.assign(m, see, { until, archived: false }),
+  unsnooze: (m) => Object.assign(m, see, { until: null, archived: false }),
+  // Of the older doors (rest-api.md §6.5): these touch nothing else.
+  "v1-unread": (m) => Object.assign(m, { read: false }),
+  "v1-unseen": (m) => Object.assign(m, { seen: false, read: false }),
+};
+const isNew = (m) => !m.read && !m.archived && m.until === null;
+const shown = (m) => [m.transactionId, m.read, m.seen, m.archived, m.until !== null, m.done].join(" ");
+const newestFirst = (a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1);
+
+/** What a person sees of the messages, and what was announced. */
+class Model {
+  messages = new Map();
+  announced = [];
+  constructor(now) {
+    this.now = now;
+  }
+  /** The snoozed ones that are due come back like new; the archived among them only stop being snoozed. */
+  move(to) {
+    for (const m of this.messages.values()) {
+      if (m.until === null || m.until > to) continue;
+      if (!m.archived) {
+        Object.assign(m, { read: false, seen: false, createdAt: null, dueAt: m.until });
+        this.announced.push(m.transactionId);
+      }
+      m.until = null;
+    }
+    this.now = to;
+  }
+  counts() {
+    const severity = { high: 0, medium: 0, low: 0, none: 0 };
+    let total = 0, unseen = 0;
+    for (const m of this.messages.values())
+      if (isNew(m)) {
+        total++;
+        severity[kinds[m.workflow].severity]++;
+        unseen += m.seen ? 0 : 1;
+      }
+    return { total, severity, unseen };
+  }
+  list() {
+    return [...this.messages.values()].sort(newestFirst);
+  }
+}
+
+/* --- the world ------------------------------------------------------------------------------------------------------- */
+
+/** A tab: its token, its live client, and what this heard last. */
+class Tab {
+  received = [];
+  counts = { total: 0, severity: { high: 0, medium: 0, low: 0, none: 0 } };
+  unseen = 0;
+  async open(subscriberId, context) {
+    const body = { applicationIdentifier: server.dev.applicationIdentifier, subscriber: { subscriberId }, ...(context ? { context } : {}) };
+    const answer = await server.call("POST", "/v1/inbox/session", body, { key: null });
+    this.token = answer.body.data.token;
+    this.client = inbox(server, subscriberId, context ? { context } : {});
+    const connected = new Promise((resolve, reject) =>
+      this.client.on("socket.connect.resolved", ({ error }) => (error ? reject(error) : resolve())));
+    this.client.on("notifications.notification_received", ({ result }) => this.received.push(result.transactionId));
+    this.client.on("notifications.unread_count_changed", ({ result }) => (this.counts = result));
+    this.client.on("notifications.unseen_count_changed", ({ result }) => (this.unseen = result));
+    await connected;
+    return this;
+  }
+  close() {
+    return this.client.socket.disconnect();
+  }
+  async call(method, path, body, wanted) {
+    const answer = await server.call(method, path, body, { key: null, headers: { Authorization: `Bearer ${this.token}` } });
+    assert.equal(answer.status, wanted, `${method} ${path}: ${answer.text}`);
+    return answer.body;
+  }
+}
+
+class World {
+  log = [];
+  triggered = 0;
+  constructor(seed) {
+    this.seed = seed;
+    this.who = `model-${seed}`;
+    this.random = random(seed);
+  }
+  async open() {
+    this.tabs = [await new Tab().open(this.who), await new Tab().open(this.who)];
+    this.stranger = await new Tab().open(this.who, { tenant: "elsewhere" });
+    const { body } = await server.call("GET", "/v1/testing/clock");
+    this.model = new Model(Date.parse(body.data.now));
+    return this;
+  }
+  async close() {
+    for (const tab of [...this.tabs, this.stranger]) await tab.close();
+  }
+  /** One of both tabs, or the server: each has a path to notifications of its own. */
+  door() {
+    const { below } = this.random, n = below(3);
+    if (n < 2) return { name: `tab ${n}`, call: (...args) => this.tabs[n].call(...args), path: "/v1/inbox/notifications", person: true };
+    return { name: "server", call: api2, path: `/v2/subscribers/${this.who}/notifications`, person: false };
+  }
+
+  /* Each operation: what is done is said first, then done, then done to the model. */
+
+  async trigger() {
+    if (this.model.messages.size >= most) return this.bulk("delete");
+    const workflow = this.random.pick(Object.keys(kinds)), transactionId = `${this.who}-${this.triggered++}`;
+    this.log.push(`trigger ${workflow} ${transactionId}`);
+    await novu.trigger({ workflowId: workflow, to: this.who, transactionId });
+    const find = async () => (await this.tabs[0].call("GET", "/v1/inbox/notifications?limit=100", undefined, 200)).data.find((m) => m.transactionId === transactionId);
+    const { id } = await until(find, transactionId);
+    this.model.messages.set(id, { id, transactionId, workflow, createdAt: this.model.now, read: false, seen: false, archived: false, until: null, done: false });
+    this.model.announced.push(transactionId);
+  }
+  async single(m, name = this.random.pick(["read", "unread", "seen", "archive", "unarchive", "complete", "revert", "snooze", "unsnooze", "delete"])) {
+    const door = this.door(), { call, path, person } = door;
+    this.log.push(`${door.name}: ${name} ${m.transactionId}`);
+    const until = this.model.now + MINUTE * (1 + this.random.below(180));
+    const awake = m.until === null;     // as it is now: operations on others may be under way
+    if (name === "delete") this.model.messages.delete(m.id);
+    else if (name === "snooze") change.snooze(m, until);
+    else if (name !== "unsnooze" || !awake) change[name](m);
+    switch (name) {
+      case "seen": return call("POST", `${path}/seen`, { notificationIds: [m.id] }, 204);
+      case "snooze": return call("PATCH", `${path}/${m.id}/snooze`, { snoozeUntil: new Date(until).toISOString() }, 200);
+      case "unsnooze": return call("PATCH", `${path}/${m.id}/unsnooze`, undefined, awake ? 404 : 200);
+      case "delete": return call("DELETE", person ? `${path}/${m.id}/delete` : `${path}/${m.id}`, undefined, 204);
+      case "complete":
+      case "revert":
+        return person ? call("PATCH", `${path}/${m.id}/${name}`, { actionType: "primary" }, 200)
+                      : call("PATCH", `${path}/${m.id}/actions/primary/${name}`, undefined, 200);
+      default: return call("PATCH", `${path}/${m.id}/${name}`, undefined, 200);
+    }
+  }
+  /** Different messages at once, over different doors. */
+  async together(list) {
+    const some = new Set(Array.from({ length: 4 }, () => this.random.pick(list)));
+    this.log.push("together:");
+    await Promise.all([...some].map((m) => this.single(m)));
+  }
+  async bulk(name = this.random.pick(["read", "archive", "read-archive", "seen", "delete"])) {
+    const door = this.door(), tags = this.random.pick([undefined, ["a"], ["b"], { and: [{ or: ["a"] }, { or: ["b", "x"] }] }]);
+    this.log.push(`${door.name}: all ${name} ${JSON.stringify(tags)}`);
+    await door.call("POST", `${door.path}/${name}`, tags ? { tags } : {}, 204);
+    const groups = !tags ? [] : Array.isArray(tags) ? [tags] : tags.and.map((g) => g.or);
+    for (const m of this.model.list())
+      if (groups.every((group) => group.some((tag) => kinds[m.workflow].tags.includes(tag)))) {
+        if (name === "delete") this.model.messages.delete(m.id);
+        else change[name](m);
+      }
+  }
+  async older(m) {
+    const name = this.random.pick(["read", "seen", "unread", "unseen"]), door = this.random.below(2);
+    this.log.push(`${door ? "v1" : "widgets"}: ${name} ${m.transactionId}`);
+    const body = { messageId: m.id, markAs: name };
+    if (door) await api2("POST", `/v1/subscribers/${this.who}/messages/mark-as`, body, 201);
+    else await this.tabs[0].call("POST", "/v1/widgets/messages/mark-as", body, 201);
+    change[name === "unread" || name === "unseen" ? `v1-${name}` : name](m);
+  }
+  async remove(m) {
+    const whole = this.random.chance(0.5);
+    this.log.push(`api: delete ${m.transactionId}${whole ? " by transaction" : ""}`);
+    if (whole) await api2("DELETE", `/v1/messages/transaction/${m.transactionId}`, undefined, 204);
+    else await api2("DELETE", `/v1/messages/${m.id}`, undefined, 200);
+    this.model.messages.delete(m.id);
+  }
+  async jump() {
+    const minutes = this.random.pick([1, 7, 30, 100]);
+    this.log.push(`clock: ${minutes} minutes`);
+    const answer = await server.call("POST", "/v1/testing/clock", { advance: `PT${minutes}M` });
+    assert.equal(answer.status, 200, answer.text);
+    this.model.move(this.model.now + minutes * MINUTE);
+  }
+  async step() {
+    const list = this.model.list(), n = this.random.below(100);
+    if (n < 30 || !list.length) return this.trigger();
+    if (n < 62) return this.single(this.random.pick(list));
+    if (n < 72) return this.together(list);
+    if (n < 80) return this.bulk();
+    if (n < 86) return this.older(this.random.pick(list));
+    if (n < 90) return this.remove(this.random.pick(list));
+    return this.jump();
+  }
+
+  /* What must be true when nothing is under way. */
+
+  /** All pages, as a tab scrolls. Those that came back have the time of that. */
+  async listed() {
+    const tab = this.random.pick(this.tabs), limit = 1 + this.random.below(25), all = [];
+    for (let after = "", more = true; more; ) {
+      const page = await tab.call("GET", `/v1/inbox/notifications?limit=${limit}${after && `&after=${after}`}`, undefined, 200);
+      all.push(...page.data);
+      more = page.hasMore;
+      after = all.at(-1)?.id ?? "";
+    }
+    return all;
+  }
+  async check() {
+    const { model } = this, list = await this.listed();
+    for (const { id, createdAt } of list) {
+      const m = model.messages.get(id);
+      if (m && m.createdAt === null) {
+        m.createdAt = Date.parse(createdAt);
+        assert.ok(m.createdAt >= m.dueAt && m.createdAt <= model.now, `${m.transactionId} came back at ${createdAt}`);
+      }
+    }
+    const of = (n) => [n.transactionId, n.isRead, n.isSeen, n.isArchived, n.isSnoozed, n.primaryAction.isCompleted].join(" ");
+    assert.deepEqual(list.map(of), model.list().map(shown), "the list");
+    const wanted = model.counts(), open = { read: false, archived: false, snoozed: false };
+    const filters = [open, { ...open, severity: "high" }, { ...open, severity: ["low", "none"] }, { ...open, seen: false }, { tags: ["b"] }];
+    const recount = (await this.tabs[1].call("GET", `/v1/inbox/notifications/count?filters=${encodeURIComponent(JSON.stringify(filters))}`, undefined, 200)).data;
+    assert.deepEqual(recount.map((c) => c.count), [wanted.total, wanted.severity.high, wanted.severity.low + wanted.severity.none,
+      wanted.unseen, model.list().filter((m) => kinds[m.workflow].tags.includes("b")).length], "the recount");
+    const heard = (tab) => ({ ...tab.counts, unseen: tab.unseen });
+    const announced = (tab) => tab.received.toSorted().join() === model.announced.toSorted().join();
+    const same = (tab) => JSON.stringify(heard(tab)) === JSON.stringify(wanted) && announced(tab);
+    await until(() => this.tabs.every(same), "the counts", 5000).catch(() => {});
+    for (const tab of this.tabs) {
+      assert.deepEqual(heard(tab), wanted, `the counts that tab ${this.tabs.indexOf(tab)} heard last`);
+      assert.deepEqual(tab.received.toSorted(), model.announced.toSorted(), "what was announced");
+    }
+    assert.deepEqual([this.stranger.received, heard(this.stranger).total, heard(this.stranger).unseen], [[], 0, 0], "another context");
+  }
+}
+
+const api2 = async (method, path, body, wanted) => {
+  const answer = await server.call(method, path, body);
+  assert.equal(answer.status, wanted, `${method} ${path}: ${answer.text}`);
+  return answer.body;
+};
+
+for (const seed of seeds)
+  test(`seed ${seed}: the list is the model's and counts are recounts`, async () => {
+    const world = await new World(seed).open();
+    try {
+      for (let i = 0; i < operations; i++) {
+        await world.step();
+        if (world.random.chance(0.7) || i === operations - 1) await world.check();
+      }
+      // Never stale-last: once all is quiet, nothing older comes after.
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      await world.check();
+    } catch (error) {
+      error.message += `\nINBOX_SEED=${seed}, after ${world.log.length} operations; the last:\n  ${world.log.slice(-12).join("\n  ")}`;
+      throw error;
+    } finally {
+      await world.close();
+    }
+  });
