@@ -6,6 +6,7 @@
 #include "api/tables.h"
 #include "api/token.h"
 #include "model/inbox.h"
+#include "model/presence.h"
 
 bool app_socket_authenticate(void *arg, struct arena *a, struct str token, struct hub_identity *id)
 {
@@ -73,7 +74,7 @@ static void inbox_heard(void *arg, struct str word)
 
 void app_inbox_listen(struct app *app)
 {
-    app->node = id_new(&app->ids, clock_real_ms());
+    app->node = engine_node(app->engine);
     notify_listen(app->notify, NOTIFY_INBOX, inbox_heard, app);
 }
 
@@ -81,7 +82,7 @@ void app_inbox_listen(struct app *app)
 
 struct presence {
     struct write_task task;
-    struct id environment, subscriber;
+    struct id node, environment, subscriber;
     bool online;
     int64_t now;
 };
@@ -89,7 +90,8 @@ struct presence {
 static bool presence_apply(struct write_task *t, struct db *db, struct error *err)
 {
     struct presence *p = (struct presence *)t;
-    return subscriber_set_online(db, p->environment, p->subscriber, p->online, p->now, err);
+    return p->online ? presence_enter(db, p->node, p->environment, p->subscriber, err)
+                     : presence_leave(db, p->node, p->environment, p->subscriber, p->now, err);
 }
 
 static void presence_done(struct write_task *t, const struct error *err)
@@ -105,7 +107,7 @@ void app_socket_presence(void *arg, const struct hub_identity *id, bool online)
     struct error err = {0};
     if (!p)
         return;
-    *p = (struct presence){.task = {.apply = presence_apply, .done = presence_done}, .environment = id->environment,
+    *p = (struct presence){.task = {.apply = presence_apply, .done = presence_done}, .node = app->node, .environment = id->environment,
                            .subscriber = id->subscriber, .online = online, .now = clock_now_ms(&app->clock)};
     if (!writer_submit(app->writer, &p->task, &err))
         free(p);

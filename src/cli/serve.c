@@ -22,7 +22,7 @@
 #include "cli/watchdog.h"
 #include "cli/demo.h"
 #include "db/migrate.h"
-#include "model/subscriber.h"
+#include "model/presence.h"
 
 /* In all under the ten seconds of design.md; the watchdog is for what cannot be waited for (a disk that hangs). */
 enum { DRAIN_REQUESTS_MS = 3000, DRAIN_DELIVERIES_MS = 3000, DRAIN_TRANSFERS_MS = 500, EXIT_MS = 9500,
@@ -98,7 +98,7 @@ static bool secrets_open(struct serve *s, bool known, struct error *err)
 static bool after_migration(void *arg, struct db *db, struct error *err)
 {
     struct serve *s = arg;
-    return db_kind_of(db) != DB_SQLITE || subscriber_clear_online(db, clock_now_ms(&s->app.clock), err);
+    return db_kind_of(db) != DB_SQLITE || presence_clear(db, clock_now_ms(&s->app.clock), err);
 }
 
 /* The secrets come second: the store's lock keeps another process away from them, too. */

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "model/presence.h"
 
 enum {
     CLAIM = 256,                /* deliveries claimed in one commit */
@@ -40,6 +41,7 @@ struct claim {
     struct delivery_record *records;
     size_t n;
     int64_t nodes;
+    bool more;
 };
 
 static bool claim_apply(void *arg, struct db *db, struct error *err)
@@ -71,6 +73,24 @@ bool claims_adopt(struct engine *e, struct error *err)
         ok = adopt_some(e, &more, err);
     work_done(e);
     return ok;
+}
+
+/* --- people of processes that are no more ------------------------------------------------------------------------------ */
+
+static bool presence_apply(void *arg, struct db *db, struct error *err)
+{
+    struct claim *c = arg;
+    return presence_lapse(db, c->now, clock_now_ms(c->engine->c.clock), &c->more, err);
+}
+
+static bool claims_presence(struct engine *e, struct error *err)
+{
+    struct claim c = {.engine = e, .now = clock_real_ms()};
+    do
+        if (!writer_run(e->c.writer, presence_apply, &c, err))
+            return false;
+    while (c.more && !atomic_load(&e->stop));
+    return true;
 }
 
 /* --- the lease ----------------------------------------------------------------------------------------------------------- */
@@ -108,7 +128,7 @@ static void *lease_main(void *arg)
         if (l->stop)
             break;
         pthread_mutex_unlock(&l->lock);
-        if (!renew(l->engine, &err) || !claims_adopt(l->engine, &err))
+        if (!renew(l->engine, &err) || !claims_adopt(l->engine, &err) || !claims_presence(l->engine, &err))
             log_warn("lease not renewed", "reason", err.message, NULL);
         pthread_mutex_lock(&l->lock);
     }
@@ -130,7 +150,7 @@ bool claims_start(struct engine *e, struct error *err)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&l->wake, &attr);
     pthread_condattr_destroy(&attr);
-    if (!renew(e, err) || !claims_adopt(e, err))
+    if (!renew(e, err) || !claims_adopt(e, err) || !claims_presence(e, err))
         return false;
     if (l->shared && pthread_create(&l->thread, NULL, lease_main, l))
         return error_set(err, ERROR_IO, "Cannot start the lease thread");

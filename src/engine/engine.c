@@ -128,6 +128,11 @@ int64_t engine_busy(const struct engine *e)
     return n;
 }
 
+struct id engine_node(const struct engine *e)
+{
+    return e->boot;
+}
+
 bool engine_accepting(const struct engine *e)
 {
     if (atomic_load(&e->stop) || !writer_healthy(e->c.writer))

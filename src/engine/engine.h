@@ -177,5 +177,7 @@ struct circuit_view engine_circuit(struct engine *e, struct id integration);
 int64_t engine_busy(const struct engine *e);
 /* Can it take another trigger now? */
 bool engine_accepting(const struct engine *e);
+/* This process among those that share the store: its lease is renewed while it runs (model/delivery.h). */
+struct id engine_node(const struct engine *e);
 
 #endif
