@@ -8,11 +8,13 @@
 #include "engine/engine.h"
 #include "model/attachment.h"
 #include "model/event.h"
+#include "model/fanout.h"
 
 enum {
     CHUNK = 100,                /* recipients expanded in one plan */
     WORKER_QUEUE_MAX = 8192,    /* items waiting at one worker before triggers are refused */
     REPLANS_MAX = 20,
+    CHUNKS_AHEAD = 2,           /* chunks of one fan-out under way at a time */
     TURN = 32,                  /* items that a worker takes at a time, see worker.c */
     FAIR_SHARE = 16,            /* other items that a worker takes in a row while a chunk of a fan-out waits */
     DELIVERIES_AT_ONCE = 2048   /* of one process; more of them wait in the store, where they hold up nothing else */
@@ -31,6 +33,7 @@ struct work {
     struct queue_item item;             /* all others; of WORK_HEARD only the ids */
     struct machine_input input;         /* WORK_DELIVERED, WORK_REDRIVE: texts in arena */
     struct arena *arena;                /* of input, or NULL */
+    struct relay_leg *leg;              /* a chunk that follows one of this process; NULL: the store says where it begins */
     int replans, parks;
     int64_t again_ns;                   /* parked until then (monotonic) */
     struct work *next;
@@ -167,6 +170,19 @@ bool delivery_attachments(struct worker *w, struct engine_delivery *d, struct er
 bool flight_begin(struct engine *e, struct id item);    /* false: already in flight */
 void flight_end(struct engine *e, struct id item);
 void flights_free(struct engine *e);
+
+/* relay.c: chunks of one fan-out are planned while those before them are still being written. */
+struct relay_leg;
+/* Where the chunk of w begins; NULL: at what is stored. */
+const struct fanout *relay_begins(const struct work *w);
+/* The chunk behind that of `before`, NULL if it must wait for the commit of that one: item is inserted by the commit of that one, which moves the cursor to f. */
+struct work *relay_next(struct engine *e, const struct work *before, const struct queue_item *item, const struct fanout *f);
+/* Gives it to its worker, at once or when fewer are under way. The chunk before it has been handed to the writer. */
+void relay_push(struct engine *e, struct work *next);
+/* The plan of w was not written: nothing that follows from it will be. */
+void relay_break(struct engine *e, const struct work *w);
+/* In work_end. */
+void relay_leave(struct engine *e, struct work *w);
 
 void engine_free(struct engine *e);
 

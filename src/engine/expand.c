@@ -379,6 +379,7 @@ bool chunk_expand(struct worker *w, struct plan *p, struct definition *d, yyjson
     struct expansion x = expansion_begin(w, p, d, doc);
     struct fanout *f = &p->fanout;
     bool ended = false, last = false;
+    p->part_before = f->part;
     do {
         if (!part_next(&x, &ended, err))
             return false;
@@ -403,8 +404,12 @@ static bool event_expand(struct worker *w, struct plan *p, struct error *err)
 {
     const struct queue_item *q = &p->work->item;
     yyjson_val *doc;
+    const struct fanout *begins = relay_begins(p->work);
     p->consumes = true;
-    if (!event_find(w->db, p->arena, q->environment, q->ref, &p->event, err) || !fanout_find(w->db, q->ref, &p->fanout, err))
+    if (begins)
+        p->fanout = *begins;
+    if (!event_find(w->db, p->arena, q->environment, q->ref, &p->event, err)
+        || (!begins && !fanout_find(w->db, q->ref, &p->fanout, err)))
         return false;
     if (p->fanout.state != FANOUT_RUNNING)
         return true;                    /* stopped since the item was read: it is not in the store any more */

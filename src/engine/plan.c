@@ -444,8 +444,10 @@ static void plan_done(struct write_task *t, const struct error *err)
     struct work *w = p->work;
     bool fresh = !err && p->result == TRIGGER_FRESH && (p->taken || !p->consumes);
     attachments_let_go(p);
-    if (!fresh)
+    if (!fresh) {
         hold_next(p, false);
+        relay_break(e, w);
+    }
     if (err && p->conflict && w->replans < REPLANS_MAX) {
         replan(p);
         return;
@@ -455,7 +457,7 @@ static void plan_done(struct write_task *t, const struct error *err)
             run_announce(p, &p->runs[i]);
         if (p->wake)
             wake_announce(p);
-        if (p->continues)
+        if (p->continues && !p->rest_begun)
             start_rest(p);
         if (p->removal.n)
             attachment_store_remove(e->attachments, &p->removal);
@@ -497,6 +499,15 @@ void work_fail(struct engine *e, struct work *w, struct arena *a, const struct e
     }
 }
 
+/* The chunk behind a chunk needs nothing of what this one writes, unless it is the first of the topics: that leaves out who
+ * got a run among the single recipients. */
+static struct work *rest_ahead(const struct plan *p)
+{
+    if (!p->continues || p->fanout_change != FANOUT_MOVES || p->fanout.part != p->part_before || atomic_load(&p->engine->stop))
+        return NULL;
+    return relay_next(p->engine, p->work, &p->rest, &p->fanout);
+}
+
 void plan_submit(struct plan *p)
 {
     struct error err = {0};
@@ -507,11 +518,19 @@ void plan_submit(struct plan *p)
             work_fail(p->engine, p->work, p->arena, &err);
             return;
         }
+    struct engine *e = p->engine;
+    struct work *next = rest_ahead(p);
     p->task.apply = plan_apply;
     p->task.done = plan_done;
+    p->rest_begun = next != NULL;
     hold_next(p, true);
-    if (!writer_submit(p->engine->c.writer, &p->task, &err)) {
+    if (writer_submit(e->c.writer, &p->task, &err)) {
+        if (next)
+            relay_push(e, next);        /* p may be over by now */
+    } else {
         hold_next(p, false);
+        if (next)
+            work_end(e, next);
         attachments_let_go(p);
         work_fail(p->engine, p->work, p->arena, &err);
     }

@@ -59,6 +59,7 @@ struct plan {
     struct str reason;                  /* … and why */
     enum fanout_change fanout_change;
     struct fanout fanout;
+    enum fanout_part part_before;       /* FANOUT_MOVES: fanout.part as it was before */
     struct str *chunks;                 /* FANOUT_BEGINS: recipients for later, from chunk 0 on */
     size_t chunks_n;
     int64_t chunk_done;                 /* FANOUT_MOVES: this one is used up; -1: none */
@@ -66,6 +67,7 @@ struct plan {
     size_t refusals_n;
     bool continues;                     /* inserts rest: a further chunk is to come */
     struct queue_item rest;
+    bool rest_begun;                    /* it is being planned already, see relay.c */
     struct cancel_step *cancel;         /* of WORK_CANCEL (stop.c) */
     struct wake *wake;                  /* of QUEUE_SNOOZE (snooze.c) */
     struct planned_person *actor;       /* NULL: none, or known */

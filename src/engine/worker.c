@@ -133,6 +133,7 @@ void work_end(struct engine *e, struct work *w)
         atomic_fetch_sub(&e->deliveries, 1);
     else if (of_queue)
         flight_end(e, w->item.id);
+    relay_leave(e, w);
     arena_destroy(w->arena);
     free(w);
     work_done(e);

@@ -573,6 +573,71 @@ static void a_small_trigger_does_not_wait_behind_fan_outs(void **state)
     rig_end(r);
 }
 
+/* --- chunks that are planned ahead ------------------------------------------------------------------------------- */
+
+struct removal_between {
+    struct write_task task;
+    struct rig *rig;
+    bool over;
+};
+
+/* Once three chunks have been planned and wait behind it, somebody of the second is gone. */
+static bool removal_between_apply(struct write_task *t, struct db *db, struct error *err)
+{
+    struct removal_between *x = (struct removal_between *)t;
+    while (writer_depth(x->rig->writer) < 3)
+        sched_yield();
+    return db_exec(db, "DELETE FROM subscribers WHERE subscriber_id = 'p150'", err);
+}
+
+static void removal_between_done(struct write_task *t, const struct error *err)
+{
+    struct removal_between *x = (struct removal_between *)t;
+    assert_null(err);
+    pthread_mutex_lock(&x->rig->lock);
+    x->over = true;
+    pthread_cond_broadcast(&x->rig->changed);
+    pthread_mutex_unlock(&x->rig->lock);
+}
+
+/* The second chunk cannot be written and is planned again; of the third, planned from where the second would have ended,
+ * nothing is written. */
+static void a_chunk_planned_ahead_of_one_that_fails(void **state)
+{
+    const enum db_kind kind = *(const enum db_kind *)*state;
+    struct rig *r = rig_new(kind, support_db_url(kind), true, 0);
+    struct removal_between x = {.task = {.apply = removal_between_apply, .done = removal_between_done}, .rig = r};
+    struct error err = {0};
+    r->gate_open = true;
+    r->listening = held_listening;
+    rig_engine_start(r);
+    rig_workflow(r, "hello", IN_APP);
+    seed(r, (struct seed){.people = 500});
+    begin_paused(r, "t", "{\"broadcast\":true,\"payload\":{}}");
+    rig_advance(r, 0);
+    pthread_mutex_lock(&r->lock);
+    r->gate_open = r->gate_reached = false;
+    pthread_mutex_unlock(&r->lock);
+    assert_true(steer(r, "t", RESUME));
+    pthread_mutex_lock(&r->lock);
+    while (!r->gate_reached)
+        pthread_cond_wait(&r->changed, &r->lock);
+    pthread_mutex_unlock(&r->lock);
+    must(writer_submit(r->writer, &x.task, &err), &err, "removal");
+    gate_lift(r);
+    pthread_mutex_lock(&r->lock);
+    while (!x.over)
+        pthread_cond_wait(&r->changed, &r->lock);
+    pthread_mutex_unlock(&r->lock);
+    rig_advance(r, 0);
+    assert_int_equal(fanout_of(r, "t").state, FANOUT_COMPLETED);
+    assert_int_equal(fanout_of(r, "t").runs, 499);
+    assert_int_equal(count(r, "runs"), 499);
+    assert_int_equal(number(r->db, "SELECT count(DISTINCT subscriber_id) FROM runs"), 499);
+    assert_nothing_left(r);
+    rig_end(r);
+}
+
 /* Under a stream of other work a chunk still gets its turn. */
 static void a_chunk_is_not_starved(void **state)
 {
@@ -816,6 +881,7 @@ int main(int argc, char **argv)
         EACH_DB(a_cancel_ends_it),
         EACH_DB(a_deleted_workflow_ends_it),
         EACH_DB(a_small_trigger_does_not_wait_behind_fan_outs),
+        EACH_DB(a_chunk_planned_ahead_of_one_that_fails),
         cmocka_unit_test(a_chunk_is_not_starved),
         EACH_DB(a_repeated_transaction_is_told),
         EACH_DB(who_is_left_out_is_told),
