@@ -26,6 +26,11 @@ static void refuse(struct flight *f, struct str why)
     finish(f, &(struct call_answer){.end = CALL_REFUSED, .error = why});
 }
 
+static void refuse_as(struct flight *f, const char *code, struct str why)
+{
+    finish(f, &(struct call_answer){.end = CALL_REFUSED, .code = str_of(code), .error = why});
+}
+
 /* novu-signature: t=<ms>,v1=<hmac of "<ms>.<body or {}>"> (engine.md §4.9); fresh for every attempt. */
 static struct str signature(struct arena *a, struct str secret, struct str body)
 {
@@ -112,7 +117,7 @@ static void redirect(struct flight *f, const struct http_response *r, struct str
     struct str origin = STR_NULL;
     struct error err = {0};
     if (++f->redirects > REDIRECTS_MAX) {
-        refuse(f, str_fmt(a, "Maximum redirects exceeded for `%.*s`", STR_ARG(f->step->url)));
+        refuse_as(f, "MaximumRedirectsExceeded", str_fmt(a, "Maximum redirects exceeded for `%.*s`", STR_ARG(f->step->url)));
         return;
     }
     if (!http_origin(a, to, &origin, &err)) {
@@ -138,7 +143,7 @@ static struct str network_code(struct str error)
 {
     static const struct { const char *words, *code; } codes[] = {
         {"Could not resolve", "ENOTFOUND"}, {"Connection refused", "ECONNREFUSED"}, {"Failed to connect", "ECONNREFUSED"},
-        {"Couldn't connect", "ECONNREFUSED"}, {"No route to host", "EHOSTUNREACH"}, {"unreachable", "ENETUNREACH"}};
+        {"Couldn't connect", "ECONNREFUSED"}, {"self-signed", "SelfSignedCertificate"}, {"self signed", "SelfSignedCertificate"}, {"No route to host", "EHOSTUNREACH"}, {"unreachable", "ENETUNREACH"}};
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
         if (str_find(error, str_of(codes[i].words)) >= 0)
             return str_of(codes[i].code);

@@ -1,6 +1,4 @@
 /* Canonical JSON, over which an application signs the context of its user. */
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "api/inbox_private.h"
@@ -47,43 +45,6 @@ static void write_text(struct buf *b, struct str s, bool escaped)
         buf_char(b, s.p[i]);
     }
     buf_char(b, '"');
-}
-
-/* Number::toString of ECMAScript: the shortest digits that read back as the same number. */
-static void write_real(struct buf *b, double v)
-{
-    char text[32], digits[20];
-    int precision = 0, n = 0, exponent;
-    if (v == 0) {
-        buf_char(b, '0');
-        return;
-    }
-    do
-        snprintf(text, sizeof text, "%.*e", precision, fabs(v));
-    while (strtod(text, NULL) != fabs(v) && ++precision < 17);
-    for (const char *p = text; *p != 'e'; p++)
-        if (*p != '.')
-            digits[n++] = *p;
-    exponent = atoi(strchr(text, 'e') + 1) + 1;
-    if (v < 0)
-        buf_char(b, '-');
-    if (exponent > 21 || exponent < -5) {
-        buf_char(b, digits[0]);
-        if (n > 1)
-            buf_char(b, '.');
-        buf_add(b, digits + 1, (size_t)(n - 1));
-        buf_fmt(b, "e%+d", exponent - 1);
-        return;
-    }
-    if (exponent <= 0)
-        buf_z(b, "0.");
-    for (int i = exponent; i < 0; i++)
-        buf_char(b, '0');
-    for (int i = 0; i < n || i < exponent; i++) {
-        if (i == exponent && i > 0)
-            buf_char(b, '.');
-        buf_char(b, i < n ? digits[i] : '0');
-    }
 }
 
 static void write_value(struct buf *b, yyjson_val *v, bool escaped);
@@ -135,7 +96,7 @@ static void write_value(struct buf *b, yyjson_val *v, bool escaped)
     else if (yyjson_is_str(v))
         write_text(b, json_str(v), escaped);
     else if (yyjson_is_num(v))
-        write_real(b, yyjson_get_num(v));       /* every number of JavaScript is a double */
+        json_number_js(b, yyjson_get_num(v));       /* every number of JavaScript is a double */
     else
         buf_z(b, yyjson_is_null(v) ? "null" : yyjson_get_bool(v) ? "true" : "false");
 }

@@ -189,6 +189,8 @@ void json_quote(struct buf *b, struct str s)
         case '\n': buf_z(b, "\\n"); break;
         case '\r': buf_z(b, "\\r"); break;
         case '\t': buf_z(b, "\\t"); break;
+        case '\b': buf_z(b, "\\b"); break;
+        case '\f': buf_z(b, "\\f"); break;
         default: buf_z(b, "\\u00"); buf_char(b, hex[c >> 4]); buf_char(b, hex[c & 15]);
         }
     }

@@ -26,6 +26,12 @@ yyjson_mut_doc *json_doc(struct arena *a);
 struct str json_write(struct arena *a, const yyjson_val *v);
 struct str json_write_mut(struct arena *a, const yyjson_mut_val *v);
 
+/* json_js.c: as JavaScript's JSON.stringify writes what it parsed: numbers in their shortest form, keys that are array indexes
+ * first, of equal keys the last. */
+struct str json_write_js(struct arena *a, yyjson_val *v);
+/* Number::toString of ECMAScript of a finite number (-0 is 0): the shortest digits that read back as the same number. */
+void json_number_js(struct buf *b, double n);
+
 /* Member of an object; NULL if v is not an object or has no such key. The last of equal keys. */
 yyjson_val *json_get(yyjson_val *v, const char *key);
 yyjson_val *json_getn(yyjson_val *v, struct str key);

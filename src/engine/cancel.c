@@ -43,6 +43,12 @@ static void merged_cancel(struct machine *m, int job)
         job_cancel(m, i);
 }
 
+/* A delay, digest or throttle whose bridge has not said yet what it is. */
+static bool is_asking(const struct run_job *j)
+{
+    return j->status == JOB_RUNNING && step_executors[j->type].deferred;
+}
+
 /* engine.md §2.9. What runs at this moment ends as it will; nothing follows it. */
 void run_cancel(struct machine *m, const struct machine_input *in)
 {
@@ -52,7 +58,7 @@ void run_cancel(struct machine *m, const struct machine_input *in)
             delayed_cancel(m, i, in);
         else if (j->status == JOB_MERGED && j->type == STEP_DIGEST)
             merged_cancel(m, i);
-        else if (j->status == JOB_PENDING || j->status == JOB_QUEUED)
+        else if (j->status == JOB_PENDING || j->status == JOB_QUEUED || is_asking(j))
             job_cancel(m, i);
     }
     m->run->chain_ended |= m->changed;

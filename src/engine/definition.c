@@ -108,6 +108,7 @@ struct definition *definition_compile(const struct workflow *row, struct error *
     while ((step = yyjson_arr_iter_next(&it)))
         if (!step_compile(a, json_get_str(d->doc, "origin"), step, &d->steps[d->steps_n++], err))
             goto fail;
+    d->external = str_eqz(json_get_str(d->doc, "origin"), "external");
     d->severity = SEVERITY_NONE;
     severity_parse(json_get_str(d->doc, "severity"), &d->severity);
     d->validate_payload = json_get_bool(d->doc, "validatePayload", false);

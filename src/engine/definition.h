@@ -39,6 +39,7 @@ struct definition {
     int steps_n;
     enum severity severity;
     bool critical, validate_payload;
+    bool external;                  /* code-first: its steps are computed by the application's bridge (bridge-cli.md §3.5) */
     yyjson_val *tags, *payload_schema;          /* NULL: none */
     struct jsonschema *payload_program;         /* NULL: every payload passes */
     bool channel_enabled[CHANNELS];             /* workflow preferences, default and user merged */

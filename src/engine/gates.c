@@ -130,13 +130,22 @@ static struct str extension_raw(struct machine *m, const struct window *w, int64
     return buf_finish(&b);
 }
 
+/* What a bridge answered is known only from what was kept of it when the wait began; else it is as the workflow says now. */
+static bool extends(const struct machine *m, int job, const struct step_definition *s)
+{
+    yyjson_val *timing = NULL;
+    if (!m->facts->current->external)
+        return json_get_bool(s->values, "extendToSchedule", false);
+    return json_parse(m->run->arena, m->run->jobs[job].timing, &timing, NULL) && json_get_bool(timing, "extendToSchedule", false);
+}
+
 bool gates_extend(struct machine *m, int job)
 {
     struct run_job *j = &m->run->jobs[job];
     const struct step_definition *s = machine_step(m, job);
     struct window w;
     int64_t opening;
-    if (!s || !json_get_bool(s->values, "extendToSchedule", false) || !window_open(m, &w))
+    if (!s || !extends(m, job, s) || !window_open(m, &w))
         return false;
     bool closed = !schedule_is_open(&w.schedule, &w.zone, m->facts->now)
         && schedule_next_opening(&w.schedule, &w.zone, m->facts->now, &opening);
@@ -228,18 +237,30 @@ static void log_tenant(struct machine *m, int job)
                     m->facts->tenant_missing ? DETAIL_FAILED : DETAIL_PENDING, json_write(m->run->arena, m->facts->tenant));
 }
 
+bool gates_open(struct machine *m, int job)
+{
+    if (!schedule_allows(m, job))
+        return false;
+    log_tenant(m, job);
+    return true;
+}
+
+bool gates_allow(struct machine *m, int job, const struct step_definition *s)
+{
+    return filters_allow(m, job, s) && preference_allows(m, job);
+}
+
 bool gates_pass(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, enum outcome *o)
 {
     bool run_it;
     *o = OUTCOME_SKIPPED;
-    if (!schedule_allows(m, job))
+    if (!gates_open(m, job))
         return false;
-    log_tenant(m, job);
     if (!content_and_condition(m, job, s, outputs, &run_it, o))
         return false;
     if (!run_it) {
         log_skipped(m, job);
         return false;
     }
-    return filters_allow(m, job, s) && preference_allows(m, job);
+    return gates_allow(m, job, s);
 }

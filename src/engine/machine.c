@@ -10,7 +10,7 @@ const struct step_executor step_executors[STEP_TYPES] = {
     [STEP_TOOL] = {.execute = step_chat},
     [STEP_DELAY] = {.deferred = true, .execute = step_delay},
     [STEP_HTTP_REQUEST] = {.execute = step_http_request, .answered = http_request_answered},
-    [STEP_CUSTOM] = {.execute = step_custom, .answered = custom_answered},
+    [STEP_CUSTOM] = {.execute = step_custom},
     [STEP_DIGEST] = {.deferred = true, .execute = step_digest},
     [STEP_THROTTLE] = {.deferred = true, .execute = step_throttle},
 };
@@ -146,6 +146,8 @@ static enum outcome job_execute(struct machine *m, int job)
     }
     if (!s || !x->execute)
         return machine_fail(m, job, DETAIL_STEP_FAILED, STR("{\"error\":\"Unknown step type\"}"), STR("Unknown step type"));
+    if (bridge_computes(m, s->type))
+        return gates_open(m, job) ? bridge_ask(m, job, s) : OUTCOME_SKIPPED;
     if (!gates_pass(m, job, s, &outputs, &o))
         return o;
     return x->execute(m, job, s, outputs);

@@ -47,6 +47,8 @@ struct machine_facts {
     bool capture;                               /* every provider call goes there (beyond.md §4) */
     struct str environment_name, environment_type;
     struct str bridge_url;                      /* of code-first workflows; empty: none */
+    bool stateless;                             /* the trigger named the bridge: controls are its own, nothing is stored */
+    yyjson_val *controls;                       /* {steps: {stepId: {…}}} of the trigger; NULL: none */
     struct str transaction_id;
     yyjson_val *payload, *overrides, *actor, *tenant;               /* NULL: none */
     yyjson_val *context;                        /* {type: {id, data}} as of now; NULL: none */

@@ -40,11 +40,20 @@ bool machine_throttle_window(struct machine *m, struct str key, struct throttle_
 
 /* gates.c: false: *o says what the step came to without running. outputs: its rendered control values. */
 bool gates_pass(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, enum outcome *o);
+/* Its two ends, for steps whose content comes from elsewhere: the schedule before, filters and preferences after it. false: the
+ * step is skipped, and that is logged. */
+bool gates_open(struct machine *m, int job);
+bool gates_allow(struct machine *m, int job, const struct step_definition *s);
 /* The timer of a delay or digest fired outside of the subscriber's schedule: puts it off to the next opening, at most
  * three times (engine.md §6.7). true: it waits on. */
 bool gates_extend(struct machine *m, int job);
 /* Adds ,"warning":"…" to the raw of a detail, when the subscriber's time zone is none: it counts as UTC (engine.md §10). */
 void zone_warn(const struct machine *m, struct buf *raw);
+/* steps/bridge.c: is a step of this type computed by the application? Then it is asked, and what it answers is the step's
+ * outputs. */
+bool bridge_computes(const struct machine *m, enum step_type type);
+enum outcome bridge_ask(struct machine *m, int job, const struct step_definition *s);
+enum outcome bridge_answered(struct machine *m, int job, const struct step_definition *s, const struct call_answer *answer);
 /* calls.c: an HTTP request as part of a step; the chain waits. doc: {kind, method, url, headers, body, timeout}. */
 enum outcome call_begin(struct machine *m, int job, struct str doc);
 enum outcome call_again(struct machine *m, int job, int64_t delay_ms);
@@ -132,7 +141,6 @@ enum outcome step_chat(struct machine *m, int job, const struct step_definition 
 enum outcome step_http_request(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
 enum outcome http_request_answered(struct machine *m, int job, const struct step_definition *s, const struct call_answer *a);
 enum outcome step_custom(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
-enum outcome custom_answered(struct machine *m, int job, const struct step_definition *s, const struct call_answer *a);
 enum outcome step_delay(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
 enum outcome step_digest(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
 enum outcome step_throttle(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
@@ -146,5 +154,6 @@ void digest_canceled(struct machine *m, int job);
 void digest_dropped(struct machine *m, int job);            /* with all that it collected */
 bool digest_waits(struct machine *m, int job);              /* is the event of this merged digest job still to be sent? */
 void digest_left(struct machine *m, int job);
+struct str digest_own_event(struct machine *m, int job);    /* the result of a digest with this run's event alone */
 
 #endif

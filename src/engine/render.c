@@ -71,6 +71,22 @@ static void in_app_result(struct buf *b, const struct message *m)
     buf_char(b, '}');
 }
 
+static void put_result(struct buf *b, const struct machine *m, int job)
+{
+    const struct run_job *j = &m->run->jobs[job];
+    if (j->type == STEP_IN_APP)
+        in_app_result(b, message_of(m->facts, run_derived_id(m->run->row.id, DERIVED_MESSAGE, job)));
+    else
+        buf_str(b, j->output.n ? j->output : STR("{}"));
+}
+
+struct str render_step_result(const struct machine *m, int job)
+{
+    struct buf b = {.arena = m->run->arena};
+    put_result(&b, m, job);
+    return buf_finish(&b);
+}
+
 /* Results of the earlier steps, by step id (content.md §1.5). */
 static yyjson_val *steps_value(const struct machine *m, int job)
 {
@@ -83,10 +99,7 @@ static yyjson_val *steps_value(const struct machine *m, int job)
             buf_char(&b, ',');
         json_quote(&b, s->step_id);
         buf_char(&b, ':');
-        if (r->jobs[i].type == STEP_IN_APP)
-            in_app_result(&b, message_of(m->facts, run_derived_id(r->row.id, DERIVED_MESSAGE, i)));
-        else
-            buf_str(&b, r->jobs[i].output.n ? r->jobs[i].output : STR("{}"));
+        put_result(&b, m, i);
     }
     buf_char(&b, '}');
     return parsed(r->arena, &b);
@@ -142,21 +155,39 @@ size_t render_variables(const struct machine *m, int job, struct liquid_variable
     return n;
 }
 
-/* {{t.key}} in the reader's language, in all outputs (content.md §5); a workflow without translations keeps it as it is. */
+/* {{t.key}} in the reader's language, in all texts (content.md §5). */
+static bool values_translate(const struct machine *m, const struct liquid_context *ctx, yyjson_val *in, yyjson_val **out,
+                             struct error *err)
+{
+    const struct machine_facts *f = m->facts;
+    struct translator t = {resource_texts_for(&f->current->texts, f->subscriber->field[SUBSCRIBER_LOCALE]), ctx};
+    return translate_values(&t, m->run->arena, in, out, err);
+}
+
+/* The same in all outputs; a workflow without translations keeps it as it is. */
 static bool outputs_translate(const struct machine *m, const struct liquid_context *ctx, yyjson_mut_doc *d, yyjson_mut_val **out,
                               struct error *err)
 {
-    const struct machine_facts *f = m->facts;
     struct arena *a = m->run->arena;
     yyjson_val *in, *translated;
-    if (!f->current->texts.on)
+    if (!m->facts->current->texts.on)
         return true;
-    struct translator t = {resource_texts_for(&f->current->texts, f->subscriber->field[SUBSCRIBER_LOCALE]), ctx};
-    if (!json_parse(a, json_write_mut(a, *out), &in, err) || !translate_values(&t, a, in, &translated, err))
+    if (!json_parse(a, json_write_mut(a, *out), &in, err) || !values_translate(m, ctx, in, &translated, err))
         return false;
     if (translated != in)
         *out = yyjson_val_mut_copy(d, translated);
     return true;
+}
+
+bool render_translate(const struct machine *m, int job, yyjson_val *in, yyjson_val **out, struct error *err)
+{
+    struct liquid_variable variables[RENDER_VARIABLES_MAX];
+    struct liquid_context ctx = {.variables = variables, .mode = LIQUID_PLAIN, .now_ms = m->facts->now};
+    *out = in;
+    if (!m->facts->current->texts.on)
+        return true;
+    ctx.variables_n = render_variables(m, job, variables);
+    return values_translate(m, &ctx, in, out, err);
 }
 
 bool render_controls(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, struct error *err)

@@ -11,6 +11,10 @@ enum { RENDER_VARIABLES_MAX = 8 };
 size_t render_variables(const struct machine *m, int job, struct liquid_variable out[RENDER_VARIABLES_MAX]);
 /* Rendered control values (an object). */
 bool render_controls(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, struct error *err);
+/* {{t.key}} of what a bridge answered, in the reader's language. */
+bool render_translate(const struct machine *m, int job, yyjson_val *in, yyjson_val **out, struct error *err);
+/* What an earlier job came to, as later steps see it (JSON). */
+struct str render_step_result(const struct machine *m, int job);
 /* The run condition; logs that it matched. */
 bool render_condition(struct machine *m, int job, const struct step_definition *s, bool *run_it, struct error *err);
 /* What it comes to and the values that it saw ({path: value}, of the environment masked), for explain; logs nothing. */

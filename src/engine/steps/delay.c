@@ -19,7 +19,7 @@ static struct str kind_of(yyjson_val *o)
 }
 
 /* What the activity feed shows of the wait. */
-static struct str timing_of(struct machine *m, struct str kind, yyjson_val *o, yyjson_val *from)
+static struct str timing_of(struct machine *m, struct str kind, yyjson_val *o, yyjson_val *from, bool extends)
 {
     yyjson_mut_doc *d = json_doc(m->run->arena);
     yyjson_mut_val *t = yyjson_mut_obj(d);
@@ -31,6 +31,8 @@ static struct str timing_of(struct machine *m, struct str kind, yyjson_val *o, y
     }
     json_add_val(d, t, "dynamicKey", json_get(o, "dynamicKey"));
     json_add_val(d, t, "cron", json_get(o, "cron"));
+    if (extends)
+        json_add_bool(d, t, "extendToSchedule", true);
     return json_write_mut(m->run->arena, t);
 }
 
@@ -96,8 +98,7 @@ enum outcome step_delay(struct machine *m, int job, const struct step_definition
     yyjson_val *override = json_get(m->facts->overrides, "delay");      /* engine.md §1.9, legacy */
     int64_t any;
     yyjson_val *duration = yyjson_is_obj(override) && duration_after(0, override, &any) ? override : outputs;
-    (void)s;
-    m->run->jobs[job].timing = timing_of(m, kind, outputs, duration);
+    m->run->jobs[job].timing = timing_of(m, kind, outputs, duration, control_flag(m, s, "extendToSchedule", outputs));
     if (str_eqz(kind, "timed"))
         return timed(m, job, outputs);
     if (str_eqz(kind, "dynamic"))

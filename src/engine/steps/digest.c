@@ -51,6 +51,8 @@ static struct str timing_of(struct machine *m, yyjson_val *o, const struct diges
     }
     json_add_str(d, t, "digestKey", p->key.n ? p->key : STR("No-Key-Provided"));
     json_add_str(d, t, "digestValue", p->value.p ? p->value : STR("No-Value-Provided"));
+    if (p->extends)
+        json_add_bool(d, t, "extendToSchedule", true);
     if (p->type == DIGEST_TIMED)
         json_add_val(d, json_add_obj(d, t, "timed"), "cronExpression", json_get(o, "cron"));
     return json_write_mut(m->run->arena, t);
@@ -152,8 +154,8 @@ enum outcome step_digest(struct machine *m, int job, const struct step_definitio
 {
     struct digest_plan p = {
         .type = is_timed(outputs) ? DIGEST_TIMED : json_get(outputs, "lookBackWindow") ? DIGEST_BACKOFF : DIGEST_REGULAR,
-        .key = json_get_str(s->values, "digestKey"),
-        .extends = json_get_bool(s->values, "extendToSchedule", false)};
+        .key = control_text(m, s, "digestKey", outputs),
+        .extends = control_flag(m, s, "extendToSchedule", outputs)};
     struct digest_group g;
     struct error err = {0};
     p.value = p.key.n ? key_value(m, s, "digestKey", outputs) : STR_NULL;
@@ -233,6 +235,11 @@ void digest_canceled(struct machine *m, int job)
     v->member_job = events[0].job;
     v->member_at = events[0].at;
     v->due_at = m->run->jobs[job].due_at;
+}
+
+struct str digest_own_event(struct machine *m, int job)
+{
+    return output_of(m, job, NULL, 0);
 }
 
 /* Is the event of this merged job still waiting? */

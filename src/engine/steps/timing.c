@@ -150,9 +150,26 @@ struct str group_key(const struct machine *m, const struct step_definition *s, c
     return hex_encode(m->run->arena, hash, 16);
 }
 
+static yyjson_val *says(const struct machine *m, const struct step_definition *s, yyjson_val *outputs)
+{
+    return m->facts->current->external ? outputs : s->values;
+}
+
+struct str control_text(const struct machine *m, const struct step_definition *s, const char *control, yyjson_val *outputs)
+{
+    return json_get_str(says(m, s, outputs), control);
+}
+
+bool control_flag(const struct machine *m, const struct step_definition *s, const char *control, yyjson_val *outputs)
+{
+    return json_get_bool(says(m, s, outputs), control, false);
+}
+
 struct str key_value(const struct machine *m, const struct step_definition *s, const char *control, yyjson_val *outputs)
 {
-    struct str written = json_get_str(s->values, control);
+    struct str written = control_text(m, s, control, outputs);
+    if (m->facts->current->external && !str_starts(written, STR("payload.")))
+        return written.n ? written : STR_NULL;      /* code has computed it already (bridge-cli.md §1.8) */
     if (str_find(written, STR("{{")) >= 0) {
         struct str made = str_trim(json_get_str(outputs, control));
         return made.n ? made : STR_NULL;

@@ -26,6 +26,9 @@ struct str defer_raw(const struct machine *m, int64_t due, bool cron);
 enum outcome defer_until(struct machine *m, int job, int64_t due);
 /* What makes a group of runs of this step: a hash of subscriber, workflow, step, tag and value. */
 struct str group_key(const struct machine *m, const struct step_definition *s, const char *tag, struct str value);
+/* What a step says of a control: of code-first ones their outputs do, of others the control values as they were written. */
+struct str control_text(const struct machine *m, const struct step_definition *s, const char *control, yyjson_val *outputs);
+bool control_flag(const struct machine *m, const struct step_definition *s, const char *control, yyjson_val *outputs);
 /* The value of a step's key (digestKey, throttleKey): a path into the payload, or what Liquid made of it.
  * p NULL: the payload has no such value. */
 struct str key_value(const struct machine *m, const struct step_definition *s, const char *control, yyjson_val *outputs);

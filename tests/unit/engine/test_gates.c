@@ -428,7 +428,7 @@ static void a_bridge_is_tried_four_times(void **state)
     assert_true(str_starts(json_get_str(call, "url"), STR("https://app.test/api/novu?action=execute&workflowId=wf&stepId=h&jobId=")));
     assert_true(json_parse(w->arena, json_get_str(call, "body"), &body, NULL));
     assert_true(str_eqz(json_write(w->arena, json_get(body, "payload")), "{\"id\":7}"));
-    assert_true(str_eqz(json_write(w->arena, json_get(body, "state")), "[{\"stepId\":\"trigger\",\"outputs\":{},\"state\":{\"status\":\"completed\"}}]"));
+    assert_true(str_eqz(json_write(w->arena, json_get(body, "state")), "[{\"stepId\":\"\",\"outputs\":{},\"state\":{\"status\":\"completed\"}}]"));
     int64_t start_at = w->now, waits[] = {1000, 3000, 7000};
     for (int i = 1; i <= 3; i++) {
         answer(w, run, i, i == 2 ? CALL_UNREACHABLE : CALL_ANSWERED, i == 2 ? 0 : 503, "");
@@ -484,7 +484,7 @@ static void bridge_answers(void **state)
     }
     struct world *w = world_sms();
     size_t run = start(w, CUSTOM, "{}");
-    assert_has(w, run, "J1: Bridge execution failed/Failed {\"message\":\"Invalid bridge URL: \",\"code\":\"InvalidBridgeUrl\"}\n");
+    assert_has(w, run, "J1: Bridge execution failed/Failed {\"message\":\"Bridge URL is not set for environment id: 000000000000000000000000\",\"code\":\"InvalidBridgeUrl\"}\n");
     end(w);
 }
 
