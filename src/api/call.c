@@ -1,14 +1,16 @@
 /* HTTP requests that are steps of workflows: signed, kept out of private networks, redirected at most three times. */
-#include "api/app.h"
+#include "api/bridge_call.h"
 
 #include "delivery/http_attempt.h"
 
-enum { REDIRECTS_MAX = 3, HEADERS_GIVEN_MAX = 64 };
+enum { REDIRECTS_MAX = 3, HEADERS_GIVEN_MAX = 64, BRIDGE_ANSWER_MAX = 25 << 20 };
 
 struct flight {
     struct http_call call;
     struct engine_call *step;
     struct app *app;
+    void (*ended)(void *user, const struct call_answer *answer);    /* may free the arena that this lives in */
+    void *user;
     struct outbound_target target;
     struct str method, url, body;       /* of the request under way */
     struct str origin;
@@ -18,7 +20,7 @@ struct flight {
 
 static void finish(struct flight *f, const struct call_answer *answer)
 {
-    engine_called(f->step, answer);     /* frees the arena that f lives in */
+    f->ended(f->user, answer);
 }
 
 static void refuse(struct flight *f, struct str why)
@@ -167,7 +169,7 @@ static void flight_done(struct http_call *c, const struct http_response *r)
     } else if (location_of(f, r, &to)) {
         redirect(f, r, to);
     } else if (r->truncated) {
-        refuse(f, STR("The response body is larger than 1 MiB"));
+        refuse(f, str_fmt(f->step->arena, "The response body is larger than %d MiB", f->step->bridge ? BRIDGE_ANSWER_MAX >> 20 : 1));
     } else {
         finish(f, &(struct call_answer){.end = CALL_ANSWERED, .status = r->status, .headers = headers_json(f->step->arena, r),
                                         .body = r->body, .error = r->error});
@@ -189,20 +191,76 @@ static void flight_go(struct flight *f)
     }
     f->call = (struct http_call){
         .arena = s->arena, .timeout_ms = s->timeout_ms, .done = flight_done,
-        .request = {.method = f->method, .url = f->url, .body = f->body.n ? f->body : STR_NULL, .tls_unverified = !verifies_tls(s),
+        .request = {.method = f->method, .url = f->url, .body = f->body.n ? f->body : STR_NULL, .tls_unverified = !verifies_tls(s), .response_max = s->bridge ? BRIDGE_ANSWER_MAX : 0,
                     .address_ok = outbound_address_ok, .address_ctx = &f->target}};
     fill_headers(f);
     if (!http_call_submit(f->app->dispatcher, &f->call, &err))
         finish(f, &(struct call_answer){.end = CALL_UNREACHABLE, .error = str_dup(s->arena, str_of(err.message))});
 }
 
-void app_call(void *arg, struct engine_call *s)
+static void flight_start(struct app *app, struct engine_call *s, void (*ended)(void *user, const struct call_answer *answer), void *user)
 {
     struct flight *f = ARENA_NEW(s->arena, struct flight);
-    f->app = arg;
+    f->app = app;
+    f->ended = ended;
+    f->user = user;
     f->step = s;
     f->method = s->method;
     f->url = s->url;
     f->body = s->body;
     flight_go(f);
+}
+
+static void step_ended(void *user, const struct call_answer *answer)
+{
+    engine_called(user, answer);
+}
+
+void app_call(void *arg, struct engine_call *s)
+{
+    flight_start(arg, s, step_ended, s);
+}
+
+/* --- for requests ---------------------------------------------------------------------------------------------------- */
+
+static void bridge_go(struct bridge_call *c);
+
+static void bridge_ended(void *user, const struct call_answer *answer)
+{
+    struct bridge_call *c = user;
+    if (bridge_worth_again(answer) && c->tries++ < BRIDGE_RETRIES) {
+        bridge_go(c);
+        return;
+    }
+    struct bridge_answer said = bridge_read(c->rq->arena, c->url, answer);
+    c->done(c, &said);
+}
+
+static void bridge_go(struct bridge_call *c)
+{
+    flight_start(app_of(c->rq), &c->call, bridge_ended, c);
+}
+
+void bridge_call_start(struct bridge_call *c, const struct environment_view *v)
+{
+    struct arena *a = c->rq->arena;
+    c->call = (struct engine_call){
+        .arena = a, .environment = v->environment.id, .environment_name = str_dup(a, v->environment.name), .secret = str_dup(a, v->secret),
+        .bridge = true, .method = c->body.n ? STR("POST") : STR("GET"), .body = c->body, .timeout_ms = BRIDGE_TIMEOUT_MS,
+        .url = bridge_url(a, c->url, c->action, c->workflow, c->step, STR_NULL, v->environment.type)};
+    json_parse(a, STR("[{\"key\":\"bypass-tunnel-reminder\",\"value\":\"true\"}]"), &c->call.headers, NULL);
+    bridge_go(c);
+}
+
+void bridge_call_reply_failure(struct request *rq, const struct bridge_answer *said, int status)
+{
+    yyjson_mut_doc *d = json_doc(rq->arena);
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    struct error err = {0};
+    error_http(&err, status ? status : said->status, "%.*s", STR_ARG(str_cut(said->message, sizeof err.message - 1)));
+    json_add_str(d, o, "code", said->code);
+    if (!json_get(said->data, "stack"))         /* paths of the customer's files: for execution details only (§1.9) */
+        json_add_val(d, o, "data", said->data);
+    err.details = json_write_mut(rq->arena, o);
+    reply_error(rq, &err);
 }

@@ -18,7 +18,7 @@ const struct route_table app_tables[] = {
     TABLE(topic),
     TABLE(subscription),
     TABLE(context),
-    TABLE(workflow),
+    TABLE(workflow), TABLE(bridge),
     TABLE(notification),
     TABLE(message),
     TABLE(integration),

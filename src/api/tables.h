@@ -41,6 +41,7 @@ ROUTE_TABLE(legacy_group);
 ROUTE_TABLE(legacy_status);
 ROUTE_TABLE(domain);
 ROUTE_TABLE(agent);
+ROUTE_TABLE(bridge);
 ROUTE_TABLE(outbox);
 ROUTE_TABLE(outbox_wait);
 ROUTE_TABLE(inbox);

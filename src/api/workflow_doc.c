@@ -161,7 +161,7 @@ static bool step_read(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *steps
 }
 
 /* {all:{enabled, readOnly}, channels:{…}}, completed from what is given. */
-static void add_preference(yyjson_mut_doc *d, yyjson_mut_val *preferences, const char *key, yyjson_val *given)
+void workflow_doc_preference(yyjson_mut_doc *d, yyjson_mut_val *preferences, const char *key, yyjson_val *given)
 {
     yyjson_val *all = json_get(given, "all"), *channels = json_get(given, "channels");
     yyjson_mut_val *o = json_add_obj(d, preferences, key), *a = json_add_obj(d, o, "all");
@@ -185,10 +185,10 @@ static void add_preferences(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val 
     if (!user)
         user = json_get(before, "user");
     if (yyjson_is_obj(user))
-        add_preference(d, o, "user", user);
+        workflow_doc_preference(d, o, "user", user);
     else
         json_add_str(d, o, "user", STR_NULL);
-    add_preference(d, o, "default", standard ? standard : json_get(before, "default"));
+    workflow_doc_preference(d, o, "default", standard ? standard : json_get(before, "default"));
 }
 
 /* What would not compile when the workflow is triggered is said now. */

@@ -16,4 +16,8 @@ bool workflow_doc_patch(struct checks *checks, yyjson_val *body, struct workflow
 /* Gives w's document a copy's identity: new step ids, what the body says of description, tags and translation. */
 bool workflow_doc_duplicate(struct checks *checks, yyjson_val *body, struct workflow *w, struct error *err);
 
+/* preferences.<key> = {all: {enabled, readOnly}, channels: {…}}, completed from what is given (an object or NULL). key is not
+ * copied. */
+void workflow_doc_preference(yyjson_mut_doc *d, yyjson_mut_val *preferences, const char *key, yyjson_val *given);
+
 #endif

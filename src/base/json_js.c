@@ -50,7 +50,11 @@ static bool key_index(struct str key, int64_t *index)
     for (size_t i = 0; i < key.n; i++)
         if (key.p[i] < '0' || key.p[i] > '9')
             return false;
-    return str_to_i64(key, index) && *index < 4294967295;
+    int64_t n;
+    if (!str_to_i64(key, &n) || n >= 4294967295)
+        return false;
+    *index = n;
+    return true;
 }
 
 struct member {

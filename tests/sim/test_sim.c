@@ -256,6 +256,18 @@ static void trigger(struct sim *s)
     note(s, "trigger planned for", s->w->dry.runs_n, 0);
 }
 
+/* What a bridge may say: outputs that fit some step, none, a skip, or nothing that is understood. */
+static struct str bridge_body(struct chance *c)
+{
+    static const char *const bodies[] = {
+        "{\"outputs\":{\"a\":1}}", "{\"outputs\":{},\"options\":{\"skip\":true}}", "{\"outputs\":{\"subject\":\"s\",\"body\":\"b\"},\"options\":{}}",
+        "{\"outputs\":{\"body\":\"b\",\"subject\":\"s\"},\"providers\":{\"sendgrid\":{\"x\":1}},\"options\":{\"skip\":false}}",
+        "{\"outputs\":{\"amount\":5,\"unit\":\"minutes\",\"extendToSchedule\":true}}", "{\"outputs\":{\"amount\":0,\"unit\":\"hours\"}}",
+        "{\"outputs\":{\"amount\":20,\"unit\":\"minutes\",\"digestKey\":\"k\",\"threshold\":2,\"type\":\"fixed\"}}",
+        "{\"outputs\":{\"cron\":\"0 9 * * *\"}}", "{\"outputs\":[]}", "x"};
+    return str_of(bodies[roll(c, sizeof bodies / sizeof *bodies)]);
+}
+
 static struct machine_input result_of(struct chance *c, const struct queue_item *q)
 {
     enum machine_input_kind kind = q->kind == QUEUE_TIMER ? INPUT_TIMER : q->kind == QUEUE_CALL ? INPUT_CALL : INPUT_DELIVERY;
@@ -268,7 +280,7 @@ static struct machine_input result_of(struct chance *c, const struct queue_item 
         in.error = STR("fault");
     in.retry_after_ms = percent(c, 10) ? 1000000 : 0;
     in.call = (struct call_answer){.end = x < 80 ? CALL_ANSWERED : x < 90 ? CALL_TIMED_OUT : CALL_REFUSED,
-                                   .status = x < 60 ? 200 : x < 80 ? 503 : 0, .body = x < 50 ? STR("{\"outputs\":{\"a\":1}}") : STR("x"),
+                                   .status = x < 60 ? 200 : x < 80 ? 503 : 0, .body = x < 50 ? bridge_body(c) : STR("x"),
                                    .error = x < 60 ? STR_NULL : STR("fault")};
     return in;
 }
@@ -433,7 +445,8 @@ static void check_throttles(struct sim *s)
             if (r.jobs[i].type != STEP_THROTTLE || r.jobs[i].status != JOB_COMPLETED
                 || !json_parse(w->arena, r.jobs[i].output, &out, NULL) || !json_get(out, "windowStart"))
                 continue;
-            bool keyed = json_get_str(w->definitions[at]->steps[r.jobs[i].step].values, "throttleKey").n > 0;
+            bool keyed = !w->definitions[at]->external     /* the bridge of these tests names no key */
+                && json_get_str(w->definitions[at]->steps[r.jobs[i].step].values, "throttleKey").n > 0;
             for (size_t k = 0; k < w->dry.runs_n; k++) {
                 run_decode(&w->dry.runs[k], w->arena, &o, NULL);
                 n += w->definitions[k] == w->definitions[at] && o.jobs[i].status == JOB_COMPLETED
@@ -500,8 +513,10 @@ static void world_random(struct sim *s)
         world_integration(w, CHANNEL_EMAIL, "sendgrid");
     if (percent(c, 10))
         w->subscriber.field[SUBSCRIBER_EMAIL] = STR_NULL;
-    for (int i = 0; i < DEFINITIONS; i++)
+    for (int i = 0; i < DEFINITIONS; i++) {
+        w->workflow_members = percent(c, 30) ? "\"origin\":\"external\"" : NULL;
         s->definitions[i] = random_definition(w, c);
+    }
 }
 
 /* NULL: all invariants held. tell: print what happened when one did not. */

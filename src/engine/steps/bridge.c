@@ -159,6 +159,8 @@ enum outcome bridge_answered(struct machine *m, int job, const struct step_defin
     yyjson_val *outputs;
     if (bridge_worth_again(answer) && j->attempts < BRIDGE_ATTEMPTS && !m->run->chain_ended)
         return call_again(m, job, bridge_pause(j->attempts));
+    j->call = STR_NULL;                         /* answered: the step may yet wait, for its delivery */
+    j->attempts = 0;
     struct bridge_answer said = bridge_read(a, m->facts->bridge_url, answer);
     if (!said.body)
         return bridge_fail(m, job, &said);

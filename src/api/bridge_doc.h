@@ -1,0 +1,18 @@
+/* From what a bridge says of a workflow to the stored definition, and back to what older clients read (bridge-cli.md §3.2). */
+#ifndef API_BRIDGE_DOC_H
+#define API_BRIDGE_DOC_H
+
+#include "api/app.h"
+#include "model/workflow.h"
+
+/* A discovery, as far as its form matters: err says what is wrong with it. */
+bool bridge_doc_check(yyjson_val *discovery, struct error *err);
+
+/* Fills w's identifier, name, active and doc. before: the document of the stored one, whose steps keep their ids and control
+ * values and whose preferences by the dashboard stay; NULL: it is new. Steps of types that are not known are left out. */
+void bridge_doc_make(struct arena *a, struct id_source *ids, int64_t now, yyjson_val *discovered, yyjson_val *before, struct workflow *w);
+
+/* The workflow as v1 of the API has it. */
+yyjson_mut_val *bridge_doc_json(yyjson_mut_doc *d, struct arena *a, const struct workflow *w, struct id organization);
+
+#endif

@@ -1,0 +1,316 @@
+// Code-first workflows: the real @novu/framework served on loopback, synced, and asked for every step (bridge-cli.md).
+import { after, before, test } from "node:test";
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { Client, workflow } from "@novu/framework";
+import { serve } from "@novu/framework/express";
+import { Carillon } from "./carillon.mjs";
+import { api } from "./clients.mjs";
+
+const anything = { type: "object", properties: {}, additionalProperties: true };
+const asked = [];
+let server, novu, bridge, bridgeUrl, workflows, fault;
+
+/** The application: the framework's own handler behind what express.json() would be. */
+const listen = async (handle) => {
+  const http = createServer(async (request, response) => {
+    let text = "";
+    for await (const chunk of request) text += chunk;
+    await handle(request, response, text);
+  }).listen(0, "127.0.0.1");
+  await once(http, "listening");
+  return http;
+};
+
+const close = (http) => {
+  http?.closeAllConnections();
+  http?.close();
+};
+
+/** The framework behind its URL, signed for with that environment's key. */
+const application = (secretKey) => {
+  let framework;
+  return (request, response, text) => {
+    const query = new URL(request.url, "http://x").searchParams;
+    const seen = { query, headers: request.headers, body: text ? JSON.parse(text) : undefined };
+    asked.push(seen);
+    if (fault?.(seen, response)) return undefined;
+    if (framework?.made !== workflows) {
+      framework = { handler: serve({ client: new Client({ secretKey, strictAuthentication: true }), workflows }), made: workflows };
+    }
+    request.body = seen.body ?? {};
+    request.query = Object.fromEntries(query);
+    response.status = (code) => ((response.statusCode = code), response);
+    response.send = (body) => response.end(body);
+    return framework.handler(request, response);
+  };
+};
+
+before(async () => {
+  server = await Carillon.start({ args: ["--clock", "virtual"] });
+  novu = api(server);
+  bridge = await listen(application(server.dev.secretKey));
+  bridgeUrl = `http://127.0.0.1:${bridge.address().port}/api/novu?via=test`;
+});
+after(async () => {
+  await server?.stop();
+  close(bridge);
+});
+
+const sync = (url = bridgeUrl) => server.call("POST", "//v1/bridge/sync?source=cli", { bridgeUrl: url });
+const move = (advance) => server.call("POST", "/v1/testing/clock", { advance });
+const feed = async (transactionId) => {
+  await move("PT0S");
+  return (await server.call("GET", `/v1/notifications?transactionId=${transactionId}`)).body.data[0];
+};
+const job = (run, stepId) => run.jobs.find((j) => j.step?.stepId === stepId || j.step?.uuid === stepId || j.stepId === stepId || j.step?.name === stepId);
+const details = (run, stepId) => job(run, stepId).executionDetails.map((d) => d.detail);
+const executed = (stepId) => asked.filter((a) => a.query.get("action") === "execute" && a.query.get("stepId") === stepId);
+let triggers = 0;
+const trigger = async (workflowId, payload = {}, more = {}) => {
+  const transactionId = `b-${++triggers}`;
+  await novu.trigger({ workflowId, to: { subscriberId: "ada", firstName: "Ada", email: "ada@example.com", phone: "+4912345" }, payload, transactionId, ...more });
+  return transactionId;
+};
+const use = async (...made) => {
+  workflows = made;
+  const { status, body } = await sync();
+  assert.equal(status, 201, JSON.stringify(body));
+  return body.data;
+};
+const outbox = async (channel, transactionId) =>
+  (await server.call("GET", `/v1/outbox?channel=${channel}&transactionId=${transactionId}`)).body.data;
+
+test("a sync stores what the code says, keeps ids, and takes what the code has no more", async () => {
+  const one = workflow("My Workflow", async ({ step }) => void (await step.inApp("bell", () => ({ body: "hi" }))), { tags: ["a"], description: "first", severity: "high" });
+  const two = workflow("second", async ({ step }) => void (await step.sms("text", () => ({ body: "hi" }))),
+    { preferences: { all: { enabled: false }, channels: { inApp: { enabled: true } } } });
+  const dashboard = (await novu.workflows.create({ name: "Own", workflowId: "own", active: true, steps: [] })).result;
+  const first = await use(one, two);
+  assert.deepEqual(first.map((w) => [w.triggers[0].identifier, w.type, w.origin, w.tags]),
+    [["My Workflow", "BRIDGE", "external", ["a"]], ["second", "BRIDGE", "external", []]]);
+  const discovery = asked.find((a) => a.query.get("action") === "discover");
+  assert.equal(discovery.query.get("via"), "test", "the URL's own query stays");
+  assert.equal(discovery.query.get("environmentType"), "dev");
+  assert.match(discovery.headers["novu-signature"], /^t=\d{13},v1=[0-9a-f]{64}$/);
+  const stored = (await novu.workflows.get("second")).result;
+  assert.equal(stored.origin, "external");
+  assert.deepEqual(Object.entries(stored.preferences.default.channels).filter(([, c]) => c.enabled).map(([name]) => name), ["in_app"]);
+
+  const renamed = workflow("second", async ({ step }) => void (await step.sms("text", () => ({ body: "hi" }))), { name: "Second" });
+  const again = await use(renamed);
+  assert.equal(again[0]._id, first[1]._id);
+  assert.equal(again[0].steps[0]._id, first[1].steps[0]._id);
+  assert.equal(again[0].name, "Second");
+  await assert.rejects(() => novu.workflows.get("My Workflow"), (error) => error.statusCode === 404);
+  assert.equal((await novu.workflows.get("own")).result.id, dashboard.id);
+  const environment = (await server.call("GET", "/v1/environments/me")).body.data;
+  assert.equal(environment.bridge?.url, bridgeUrl);
+});
+
+test("what cannot be synced is refused and changes nothing", async () => {
+  await use(workflow("kept", async ({ step }) => void (await step.inApp("bell", () => ({ body: "hi" })))));
+  workflows = [workflow("own", async ({ step }) => void (await step.inApp("bell", () => ({ body: "hi" })))), workflow("new", async ({ step }) => void (await step.inApp("b", () => ({ body: "x" }))))];
+  let answer = await sync();
+  assert.equal(answer.status, 400);
+  assert.equal(answer.body.message, "Workflow own was already created in Dashboard. Please use another workflowId.");
+  assert.equal((await server.call("GET", "/v2/workflows/new")).status, 404);
+  assert.equal((await server.call("GET", "/v2/workflows/kept")).status, 200);
+  for (const [url, status, text] of [
+    ["ftp://x/y", 422, "bridgeUrl must be a URL address"], ["no-url", 422, "bridgeUrl must be a URL address"],
+    ["http://a:b@127.0.0.1/x", 400, "bridgeUrl"], ["http://127.0.0.1:9/x", 400, "Unable to reach Bridge Endpoint at `http://127.0.0.1:9/x`"],
+  ]) {
+    answer = await sync(url);
+    assert.equal(answer.status, status, url);
+    assert.ok(JSON.stringify(answer.body).includes(text), JSON.stringify(answer.body));
+  }
+  for (const [response, status, text] of [
+    [{ status: 401, body: "<html>" }, 400, "Bridge authentication failed"], [{ status: 200, body: "<html>" }, 400, "Bridge URL response code is 2xx, but parsing body failed"],
+    [{ status: 413, body: "<html>" }, 400, "Payload too large"], [{ status: 200, body: "{}" }, 400, "Invalid Bridge URL Response"],
+    [{ status: 200, body: '{"workflows":[{"workflowId":"x"}]}' }, 400, "Invalid Bridge URL Response"],
+  ]) {
+    fault = (_, reply) => (reply.writeHead(response.status), reply.end(response.body), true);
+    answer = await sync();
+    fault = undefined;
+    assert.equal(answer.status, status);
+    assert.ok(answer.body.message.includes(text), answer.body.message);
+  }
+  assert.equal((await server.call("GET", "/v2/workflows/kept")).status, 200);
+});
+
+test("every channel step is computed by the code, with what came before", async () => {
+  await use(workflow("all", async ({ step, payload }) => {
+    const bell = await step.inApp("bell", (controls) => ({
+      subject: `Hi ${controls.who}`, body: `<b>${payload.name}</b><script>x</script>`, data: { k: 1 }, avatar: "https://example.com/a.png",
+      primaryAction: { label: "Open", redirect: { url: "/x" } },
+    }), { controlSchema: { type: "object", properties: { who: { type: "string", default: "{{subscriber.firstName}}" } }, additionalProperties: false } });
+    const fetched = await step.custom("fetch", () => ({ total: 3 }), { outputSchema: { type: "object", properties: { total: { type: "number" } }, required: ["total"], additionalProperties: false } });
+    await step.sms("text", () => ({ body: `${fetched.total} ${bell.seen}` }));
+    await step.email("mail", (controls) => ({ subject: controls.subject, body: `<p>${payload.name}</p>` }),
+      { controlSchema: { type: "object", properties: { subject: { type: "string", default: "S {{steps.fetch.total}}" } }, additionalProperties: false } });
+    await step.push("push", () => ({ subject: "p", body: "q" }));
+    await step.chat("chat", () => ({ body: "c" }));
+  }, { payloadSchema: anything }));
+  asked.length = 0;
+  const id = await trigger("all", { name: "Zoë \u2028 a/b", 2: 1, 1: 2, big: 12345678901234567890, one: 1.0, small: 1e-7 });
+  const run = await feed(id);
+  assert.deepEqual(run.jobs.map((j) => j.status), Array(run.jobs.length).fill("completed"), JSON.stringify(run.jobs.map((j) => j.executionDetails.map((d) => [d.detail, d.raw]))));
+  const [bell] = (await server.call("GET", `/v1/messages?transactionId=${id}&channel=in_app`)).body.data;
+  assert.equal(bell.subject, "Hi Ada");
+  assert.equal(bell.content, "<b>Zoë \u2028 a/b</b>");
+  assert.equal(bell.cta.action.buttons[0].content, "Open");
+  assert.deepEqual(bell.data, { k: 1 });
+  const [sms] = await outbox("sms", id), [mail] = await outbox("email", id), [push] = await outbox("push", id), [chat] = await outbox("chat", id);
+  assert.equal(sms.text, "3 false");
+  assert.equal(mail.subject, "S 3");
+  assert.ok(mail.html.includes("<p>Zoë \u2028 a/b</p>"), mail.html);
+  assert.deepEqual([push.title, push.text, chat.text], ["p", "q", "c"]);
+  assert.ok(details(run, "fetch").includes("Step processed"));
+  const last = executed("chat")[0].body;
+  assert.deepEqual(last.state.map((s) => s.stepId), ["push", "mail", "text", "fetch", "bell", ""]);
+  assert.deepEqual(last.state.at(-2).outputs, { seen: false, read: false, lastSeenDate: null, lastReadDate: null });
+  assert.equal(executed("bell").length, 1);
+  assert.equal(executed("bell")[0].headers["bypass-tunnel-reminder"], "true");
+});
+
+test("a digest, a delay and a throttle are what the code says, and give it their results", async () => {
+  const seen = [];
+  await use(workflow("waits", async ({ step, payload }) => {
+    await step.throttle("gate", () => ({ type: "fixed", amount: 1, unit: "days", threshold: 3 }));
+    const digest = await step.digest("group", () => ({ amount: 10, unit: "minutes", digestKey: payload.k }));
+    const delay = await step.delay("wait", () => ({ amount: 1, unit: "hours" }));
+    await step.sms("text", () => {
+      seen.push({ digest, delay });
+      return { body: digest.events.map((e) => e.payload.n).join("+") };
+    });
+  }, { payloadSchema: anything }));
+  const ids = [await trigger("waits", { n: 1, k: "a" }), await trigger("waits", { n: 2, k: "a" }), await trigger("waits", { n: 3, k: "b" })];
+  await feed(ids[0]);
+  const late = await trigger("waits", { n: 4, k: "a" });
+  let run = await feed(late);
+  assert.equal(job(run, "gate").status, "skipped");
+  assert.ok(details(run, "gate").includes("Throttle limit exceeded for the given window"));
+  run = await feed(ids[1]);
+  assert.equal(job(run, "group").status, "merged");
+  run = await feed(ids[0]);
+  assert.equal(job(run, "group").status, "delayed");
+  assert.deepEqual([job(run, "group").digest.amount, job(run, "group").digest.unit, job(run, "group").digest.digestValue], [10, "minutes", "a"]);
+  await move("PT10M");
+  assert.equal(job(await feed(ids[0]), "wait").status, "delayed");
+  await move("PT1H");
+  assert.equal((await outbox("sms", ids[0]))[0].text, "1+2");
+  assert.equal((await outbox("sms", ids[2]))[0].text, "3");
+  assert.equal(seen.length, 2);
+  assert.ok(seen.every((s) => s.delay.duration >= 3600_000), JSON.stringify(seen));
+});
+
+test("skip skips, and the next step knows of it", async () => {
+  await use(workflow("skips", async ({ step }) => {
+    await step.inApp("bell", () => ({ body: "x" }), { skip: () => true });
+    await step.delay("wait", () => ({ amount: 1, unit: "hours" }), { skip: () => true });
+    await step.sms("text", () => ({ body: "on" }));
+  }));
+  const id = await trigger("skips");
+  const run = await feed(id);
+  assert.equal(job(run, "bell").status, "canceled");
+  assert.ok(details(run, "bell").includes("Bridge execution skipped"));
+  assert.equal(job(run, "wait").status, "skipped");
+  assert.equal((await outbox("sms", id))[0].text, "on");
+  assert.equal(executed("text").at(-1).body.state.find((s) => s.stepId === "bell").state.status, "canceled");
+});
+
+test("a preference that is off is looked at after the code was asked", async () => {
+  await use(workflow("quiet", async ({ step }) => void (await step.sms("text", () => ({ body: "x" }))), { preferences: { channels: { sms: { enabled: false } } } }));
+  asked.length = 0;
+  const id = await trigger("quiet");
+  const run = await feed(id);
+  assert.equal(job(run, "text").status, "canceled");
+  assert.equal(executed("text").length, 1);
+  assert.deepEqual(await outbox("sms", id), []);
+});
+
+test("control values set here reach the code, survive a sync, and are seen in a preview", async () => {
+  const made = workflow("edited", async ({ step, payload }) => void (await step.email("mail", (controls) => ({ subject: controls.subject, body: payload.who ?? "nobody" }),
+    { controlSchema: { type: "object", properties: { subject: { type: "string", default: "D" } }, additionalProperties: false } })), { payloadSchema: anything });
+  await use(made);
+  const path = "/v1/bridge/controls/edited/mail";
+  assert.equal((await server.call("GET", path)).body.data, null);
+  assert.equal((await server.call("PUT", path, { variables: { subject: "X {{payload.who}}" } })).status, 200);
+  await use(made);
+  assert.equal((await server.call("GET", path)).body.data.controls.subject, "X {{payload.who}}");
+  assert.equal((await server.call("GET", "/v1/bridge/controls/edited/none")).body.message, "Step not found");
+  assert.equal((await server.call("GET", "/v1/bridge/controls/none/mail")).body.message, "Workflow not found");
+  const preview = await server.call("POST", "/v1/bridge/preview/edited/mail", { controls: { subject: "P {{payload.who}}" }, payload: { who: "Bo" } });
+  assert.equal(preview.status, 201, JSON.stringify(preview.body));
+  assert.deepEqual(preview.body.data.outputs, { subject: "P Bo", body: "Bo" });
+  const stateless = await server.call("POST", "/v1/bridge/stateless/preview/edited/mail", { bridgeUrl, stepType: "email", controlValues: { subject: "Q" }, previewPayload: { payload: { who: "Cy" } } });
+  assert.deepEqual(stateless.body.data, { result: { preview: { subject: "Q", body: "Cy" }, type: "email" }, previewPayloadExample: { payload: { who: "Cy" } } });
+  const { body } = await server.call("POST", "/v1/bridge/diff", { bridgeUrl, workflows: [] });
+  assert.deepEqual(body.data.current.workflows.map((w) => w.workflowId), ["edited"]);
+  assert.deepEqual(body.data.new, { bridgeUrl, workflows: [] });
+});
+
+test("the bridge's health is told, and whether a URL is one", async () => {
+  assert.equal((await server.call("GET", "/v1/bridge/status")).body.data.status, "ok");
+  assert.equal((await server.call("POST", "/v1/bridge/stateless/status", { bridgeUrl })).body.data.status, "ok");
+  assert.deepEqual((await server.call("POST", "/v1/bridge/validate", { bridgeUrl })).body.data, { isValid: true });
+  const bad = await server.call("POST", "/v1/bridge/validate", { bridgeUrl: "http://127.0.0.1:9/x" });
+  assert.equal(bad.status, 201);
+  assert.equal(bad.body.data.isValid, false);
+  assert.match(bad.body.data.error, /Unable to reach Bridge Endpoint/);
+  const found = await server.call("POST", "/v1/bridge/stateless/discover", { bridgeUrl });
+  assert.deepEqual(found.body.data.workflows.map((w) => w.workflowId), ["edited"]);
+  assert.equal((await server.call("GET", "/v1/bridge/status", undefined, { key: server.prod.secretKey })).status, 400);
+});
+
+test("a bridge that is down, slow, wrong or throws is told in the activity, and asked again where that may help", async () => {
+  await use(workflow("faulty", async ({ step, payload }) => {
+    await step.sms("text", () => {
+      if (payload.boom) throw new Error("boom");
+      return payload.bad ? { body: 5 } : { body: "ok" };
+    });
+    await step.inApp("bell", () => ({ body: "after" }));
+  }, { payloadSchema: anything }));
+  const statuses = (list) => {
+    let n = 0;
+    fault = ({ query }, reply) => {
+      if (query.get("stepId") !== "text" || n >= list.length) return false;
+      const status = list[n++];
+      if (status === 0) return reply.destroy(), true;
+      if (status === -1) return true;
+      reply.writeHead(status);
+      reply.end(status === 200 ? '{"outputs":{},"options":{}}' : "<html>");
+      return true;
+    };
+    return () => n;
+  };
+  const cases = [
+    { list: [503, 503], waits: ["PT1S", "PT2S"], status: "completed", asked: 2 },
+    { list: [502], status: "failed", detail: "Bridge execution failed", code: "BridgeEndpointNotFound", asked: 1 },
+    { list: [413], status: "failed", code: "PayloadTooLarge", asked: 1 },
+    { list: [401], status: "failed", code: "BridgeAuthenticationFailed", asked: 1 },
+    // The transport itself asks once more over a fresh connection when a kept one is closed on it.
+    { list: Array(8).fill(0), waits: ["PT1S", "PT2S", "PT4S"], status: "failed", code: "ECONNRESET", least: 4 },
+    { list: [200], status: "failed", detail: "Message content could not be generated", asked: 1 },
+    { list: [], payload: { boom: true }, status: "failed", code: "StepExecutionFailedError", asked: 0 },
+    { list: [], payload: { bad: true }, status: "failed", code: "ExecutionStateOutputInvalidError", asked: 0 },
+  ];
+  for (const c of cases) {
+    const count = statuses(c.list);
+    const id = await trigger("faulty", c.payload);
+    for (const wait of c.waits ?? []) {
+      assert.equal(job(await feed(id), "text").status, "running", JSON.stringify(c));
+      await move(wait);
+    }
+    const run = await feed(id);
+    assert.equal(job(run, "text").status, c.status, JSON.stringify([c, job(run, "text").executionDetails]));
+    if (c.least) assert.ok(count() >= c.least, String(count()));
+    else assert.equal(count(), c.asked, JSON.stringify(c));
+    const last = job(run, "text").executionDetails.find((d) => d.status === "Failed");
+    if (c.status === "failed") assert.equal(last.detail, c.detail ?? "Bridge execution failed");
+    if (c.code) assert.equal(JSON.parse(last.raw).code, c.code, last.raw);
+    assert.equal(job(run, "bell").status, "completed", "a channel step that fails does not stop the run");
+  }
+  fault = undefined;
+});
