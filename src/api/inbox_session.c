@@ -369,6 +369,8 @@ void inbox_handle_session(struct request *rq)
     struct checks checks = checks_begin(rq);
     struct session *x = ARENA_NEW(rq->arena, struct session);
     x->w = (struct api_write){.rq = rq, .apply = session_apply, .reply = session_reply};
+    if (!yyjson_is_obj(rq->json))
+        check_fail(&checks, "The body must be an object");
     struct str application = check_string(&checks, rq->json, "applicationIdentifier", false);
     check_string(&checks, rq->json, "subscriberHash", false);
     check_string(&checks, rq->json, "contextHash", false);

@@ -53,7 +53,7 @@ void cors_begin(struct exchange *x)
     const struct route *route = route_meant(x);
     const struct header *origin = head_find(x, "origin");
     bool any = is_public_path(x->rq.path) || (route && (route->flags & ROUTE_CORS_ANY)), listed = false;
-    x->no_store = str_starts(x->rq.path, STR("/v1/inbox")) ||
+    x->no_store = str_starts(x->rq.path, STR("/v1/inbox")) || str_starts(x->rq.path, STR("/v1/widgets")) ||
                   (route && (route->auth == AUTH_SUBSCRIBER || route->auth == AUTH_SESSION));
     if (!any && origin)
         listed = origin_is_configured(s, origin->value, &any);

@@ -1,28 +1,39 @@
 // Random operations of two tabs, the server's API and the clock on one Inbox, against a model of inbox-realtime.md §2.6 and §2.7:
 // after each, the list is the model's and the last counts that both tabs heard are a recount.
 //
+// One process under a virtual clock; then two processes on one PostgreSQL, a tab on each, where the clock is left alone.
 // A failure names its seed and the operations up to it. Again: INBOX_SEED=<seed> node --test tests/compat/inbox_model.test.mjs;
 // longer: INBOX_OPERATIONS=2000.
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
+import { cpSync } from "node:fs";
 import { Carillon, until } from "./carillon.mjs";
-import { api, inbox } from "./clients.mjs";
+import { inbox } from "./clients.mjs";
+import { startPostgres } from "./postgres.mjs";
 
 const seeds = process.env.INBOX_SEED ? [Number(process.env.INBOX_SEED)] : [1, 2, 3];
 const operations = Number(process.env.INBOX_OPERATIONS ?? 120);
 const most = 60;                        // messages at a time: beyond 100 counts stop
 const MINUTE = 60_000;
 
-let server, novu;
+let alone, shared, postgres;
 before(async () => {
-  server = await Carillon.start({ args: ["--clock", "virtual"] });
-  novu = api(server);
+  alone = [await Carillon.start({ args: ["--clock", "virtual"] })];
+  postgres = await startPostgres();
+  const options = { env: { CARILLON_DATABASE_URL: postgres.url } };
+  shared = [await Carillon.start(options), new Carillon(options)];
+  cpSync(shared[0].dir, shared[1].dir, { recursive: true });      // the same keys
+  await shared[1].start();
   const primaryAction = { label: "Go" };
-  for (const [workflowId, tags, severity] of [["calm", ["a"], "none"], ["loud", ["a", "b"], "high"], ["bare", [], "low"]])
-    await server.call("POST", "/v2/workflows", { name: workflowId, workflowId, active: true, tags, severity,
-      steps: [{ name: "In", type: "in_app", controlValues: { body: workflowId, primaryAction } }] });
+  for (const server of [alone[0], shared[0]])
+    for (const [workflowId, tags, severity] of [["calm", ["a"], "none"], ["loud", ["a", "b"], "high"], ["bare", [], "low"]])
+      await server.call("POST", "/v2/workflows", { name: workflowId, workflowId, active: true, tags, severity,
+        steps: [{ name: "In", type: "in_app", controlValues: { body: workflowId, primaryAction } }] });
 });
-after(() => server?.stop());
+after(async () => {
+  for (const server of [...(shared ?? []), ...(alone ?? [])]) await server.stop();
+  await postgres?.stop();
+});
 
 const kinds = { calm: { tags: ["a"], severity: "none" }, loud: { tags: ["a", "b"], severity: "high" }, bare: { tags: [], severity: "low" } };
 
@@ -103,7 +114,11 @@ class Tab {
   received = [];
   counts = { total: 0, severity: { high: 0, medium: 0, low: 0, none: 0 } };
   unseen = 0;
+  constructor(server) {
+    this.server = server;
+  }
   async open(subscriberId, context) {
+    const { server } = this;
     const body = { applicationIdentifier: server.dev.applicationIdentifier, subscriber: { subscriberId }, ...(context ? { context } : {}) };
     const answer = await server.call("POST", "/v1/inbox/session", body, { key: null });
     this.token = answer.body.data.token;
@@ -120,7 +135,7 @@ class Tab {
     return this.client.socket.disconnect();
   }
   async call(method, path, body, wanted) {
-    const answer = await server.call(method, path, body, { key: null, headers: { Authorization: `Bearer ${this.token}` } });
+    const answer = await this.server.call(method, path, body, { key: null, headers: { Authorization: `Bearer ${this.token}` } });
     assert.equal(answer.status, wanted, `${method} ${path}: ${answer.text}`);
     return answer.body;
   }
@@ -129,17 +144,25 @@ class Tab {
 class World {
   log = [];
   triggered = 0;
-  constructor(seed) {
-    this.seed = seed;
+  /** nodes: processes on one store; a tab is on each, or both on the only one. */
+  constructor(nodes, seed) {
+    this.nodes = nodes;
+    this.clocked = nodes.length === 1;
     this.who = `model-${seed}`;
     this.random = random(seed);
   }
   async open() {
-    this.tabs = [await new Tab().open(this.who), await new Tab().open(this.who)];
-    this.stranger = await new Tab().open(this.who, { tenant: "elsewhere" });
-    const { body } = await server.call("GET", "/v1/testing/clock");
-    this.model = new Model(Date.parse(body.data.now));
+    const [first, second = first] = this.nodes;
+    this.tabs = [await new Tab(first).open(this.who), await new Tab(second).open(this.who)];
+    this.stranger = await new Tab(second).open(this.who, { tenant: "elsewhere" });
+    this.model = new Model(this.clocked ? Date.parse((await first.call("GET", "/v1/testing/clock")).body.data.now) : Date.now());
     return this;
+  }
+  /** As the server's owner, of any process. */
+  async api(method, path, body, wanted) {
+    const answer = await this.random.pick(this.nodes).call(method, path, body);
+    assert.equal(answer.status, wanted, `${method} ${path}: ${answer.text}`);
+    return answer.body;
   }
   async close() {
     for (const tab of [...this.tabs, this.stranger]) await tab.close();
@@ -148,7 +171,7 @@ class World {
   door() {
     const { below } = this.random, n = below(3);
     if (n < 2) return { name: `tab ${n}`, call: (...args) => this.tabs[n].call(...args), path: "/v1/inbox/notifications", person: true };
-    return { name: "server", call: api2, path: `/v2/subscribers/${this.who}/notifications`, person: false };
+    return { name: "server", call: (...args) => this.api(...args), path: `/v2/subscribers/${this.who}/notifications`, person: false };
   }
 
   /* Each operation: what is done is said first, then done, then done to the model. */
@@ -157,16 +180,17 @@ class World {
     if (this.model.messages.size >= most) return this.bulk("delete");
     const workflow = this.random.pick(Object.keys(kinds)), transactionId = `${this.who}-${this.triggered++}`;
     this.log.push(`trigger ${workflow} ${transactionId}`);
-    await novu.trigger({ workflowId: workflow, to: this.who, transactionId });
+    await this.api("POST", "/v1/events/trigger", { name: workflow, to: this.who, transactionId }, 201);
     const find = async () => (await this.tabs[0].call("GET", "/v1/inbox/notifications?limit=100", undefined, 200)).data.find((m) => m.transactionId === transactionId);
-    const { id } = await until(find, transactionId);
-    this.model.messages.set(id, { id, transactionId, workflow, createdAt: this.model.now, read: false, seen: false, archived: false, until: null, done: false });
+    const found = await until(find, transactionId), { id } = found, createdAt = Date.parse(found.createdAt);
+    if (this.clocked) assert.equal(createdAt, this.model.now);
+    this.model.messages.set(id, { id, transactionId, workflow, createdAt, read: false, seen: false, archived: false, until: null, done: false });
     this.model.announced.push(transactionId);
   }
   async single(m, name = this.random.pick(["read", "unread", "seen", "archive", "unarchive", "complete", "revert", "snooze", "unsnooze", "delete"])) {
     const door = this.door(), { call, path, person } = door;
     this.log.push(`${door.name}: ${name} ${m.transactionId}`);
-    const until = this.model.now + MINUTE * (1 + this.random.below(180));
+    const until = this.model.now + MINUTE * ((this.clocked ? 1 : 60) + this.random.below(180));
     const awake = m.until === null;     // as it is now: operations on others may be under way
     if (name === "delete") this.model.messages.delete(m.id);
     else if (name === "snooze") change.snooze(m, until);
@@ -204,22 +228,22 @@ class World {
     const name = this.random.pick(["read", "seen", "unread", "unseen"]), door = this.random.below(2);
     this.log.push(`${door ? "v1" : "widgets"}: ${name} ${m.transactionId}`);
     const body = { messageId: m.id, markAs: name };
-    if (door) await api2("POST", `/v1/subscribers/${this.who}/messages/mark-as`, body, 201);
+    if (door) await this.api("POST", `/v1/subscribers/${this.who}/messages/mark-as`, body, 201);
     else await this.tabs[0].call("POST", "/v1/widgets/messages/mark-as", body, 201);
     change[name === "unread" || name === "unseen" ? `v1-${name}` : name](m);
   }
   async remove(m) {
     const whole = this.random.chance(0.5);
     this.log.push(`api: delete ${m.transactionId}${whole ? " by transaction" : ""}`);
-    if (whole) await api2("DELETE", `/v1/messages/transaction/${m.transactionId}`, undefined, 204);
-    else await api2("DELETE", `/v1/messages/${m.id}`, undefined, 200);
+    if (whole) await this.api("DELETE", `/v1/messages/transaction/${m.transactionId}`, undefined, 204);
+    else await this.api("DELETE", `/v1/messages/${m.id}`, undefined, 200);
     this.model.messages.delete(m.id);
   }
   async jump() {
+    if (!this.clocked) return this.trigger();
     const minutes = this.random.pick([1, 7, 30, 100]);
     this.log.push(`clock: ${minutes} minutes`);
-    const answer = await server.call("POST", "/v1/testing/clock", { advance: `PT${minutes}M` });
-    assert.equal(answer.status, 200, answer.text);
+    await this.api("POST", "/v1/testing/clock", { advance: `PT${minutes}M` }, 200);
     this.model.move(this.model.now + minutes * MINUTE);
   }
   async step() {
@@ -263,38 +287,39 @@ class World {
     assert.deepEqual(recount.map((c) => c.count), [wanted.total, wanted.severity.high, wanted.severity.low + wanted.severity.none,
       wanted.unseen, model.list().filter((m) => kinds[m.workflow].tags.includes("b")).length], "the recount");
     const heard = (tab) => ({ ...tab.counts, unseen: tab.unseen });
-    const announced = (tab) => tab.received.toSorted().join() === model.announced.toSorted().join();
-    const same = (tab) => JSON.stringify(heard(tab)) === JSON.stringify(wanted) && announced(tab);
+    // What was deleted before another process looked is not announced there.
+    const gone = new Set(this.clocked ? [] : model.announced.filter((t) => !model.list().some((m) => m.transactionId === t)));
+    const rest = (announced) => announced.filter((t) => !gone.has(t)).toSorted();
+    const same = (tab) => JSON.stringify(heard(tab)) === JSON.stringify(wanted) && rest(tab.received).join() === rest(model.announced).join();
     await until(() => this.tabs.every(same), "the counts", 5000).catch(() => {});
     for (const tab of this.tabs) {
       assert.deepEqual(heard(tab), wanted, `the counts that tab ${this.tabs.indexOf(tab)} heard last`);
-      assert.deepEqual(tab.received.toSorted(), model.announced.toSorted(), "what was announced");
+      assert.deepEqual(rest(tab.received), rest(model.announced), "what was announced");
     }
+    if (!this.clocked) assert.equal(new Set(this.tabs[0].received).size, this.tabs[0].received.length, "nothing twice");
     assert.deepEqual([this.stranger.received, heard(this.stranger).total, heard(this.stranger).unseen], [[], 0, 0], "another context");
   }
 }
 
-const api2 = async (method, path, body, wanted) => {
-  const answer = await server.call(method, path, body);
-  assert.equal(answer.status, wanted, `${method} ${path}: ${answer.text}`);
-  return answer.body;
-};
-
-for (const seed of seeds)
-  test(`seed ${seed}: the list is the model's and counts are recounts`, async () => {
-    const world = await new World(seed).open();
-    try {
-      for (let i = 0; i < operations; i++) {
-        await world.step();
-        if (world.random.chance(0.7) || i === operations - 1) await world.check();
-      }
-      // Never stale-last: once all is quiet, nothing older comes after.
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      await world.check();
-    } catch (error) {
-      error.message += `\nINBOX_SEED=${seed}, after ${world.log.length} operations; the last:\n  ${world.log.slice(-12).join("\n  ")}`;
-      throw error;
-    } finally {
-      await world.close();
+async function run(nodes, seed) {
+  const world = await new World(nodes, seed).open();
+  try {
+    for (let i = 0; i < operations; i++) {
+      await world.step();
+      if (world.random.chance(0.7) || i === operations - 1) await world.check();
     }
-  });
+    // Never stale-last: once all is quiet, nothing older comes after.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await world.check();
+  } catch (error) {
+    error.message += `\nINBOX_SEED=${seed}, after ${world.log.length} operations; the last:\n  ${world.log.slice(-12).join("\n  ")}`;
+    throw error;
+  } finally {
+    await world.close();
+  }
+}
+
+for (const seed of seeds) {
+  test(`seed ${seed}: the list is the model's and counts are recounts`, () => run(alone, seed));
+  test(`seed ${seed}: with a tab on each of two processes`, () => run(shared, seed));
+}
