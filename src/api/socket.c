@@ -65,6 +65,10 @@ static void inbox_heard(void *arg, struct str word)
 {
     struct app *app = arg;
     struct id node, subscriber;
+    if (!word.p) {                      /* words may have been lost */
+        hub_changed_all(app->hub, HUB_UNSEEN | HUB_UNREAD);
+        return;
+    }
     if (!id_parse(str_sub(word, 0, ID_HEX), &node) || id_eq(node, app->node))
         return;
     for (size_t at = ID_HEX + 1; at + ID_HEX <= word.n; at += ID_HEX + 1)

@@ -96,6 +96,13 @@ void hub_changed(struct hub *h, struct id subscriber, unsigned what)
     push(h, m);
 }
 
+void hub_changed_all(struct hub *h, unsigned what)
+{
+    struct command *m = command_new(COMMAND_CHANGED, STR_NULL, STR_NULL, STR_NULL);
+    m->what = what;                     /* the subscriber is zero: everybody */
+    push(h, m);
+}
+
 void hub_attach(struct hub *h, int fd, bool plain, struct str sid, struct str token, struct str early)
 {
     struct command *m = command_new(COMMAND_ATTACH, sid, token, early);
@@ -223,7 +230,10 @@ static void perform(struct hub *h, struct command *m)
         room_emit_message(h, m->subscriber, m->a, m->b);
         break;
     case COMMAND_CHANGED:
-        room_changed(h, m->subscriber, NULL, m->what);
+        if (id_is_zero(m->subscriber))
+            rooms_changed(h, m->what);
+        else
+            room_changed(h, m->subscriber, NULL, m->what);
         break;
     case COMMAND_ATTACH:
         if (h->draining)

@@ -45,6 +45,8 @@ void hub_message(struct hub *h, struct id subscriber, struct str context, struct
 enum { HUB_UNSEEN = 1, HUB_UNREAD = 2 };
 /* Says that counts may have changed: each socket of the subscriber gets fresh ones, computed after this call. */
 void hub_changed(struct hub *h, struct id subscriber, unsigned what);
+/* … of everybody: it is not known whose did. A part of them each turn. */
+void hub_changed_all(struct hub *h, unsigned what);
 int hub_sockets(const struct hub *h);
 /* Closes all connections as hub_stop does and refuses new ones (503) from now on, so that a server that is
  * stopping has no held polls to wait for. From then on no callback but authenticate is called. Any thread;

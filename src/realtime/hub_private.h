@@ -238,7 +238,9 @@ struct room {
 struct member *room_join(struct session *s, struct person *p, struct str ns);
 void room_leave(struct member *m);          /* frees m */
 void room_emit_message(struct hub *h, struct id subscriber, struct str context, struct str message);
+/* context NULL: every context. */
 void room_changed(struct hub *h, struct id subscriber, const struct str *context, unsigned what);
+void rooms_changed(struct hub *h, unsigned what);
 bool rooms_count(struct hub *h);            /* some of the dirty ones; true if there are more */
 void rooms_free(struct hub *h);
 

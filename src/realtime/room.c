@@ -215,17 +215,28 @@ void room_emit_message(struct hub *h, struct id subscriber, struct str context, 
 /* ---- counts ---- */
 
 /* context NULL: every context. */
-void room_changed(struct hub *h, struct id subscriber, const struct str *context, unsigned what)
+static void want_counts(struct hub *h, struct room *r, const struct str *context, unsigned what)
 {
-    struct room *r = room_find(h, subscriber);
-    if (!r)
-        return;
     for (struct member *m = r->members; m; m = m->next_room)
         if (!context || str_eq(m->person->id.context, *context)) {
             m->dirty |= what & (HUB_UNSEEN | HUB_UNREAD);
             if (m->dirty)
                 mark_dirty(h, r);
         }
+}
+
+void room_changed(struct hub *h, struct id subscriber, const struct str *context, unsigned what)
+{
+    struct room *r = room_find(h, subscriber);
+    if (r)
+        want_counts(h, r, context, what);
+}
+
+void rooms_changed(struct hub *h, unsigned what)
+{
+    for (size_t i = 0; i < h->rooms.cap; i++)
+        for (struct node *n = h->rooms.bucket[i]; n; n = n->next)
+            want_counts(h, (struct room *)((char *)n - offsetof(struct room, by_subscriber)), NULL, what);
 }
 
 static int capped(int n)

@@ -68,3 +68,17 @@ test("what the API deletes on one process is heard on the other", async () => {
   await heard[0].until(unread, ({ result }) => result.total === 0);
   await heard[1].until(unread, ({ result }) => result.total === 1);
 });
+
+test("what is missed while the listening connection is gone is counted when it is back", async () => {
+  const client = inbox(two, "deaf");
+  open.push(client);
+  const heard = listen(client, unread);
+  await heard.connected;
+  await api(one).trigger({ workflowId: "order-shipped", to: "deaf", payload: order, transactionId: "t-deaf" });
+  await heard.until(unread, ({ result }) => result.total === 1);
+  // A second passes before they listen again: these words are for nobody.
+  const ended = postgres.sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'carillon-listener'");
+  assert.equal(Number(ended), 2);
+  assert.equal((await one.call("DELETE", "/v1/messages/transaction/t-deaf")).status, 204);
+  await heard.until(unread, ({ result }) => result.total === 0);
+});

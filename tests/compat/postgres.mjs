@@ -26,7 +26,7 @@ function otherUser() {
   throw new Error("there is neither a user postgres nor nobody");
 }
 
-/** {url, stop}; the directory goes away with stop or with the process. */
+/** {url, sql, stop}; the directory goes away with stop or with the process. */
 export async function startPostgres() {
   const bin = binaries();
   const user = otherUser();
@@ -52,6 +52,9 @@ export async function startPostgres() {
   }, "PostgreSQL");
   return {
     url: `postgres://carillon@127.0.0.1:${port}/postgres`,
+    /** Runs a statement as the database's owner and gives what psql prints of its rows. */
+    sql: (text) => execFileSync(join(bin, "psql"), ["-h", "127.0.0.1", "-p", String(port), "-U", "carillon", "-d", "postgres", "-Atc", text],
+      { ...options, encoding: "utf8" }).trim(),
     stop: async () => {
       const closed = new Promise((resolve) => child.once("close", resolve));
       child.kill("SIGINT"); // a fast shutdown
