@@ -358,6 +358,13 @@ static bool bulk_apply(struct api_write *w, struct db *db, struct error *err)
     return app_inbox_publish(app_of(w->rq), db, v->subscriber, err) && inbox_act_next(db, &o, &x->filter, x->action, x->now, &x->to, err);
 }
 
+/* After each part: what failed later leaves nobody with old counts. */
+static void bulk_committed(struct api_write *w)
+{
+    struct inbox_bulk *x = (struct inbox_bulk *)w;
+    hub_changed(app_of(w->rq)->hub, x->scope.view.subscriber, x->action == INBOX_SEEN ? HUB_UNSEEN : HUB_UNSEEN | HUB_UNREAD);
+}
+
 static void bulk_reply(struct api_write *w)
 {
     struct inbox_bulk *x = (struct inbox_bulk *)w;
@@ -369,7 +376,6 @@ static void bulk_reply(struct api_write *w)
         api_write(rq, w);
         return;
     }
-    hub_changed(app_of(rq)->hub, x->scope.view.subscriber, x->action == INBOX_SEEN ? HUB_UNSEEN : HUB_UNSEEN | HUB_UNREAD);
     reply_empty(rq, 204);
 }
 
@@ -378,7 +384,7 @@ static void write_many(struct request *rq, enum inbox_action action)
     struct checks checks = checks_begin(rq);
     struct inbox_bulk *x = ARENA_NEW(rq->arena, struct inbox_bulk);
     struct error err = {0};
-    x->w = (struct api_write){.flags = WRITE_CHAIN, .apply = bulk_apply, .reply = bulk_reply};
+    x->w = (struct api_write){.flags = WRITE_CHAIN, .apply = bulk_apply, .reply = bulk_reply, .committed = bulk_committed};
     x->action = action;
     x->now = app_now(rq);
     bool valid = inbox_filter_from_body(&checks, rq->json, &x->filter, &err);

@@ -398,6 +398,13 @@ static void reply_number(struct request *rq, int64_t n)
     reply_json(rq, 0, yyjson_mut_sint(json_doc(rq->arena), n));
 }
 
+static void mark_all_committed(struct api_write *w)
+{
+    struct mark_all *x = (struct mark_all *)w;
+    if (x->chunk)
+        hub_changed(app_of(w->rq)->hub, x->subscriber, HUB_UNSEEN | HUB_UNREAD);
+}
+
 static void mark_all_reply(struct api_write *w)
 {
     struct mark_all *x = (struct mark_all *)w;
@@ -406,8 +413,6 @@ static void mark_all_reply(struct api_write *w)
         api_write(w->rq, w);
         return;
     }
-    if (x->changed)
-        hub_changed(app_of(w->rq)->hub, x->subscriber, HUB_UNSEEN | HUB_UNREAD);
     reply_number(w->rq, x->changed);
 }
 
@@ -417,9 +422,7 @@ static void handle_mark_all(struct request *rq)
     struct mark_all *x = ARENA_NEW(rq->arena, struct mark_all);
     yyjson_val *feed = json_get(rq->json, "feedIdentifier");
     struct subscriber s;
-    x->w.flags = WRITE_CHAIN;
-    x->w.apply = mark_all_apply;
-    x->w.reply = mark_all_reply;
+    x->w = (struct api_write){.flags = WRITE_CHAIN, .apply = mark_all_apply, .reply = mark_all_reply, .committed = mark_all_committed};
     if (!mark_parse(json_get_str(rq->json, "markAs"), &x->mark))
         check_fail(&checks, "markAs must be one of the following values: read, seen, unread, unseen");
     if (!checks_done(&checks) || !caller_read(rq, &s))

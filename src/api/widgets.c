@@ -123,6 +123,13 @@ static void sweep_answer(struct sweep_write *x)
         reply_number(x->w.rq, x->to.changed);
 }
 
+static void sweep_committed(struct api_write *w)
+{
+    struct sweep_write *x = (struct sweep_write *)w;
+    if (x->to.changed > x->from.changed)
+        hub_changed(app_of(w->rq)->hub, w->rq->principal.subscriber, HUB_UNSEEN | HUB_UNREAD);
+}
+
 static void sweep_reply(struct api_write *w)
 {
     struct sweep_write *x = (struct sweep_write *)w;
@@ -131,15 +138,14 @@ static void sweep_reply(struct api_write *w)
         api_write(w->rq, w);
         return;
     }
-    if (x->to.changed)
-        hub_changed(app_of(w->rq)->hub, w->rq->principal.subscriber, HUB_UNSEEN | HUB_UNREAD);
     sweep_answer(x);
 }
 
 static struct sweep_write *sweep_new(struct request *rq, enum inbox_action action)
 {
     struct sweep_write *x = ARENA_NEW(rq->arena, struct sweep_write);
-    x->w = (struct api_write){.rq = rq, .flags = WRITE_CHAIN, .apply = sweep_apply, .reply = sweep_reply};
+    x->w = (struct api_write){.rq = rq, .flags = WRITE_CHAIN, .apply = sweep_apply, .reply = sweep_reply,
+                             .committed = sweep_committed};
     x->action = action;
     x->now = app_now(rq);
     inbox_filter_init(&x->filter);

@@ -232,6 +232,14 @@ class World {
     else await this.tabs[0].call("POST", "/v1/widgets/messages/mark-as", body, 201);
     change[name === "unread" || name === "unseen" ? `v1-${name}` : name](m);
   }
+  /** All of them through the older doors, which know no filters. */
+  async olderBulk() {
+    const name = this.random.pick(["read", "seen"]), door = this.random.below(2);
+    this.log.push(`${door ? "v1" : "widgets"}: all ${name}`);
+    if (door) await this.api("POST", `/v1/subscribers/${this.who}/messages/mark-all`, { markAs: name }, 201);
+    else await this.tabs[1].call("POST", `/v1/widgets/messages/${name}`, {}, 201);
+    for (const m of this.model.list()) change[name](m);
+  }
   async remove(m) {
     const whole = this.random.chance(0.5);
     this.log.push(`api: delete ${m.transactionId}${whole ? " by transaction" : ""}`);
@@ -252,6 +260,7 @@ class World {
     if (n < 62) return this.single(this.random.pick(list));
     if (n < 72) return this.together(list);
     if (n < 80) return this.bulk();
+    if (n < 82) return this.olderBulk();
     if (n < 86) return this.older(this.random.pick(list));
     if (n < 90) return this.remove(this.random.pick(list));
     return this.jump();
