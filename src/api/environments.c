@@ -118,6 +118,37 @@ static void handle_keys(struct request *rq)
         reply_json(rq, 0, yyjson_mut_obj_get(o, "apiKeys"));
 }
 
+/* A new secret in the place of all: what is signed or asked with an old one is refused from the commit on. */
+struct key_write {
+    struct api_write w;
+    struct str secret;
+};
+
+static bool key_apply(struct api_write *w, struct db *db, struct error *err)
+{
+    const struct principal *p = &w->rq->principal;
+    return api_key_replace(db, w->rq->arena, &app_of(w->rq)->box, p->environment, p->user, ((struct key_write *)w)->secret, app_now(w->rq), err);
+}
+
+static void key_reply(struct api_write *w)
+{
+    struct str secret = ((struct key_write *)w)->secret;
+    yyjson_mut_doc *d = json_doc(w->rq->arena);
+    yyjson_mut_val *list = yyjson_mut_arr(d), *k = yyjson_mut_arr_add_obj(d, list);
+    json_add_str(d, k, "key", secret);
+    json_add_id(d, k, "_userId", w->rq->principal.user);
+    json_add_str(d, k, "hash", crypto_sha256_hex(w->rq->arena, secret));
+    reply_json(w->rq, 0, list);
+}
+
+static void handle_keys_regenerate(struct request *rq)
+{
+    struct key_write *x = ARENA_NEW(rq->arena, struct key_write);
+    x->w = (struct api_write){.flags = WRITE_DIRECTORY, .apply = key_apply, .reply = key_reply};
+    x->secret = crypto_random_hex(rq->arena, 16);
+    api_write(rq, &x->w);
+}
+
 /* --- writing ---------------------------------------------------------------------------------------------- */
 
 struct environment_write {
@@ -402,6 +433,9 @@ const struct route environment_routes[] = {
     ENVIRONMENT(HTTP_GET, "/v1/environments/me", "environmentsMe", "The caller's environment", "ENVIRONMENT_READ", 200, handle_me),
     ENVIRONMENT(HTTP_GET, "/v1/environments/api-keys", "environmentsApiKeys", "The secret keys of the caller's environment",
                 "API_KEY_READ", 200, handle_keys),
+    {HTTP_POST, "/v1/environments/api-keys/regenerate", "environmentsApiKeysRegenerateV1", "Environments",
+     "Replace the secret keys of the caller's environment", AUTH_ENVIRONMENT, "API_KEY_WRITE", RATE_CONFIGURATION, 1, 201, ENVELOPE_DATA,
+     0, ROUTE_NOT_IDEMPOTENT, handle_keys_regenerate},
     ENVIRONMENT(HTTP_POST, "/v1/environments", "environmentsCreate", "Create an environment", "ENVIRONMENT_WRITE", 201, handle_create),
     ENVIRONMENT(HTTP_PUT, "/v1/environments/{environmentId}", "environmentsUpdate", "Update an environment", "ENVIRONMENT_WRITE", 200,
                 handle_update),

@@ -24,6 +24,25 @@ static void handle_changes_count(struct request *rq)
     reply_json(rq, 0, yyjson_mut_int(json_doc(rq->arena), 0));
 }
 
+/* There is no change that could be applied. */
+static void handle_apply(struct request *rq)
+{
+    struct str id = request_param(rq, "changeId");
+    reply_fail(rq, 404, "Change with id %.*s not found: publishing replaced changes", (int)(id.n > 64 ? 64 : id.n), id.p);
+}
+
+static void handle_apply_many(struct request *rq)
+{
+    struct checks c = checks_begin(rq);
+    yyjson_val *ids = check_array(&c, rq->json, "changeIds", true);
+    if (!checks_done(&c))
+        return;
+    if (yyjson_arr_size(ids))
+        reply_fail(rq, 404, "Changes not found: publishing replaced them");
+    else
+        reply_json(rq, 0, yyjson_mut_arr(json_doc(rq->arena)));
+}
+
 static void handle_mx(struct request *rq)
 {
     yyjson_mut_doc *d = json_doc(rq->arena);
@@ -73,6 +92,10 @@ static void handle_webhook(struct request *rq)
 const struct route legacy_status_routes[] = {
     ASK("changes", "changesListV1", "Changes", "List changes: publishing replaced them, there are none", NULL, ENVELOPE_NONE, handle_changes),
     ASK("changes/count", "changesCountV1", "Changes", "Count changes", NULL, ENVELOPE_DATA, handle_changes_count),
+    {HTTP_POST, "/v1/changes/{changeId}/apply", "changesApplyV1", "Changes", "Apply a change: there are none (404)", AUTH_ENVIRONMENT, NULL,
+     RATE_GLOBAL, 1, 201, ENVELOPE_DATA, 0, ROUTE_READ_ONLY, handle_apply},
+    {HTTP_POST, "/v1/changes/bulk/apply", "changesApplyManyV1", "Changes", "Apply changes: there are none (404)", AUTH_ENVIRONMENT, NULL,
+     RATE_GLOBAL, 1, 201, ENVELOPE_DATA, 0, ROUTE_READ_ONLY, handle_apply_many},
     ASK("inbound-parse/mx/status", "inboundParseMxStatusV1", "Inbound Parse", "Is inbound mail set up?", NULL, ENVELOPE_DATA, handle_mx),
     ASK("integrations/in-app/status", "integrationsInAppStatusV1", "Integrations", "Is the Inbox switched on?", "INTEGRATION_READ",
         ENVELOPE_DATA, handle_in_app),

@@ -8,8 +8,8 @@
 
 enum { PAGE_MAX = 50, NAMES_MAX = 200 };
 
-/* One row to its view; what was deleted meanwhile is left out of it. */
-static bool view_one(struct request *rq, struct run_row *row, yyjson_mut_doc *d, yyjson_mut_val **out, struct error *err)
+/* One row to its view, as JSON text; what was deleted meanwhile is left out of it. */
+static bool view_text(struct request *rq, struct run_row *row, yyjson_mut_doc *d, struct str *out, struct error *err)
 {
     struct app *app = app_of(rq);
     struct db *db = app_db(rq);
@@ -29,10 +29,18 @@ static bool view_one(struct request *rq, struct run_row *row, yyjson_mut_doc *d,
                          .organization = rq->principal.organization};
     /* The texts of the version are copied: it may be released before the answer is written. */
     yyjson_mut_val *view = run_view_json(d, rq->arena, &v);
-    struct str text = json_write_mut(rq->arena, view);
-    *out = yyjson_mut_rawn(d, text.p, text.n);
+    *out = json_write_mut(rq->arena, view);
     if (version)
         cached_unref(&version->head);
+    return true;
+}
+
+static bool view_one(struct request *rq, struct run_row *row, yyjson_mut_doc *d, yyjson_mut_val **out, struct error *err)
+{
+    struct str text;
+    if (!view_text(rq, row, d, &text, err))
+        return false;
+    *out = yyjson_mut_rawn(d, text.p, text.n);
     return true;
 }
 
@@ -51,6 +59,49 @@ static void handle_get(struct request *rq)
         reply_error(rq, &err);
     else
         reply_json(rq, 0, out);
+}
+
+/* GET /v1/execution-details of older clients: what the steps of one notification tell, in one list. */
+static void details_reply(struct request *rq, yyjson_mut_doc *d, yyjson_val *notification)
+{
+    yyjson_mut_val *list = yyjson_mut_arr(d);
+    yyjson_val *job, *detail, *subscriber = json_get(notification, "subscriber");
+    struct str person = request_query(rq, "subscriberId");
+    yyjson_arr_iter jobs = yyjson_arr_iter_with(json_get(notification, "jobs"));
+    bool theirs = !person.n || str_eq(person, json_get_str(subscriber, "subscriberId")) || str_eq(person, json_get_str(subscriber, "_id"));
+    while (theirs && (job = yyjson_arr_iter_next(&jobs))) {
+        yyjson_arr_iter details = yyjson_arr_iter_with(json_get(job, "executionDetails"));
+        while ((detail = yyjson_arr_iter_next(&details))) {
+            yyjson_mut_val *o = yyjson_val_mut_copy(d, detail);
+            json_add_val(d, o, "_jobId", json_get(job, "_id"));
+            json_add_val(d, o, "_notificationId", json_get(notification, "_id"));
+            json_add_val(d, o, "_subscriberId", json_get(subscriber, "_id"));
+            yyjson_mut_arr_append(list, o);
+        }
+    }
+    reply_json(rq, 0, list);
+}
+
+static void handle_details(struct request *rq)
+{
+    struct checks c = checks_begin(rq);
+    struct str given = request_query(rq, "notificationId"), text;
+    struct id id;
+    struct run_row row;
+    struct error err = {0};
+    yyjson_mut_doc *d = json_doc(rq->arena);
+    yyjson_val *view;
+    if (!given.n || !id_parse(given, &id))
+        check_fail(&c, "notificationId must be a mongodb id");
+    if (!checks_done(&c))
+        return;
+    if (run_find(app_db(rq), rq->arena, rq->principal.environment, id, &row, &err) && view_text(rq, &row, d, &text, &err)
+        && json_parse(rq->arena, text, &view, &err))
+        details_reply(rq, d, view);
+    else if (err.code == ERROR_NOT_FOUND)
+        reply_json(rq, 0, yyjson_mut_arr(d));
+    else
+        reply_error(rq, &err);
 }
 
 static bool time_read(struct request *rq, const char *name, int64_t *ms)
@@ -175,5 +226,7 @@ const struct route notification_routes[] = {
      "NOTIFICATION_READ", RATE_GLOBAL, 1, 200, ENVELOPE_NONE, 0, 0, handle_list},
     {HTTP_GET, "/v1/notifications/{notificationId}", "notificationsRetrieve", "Notifications", "Retrieve a workflow run",
      AUTH_ENVIRONMENT, "NOTIFICATION_READ", RATE_GLOBAL, 1, 200, ENVELOPE_DATA, 0, 0, handle_get},
+    {HTTP_GET, "/v1/execution-details", "executionDetailsListV1", "Notifications", "What the steps of a notification tell", AUTH_ENVIRONMENT,
+     "NOTIFICATION_READ", RATE_GLOBAL, 1, 200, ENVELOPE_DATA, 0, 0, handle_details},
 };
 const size_t notification_routes_n = sizeof notification_routes / sizeof *notification_routes;

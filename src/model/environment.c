@@ -137,6 +137,13 @@ bool api_key_insert(struct db *db, struct arena *a, const struct crypto_box *box
     return db_run(s, err);
 }
 
+bool api_key_replace(struct db *db, struct arena *a, const struct crypto_box *box, struct id environment, struct id user,
+                     struct str secret, int64_t now, struct error *err)
+{
+    return db_write(db, err, "DELETE FROM api_keys WHERE environment_id = ?1", environment)
+        && api_key_insert(db, a, box, environment, user, secret, now, err);
+}
+
 bool api_key_find(struct db *db, struct arena *a, struct str secret, struct api_key *out, struct error *err)
 {
     uint8_t hash[32];

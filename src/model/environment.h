@@ -58,6 +58,9 @@ bool organization_name(struct db *db, struct arena *a, struct id id, struct str 
 /* secret: 32 lower-case hex characters. It is stored hashed (for look-up) and sealed (for showing). */
 bool api_key_insert(struct db *db, struct arena *a, const struct crypto_box *box, struct id environment, struct id user,
                     struct str secret, int64_t now, struct error *err);
+/* The environment's keys are worth nothing from now on, this one is; otherwise as above. */
+bool api_key_replace(struct db *db, struct arena *a, const struct crypto_box *box, struct id environment, struct id user,
+                     struct str secret, int64_t now, struct error *err);
 /* ERROR_NOT_FOUND when no environment has this secret. */
 bool api_key_find(struct db *db, struct arena *a, struct str secret, struct api_key *out, struct error *err);
 bool api_key_list(struct db *db, struct arena *a, struct id environment, struct api_key **out, size_t *n,

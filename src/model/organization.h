@@ -14,6 +14,27 @@ struct organization_settings {
     bool remove_branding;
 };
 
+struct organization {
+    struct id id;
+    struct str name;
+    struct str branding;                /* JSON object {logo, color, …} as it was given; p NULL: none */
+    int64_t created_at, updated_at;
+};
+
+struct organization_member {
+    struct id organization, user;
+    struct str role;
+    struct str first_name, last_name, email;    /* p NULL: none */
+    int64_t created_at;
+};
+
+/* ERROR_NOT_FOUND: there is no such organisation. */
+bool organization_find(struct db *db, struct arena *a, struct id id, struct organization *out, struct error *err);
+/* name, branding and time. */
+bool organization_update(struct db *db, struct arena *a, const struct organization *o, struct error *err);
+/* Longest members first. */
+bool organization_members(struct db *db, struct arena *a, struct id id, struct organization_member **out, size_t *n, struct error *err);
+
 /* ERROR_NOT_FOUND: there is no such organisation. */
 bool organization_settings_find(struct db *db, struct arena *a, struct id organization, struct organization_settings *out,
                                 struct error *err);

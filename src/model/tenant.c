@@ -20,6 +20,12 @@ bool tenant_find(struct db *db, struct arena *a, struct id environment, struct s
     return row_find(s, a, tenant_read, out, "Tenant not found", err);
 }
 
+bool tenant_find_by_id(struct db *db, struct arena *a, struct id environment, struct id id, struct tenant *out, struct error *err)
+{
+    struct db_stmt *s = db_query(db, err, "SELECT " COLUMNS " FROM tenants WHERE environment_id = ?1 AND id = ?2", environment, id);
+    return row_find(s, a, tenant_read, out, "Tenant not found", err);
+}
+
 bool tenant_list(struct db *db, struct arena *a, struct id environment, int64_t offset, int limit, struct tenant **out, size_t *n,
                  struct error *err)
 {
@@ -76,31 +82,72 @@ yyjson_mut_val *tenant_variable(yyjson_mut_doc *d, const struct tenant *t)
     return o;
 }
 
+#define OVERRIDE_COLUMNS "id, environment_id, workflow_id, tenant_id, active, preferences, created_at, updated_at"
+#define OVERRIDE_INSERT "INSERT INTO workflow_overrides (" OVERRIDE_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+
+static void override_read(struct db_stmt *s, struct arena *a, void *out)
+{
+    *(struct workflow_override *)out = (struct workflow_override){
+        .id = db_id(s, 0),
+        .environment = db_id(s, 1),
+        .workflow = db_id(s, 2),
+        .tenant = db_id(s, 3),
+        .active = db_int(s, 4) != 0,
+        .preferences = row_text(s, 5, a),
+        .created_at = db_int(s, 6),
+        .updated_at = db_int(s, 7),
+    };
+}
+
+static bool override_write(struct db *db, const char *sql, const struct workflow_override *o, struct error *err)
+{
+    return db_write(db, err, sql, o->id, o->environment, o->workflow, o->tenant, o->active,
+                    o->preferences.p ? o->preferences : STR("{}"), o->created_at, o->updated_at);
+}
+
 bool workflow_override_upsert(struct db *db, const struct workflow_override *o, struct error *err)
 {
-    return db_write(
-            db, err,
-            "INSERT INTO workflow_overrides (id, environment_id, workflow_id, tenant_id, active, preferences, created_at, "
-            "updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (workflow_id, tenant_id) DO UPDATE SET "
-            "active = excluded.active, preferences = excluded.preferences, updated_at = excluded.updated_at",
-            o->id, o->environment, o->workflow, o->tenant, o->active, o->preferences.p ? o->preferences : STR("{}"),
-            o->created_at, o->updated_at);
+    return override_write(db, OVERRIDE_INSERT " ON CONFLICT (workflow_id, tenant_id) DO UPDATE SET active = excluded.active, "
+                          "preferences = excluded.preferences, updated_at = excluded.updated_at", o, err);
+}
+
+bool workflow_override_insert(struct db *db, const struct workflow_override *o, struct error *err)
+{
+    return override_write(db, OVERRIDE_INSERT, o, err);
+}
+
+bool workflow_override_update(struct db *db, const struct workflow_override *o, struct error *err)
+{
+    return db_write(db, err, "UPDATE workflow_overrides SET active = ?3, preferences = ?4, updated_at = ?5 "
+                    "WHERE environment_id = ?1 AND id = ?2", o->environment, o->id, o->active, o->preferences, o->updated_at);
+}
+
+bool workflow_override_delete(struct db *db, const struct workflow_override *o, struct error *err)
+{
+    return db_write(db, err, "DELETE FROM workflow_overrides WHERE environment_id = ?1 AND id = ?2", o->environment, o->id);
 }
 
 bool workflow_override_find(struct db *db, struct arena *a, struct id workflow, struct id tenant,
                             struct workflow_override *out, struct error *err)
 {
-    struct db_stmt *s = db_query(
-            db, err, "SELECT id, environment_id, workflow_id, tenant_id, active, preferences, created_at, updated_at "
-            "FROM workflow_overrides WHERE workflow_id = ?1 AND tenant_id = ?2",
-            workflow, tenant);
-    if (!s)
-        return false;
-    if (!row_one(s, "Workflow override not found", err))
-        return false;
-    *out = (struct workflow_override){.id = db_id(s, 0), .environment = db_id(s, 1), .workflow = db_id(s, 2),
-                                      .tenant = db_id(s, 3), .active = db_int(s, 4) != 0, .preferences = row_text(s, 5, a),
-                                      .created_at = db_int(s, 6), .updated_at = db_int(s, 7)};
-    db_reset(s);
-    return true;
+    struct db_stmt *s = db_query(db, err, "SELECT " OVERRIDE_COLUMNS " FROM workflow_overrides WHERE workflow_id = ?1 AND tenant_id = ?2",
+                                 workflow, tenant);
+    return row_find(s, a, override_read, out, "Workflow override not found", err);
+}
+
+bool workflow_override_find_by_id(struct db *db, struct arena *a, struct id environment, struct id id, struct workflow_override *out,
+                                  struct error *err)
+{
+    struct db_stmt *s = db_query(db, err, "SELECT " OVERRIDE_COLUMNS " FROM workflow_overrides WHERE environment_id = ?1 AND id = ?2",
+                                 environment, id);
+    return row_find(s, a, override_read, out, "Workflow override not found", err);
+}
+
+bool workflow_override_list(struct db *db, struct arena *a, struct id environment, int64_t offset, int limit,
+                            struct workflow_override **out, size_t *n, struct error *err)
+{
+    struct db_stmt *s = db_query(db, err, "SELECT " OVERRIDE_COLUMNS
+                                 " FROM workflow_overrides WHERE environment_id = ?1 ORDER BY id DESC LIMIT ?3 OFFSET ?2",
+                                 environment, offset, limit);
+    return ROWS_READ(s, a, override_read, out, n, err);
 }

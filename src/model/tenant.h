@@ -16,6 +16,7 @@ struct tenant {
 
 bool tenant_find(struct db *db, struct arena *a, struct id environment, struct str identifier, struct tenant *out,
                  struct error *err);
+bool tenant_find_by_id(struct db *db, struct arena *a, struct id environment, struct id id, struct tenant *out, struct error *err);
 /* Inserts t with its id, or updates name and data of the existing one where t has them (p not NULL). */
 bool tenant_upsert(struct db *db, const struct tenant *t, struct error *err);
 /* ERROR_CONFLICT if the identifier is taken. */
@@ -41,5 +42,15 @@ struct workflow_override {
 bool workflow_override_upsert(struct db *db, const struct workflow_override *o, struct error *err);
 bool workflow_override_find(struct db *db, struct arena *a, struct id workflow, struct id tenant,
                             struct workflow_override *out, struct error *err);
+/* ERROR_CONFLICT if the tenant has one for the workflow. */
+bool workflow_override_insert(struct db *db, const struct workflow_override *o, struct error *err);
+/* active, preferences and time of the override of o's id. */
+bool workflow_override_update(struct db *db, const struct workflow_override *o, struct error *err);
+bool workflow_override_delete(struct db *db, const struct workflow_override *o, struct error *err);
+bool workflow_override_find_by_id(struct db *db, struct arena *a, struct id environment, struct id id, struct workflow_override *out,
+                                  struct error *err);
+/* Newest first. */
+bool workflow_override_list(struct db *db, struct arena *a, struct id environment, int64_t offset, int limit,
+                            struct workflow_override **out, size_t *n, struct error *err);
 
 #endif

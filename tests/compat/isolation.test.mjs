@@ -39,7 +39,8 @@ async function furnish(call, prefix) {
     layoutId: name("layout"), name: name("layout"), isTranslationEnabled: false, __source: "dashboard",
     controlValues: { email: { body: "<html><body>{{content}}</body></html>", editorType: "html" } },
   });
-  await made(call, "POST", "/v1/tenants", { identifier: name("tenant"), name: "T" });
+  const tenant = await made(call, "POST", "/v1/tenants", { identifier: name("tenant"), name: "T" });
+  const override = await made(call, "POST", "/v1/workflow-overrides", { workflowId: workflow._id, tenantId: tenant._id, active: true });
   await made(call, "POST", "/v1/agents", { name: "A", identifier: name("agent") });
   const domain = `${prefix}.example.com`;
   await made(call, "POST", "/v1/domains", { name: domain });
@@ -75,6 +76,7 @@ async function furnish(call, prefix) {
     integrationId: integration._id, subscription: subscription.data?.[0]?.identifier ?? subscription[0]?.identifier,
     connection: name("connection"), endpoint: name("endpoint"), contextId: name("context"), resourceId: name("workflow"),
     environmentId: environment._id, integration: name("integration"), tag: name("tag"),
+    overrideId: override._id, tenantId: tenant._id, changeId: run._id, memberId: run._id,
     agent: name("agent"), agentId: name("agent"), agentIntegrationId: link._id, domain, address: name("address"), tenant: name("tenant"), groupId: group._id, feedId: feed._id,
   };
 }

@@ -2,9 +2,11 @@
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
-import { Carillon } from "./carillon.mjs";
+import { execFileSync } from "node:child_process";
+import { Carillon, program, until } from "./carillon.mjs";
 
 const { Novu } = createRequire(import.meta.url)("@novu/node");
+const nobody = "65f0c2a1b3d4e5f6ffffffff";
 let server, novu;
 before(async () => {
   server = await Carillon.start();
@@ -63,4 +65,97 @@ test("questions with a known answer", async () => {
   const made = (await novu.integrations.create("mailjet", { channel: "email", credentials: {}, active: true })).data.data;
   assert.equal(await status(made._id), true);
   assert.equal((await novu.environments.getCurrent()).data.data.name, "Development");
+});
+
+test("workflow overrides of a tenant", async () => {
+  const workflow = (await server.call("POST", "/v2/workflows", {
+    name: "Overridden", workflowId: "overridden", active: true, __source: "dashboard",
+    steps: [{ name: "in app", type: "in_app", controlValues: { body: "Hi" } }],
+  })).body.data;
+  const tenant = (await novu.tenants.create("umbrella", { name: "Umbrella" })).data.data;
+  const overrides = novu.workflowOverrides;
+  const made = (await overrides.create({ workflowId: workflow._id, tenantId: tenant._id, active: true, preferenceSettings: { email: false } })).data.data;
+  assert.deepEqual([made._workflowId, made._tenantId, made.active, made.preferenceSettings], [workflow._id, tenant._id, true, { email: false }]);
+  await fails(overrides.create({ workflowId: workflow._id, tenantId: tenant._id }), 409, /override/);
+  await fails(overrides.create({ workflowId: "none", tenantId: tenant._id }), 404, /^Workflow with id none is not found$/);
+  await fails(overrides.create({ workflowId: workflow._id, tenantId: "none" }), 404, /^Tenant with id none is not found$/);
+  await fails(overrides.create({ workflowId: workflow._id, tenantId: tenant._id, preferenceSettings: { email: 1 } }), 422, /./);
+  const changed = (await overrides.updateOneById(made._id, { active: false, preferenceSettings: { sms: true } })).data.data;
+  assert.deepEqual([changed.active, changed.preferenceSettings], [false, { email: false, sms: true }]);
+  assert.equal((await overrides.updateOneByTenantIdandWorkflowId(workflow._id, tenant._id, { active: true })).data.data.active, true);
+  assert.equal((await overrides.getOneById(made._id)).data.data.active, true);
+  assert.equal((await overrides.getOneByTenantIdandWorkflowId("overridden", "umbrella")).data.data._id, made._id);
+  assert.deepEqual((await overrides.list(0, 10)).data.data.map((o) => o._id), [made._id]);
+  assert.equal((await overrides.delete(made._id)).data.data, true);
+  await fails(overrides.getOneById(made._id), 404, /^Workflow Override with id [0-9a-f]{24} not found$/);
+  await fails(overrides.getOneByTenantIdandWorkflowId(workflow._id, tenant._id), 404, /^Workflow Override with workflowId/);
+});
+
+test("the organization of a secret key", async () => {
+  const me = (await novu.organizations.getCurrent()).data.data;
+  assert.deepEqual((await novu.organizations.list()).data.data, [me]);
+  assert.equal((await novu.organizations.rename({ name: "Acme" })).data.data.name, "Acme");
+  const branding = { logo: "https://example.com/l.png", color: "#123456", fontFamily: "Inter" };
+  assert.deepEqual((await novu.organizations.updateBranding(branding)).data.data, branding);
+  const now = (await novu.organizations.getCurrent()).data.data;
+  assert.deepEqual([now.name, now.branding], ["Acme", branding]);
+  const members = (await novu.organizations.getMembers()).data.data;
+  assert.deepEqual(members.map((m) => m.roles), [["owner"]]);
+  await fails(novu.organizations.removeMember(members[0]._id), 403, /secret key/);
+  await fails(novu.organizations.updateMemberRole(members[0]._id, { role: "admin" }), 403, /secret key/);
+  await fails(novu.organizations.create({ name: "Other" }), 403, /secret key/);
+  await fails(novu.organizations.rename({ name: "" }), 422, /./);
+});
+
+test("changes have been replaced by publishing", async () => {
+  await fails(novu.changes.applyOne(nobody), 404, /not found/);
+  assert.deepEqual((await novu.changes.applyMany([])).data.data, []);
+  await fails(novu.changes.applyMany([nobody]), 404, /publishing/);
+});
+
+test("what the steps of a notification tell", async () => {
+  await novu.events.trigger("overridden", { to: "p1", payload: {}, transactionId: "tx-details" });
+  const run = await until(async () => {
+    const { body } = await server.call("GET", "/v1/notifications?transactionId=tx-details");
+    return body.data?.[0]?.jobs?.some((job) => job.status === "completed") && body.data[0];
+  }, "the run");
+  const details = (await novu.executionDetails.get({ notificationId: run._id, subscriberId: "p1" })).data.data;
+  assert.ok(details.length && details.every((d) => d._notificationId === run._id && d.detail && d.status), JSON.stringify(details));
+  assert.deepEqual((await novu.executionDetails.get({ notificationId: run._id, subscriberId: "p2" })).data.data, []);
+  assert.deepEqual((await novu.executionDetails.get({ notificationId: nobody, subscriberId: "p1" })).data.data, []);
+  assert.equal((await server.call("GET", "/v1/execution-details?notificationId=x")).status, 422);
+});
+
+// What the client can call is what its prototypes say; where a call goes is recorded instead of sent.
+test("every call of the client has a route", async () => {
+  const routes = JSON.parse(execFileSync(program, ["routes", "--json"]))
+    .filter((r) => r.path.startsWith("/v1/"))
+    .map((r) => ({ ...r, match: new RegExp(`^${r.path.replace(/\{\w+\*\}/g, ".+").replace(/\{\w+\}/g, "[^/]+")}$`) }));
+  const probe = new Novu("x", { backendUrl: "http://localhost:1" });
+  const unknown = [];
+  let calls = 0;
+  for (const [group, methods] of Object.entries(probe).filter(([name, value]) => value?.http && !["layouts", "notificationTemplates"].includes(name))) {
+    for (const method of Object.getOwnPropertyNames(Object.getPrototypeOf(methods)).filter((name) => name !== "constructor")) {
+      const seen = [];
+      methods.http = Object.fromEntries(["get", "post", "put", "patch", "delete"].map((verb) =>
+        [verb, async (path) => (seen.push([verb.toUpperCase(), `/v1${path.split("?")[0]}`]), { data: { data: {} } })]));
+      await methods[method]("a", "b", "c", "d");
+      assert.equal(seen.length, 1, `${group}.${method}`);
+      calls++;
+      const [verb, path] = seen[0];
+      if (!routes.some((r) => r.method === verb && r.match.test(path))) unknown.push(`${group}.${method}: ${verb} ${path}`);
+    }
+  }
+  assert.ok(calls > 60, `${calls} calls`);
+  assert.deepEqual(unknown, []);
+});
+
+test("a regenerated secret takes the place of the old one", async () => {
+  const [before] = (await novu.environments.getApiKeys()).data.data;
+  const [fresh] = (await novu.environments.regenerateApiKeys()).data.data;
+  assert.match(fresh.key, /^[0-9a-f]{32}$/);
+  assert.notEqual(fresh.key, before.key);
+  await fails(novu.environments.getCurrent(), 401, /./);
+  const after = new Novu(fresh.key, { backendUrl: server.url });
+  assert.deepEqual((await after.environments.getApiKeys()).data.data, [fresh]);
 });
