@@ -75,48 +75,35 @@ static bool has_organization(struct db *db, bool *yes, struct error *err)
     return true;
 }
 
-static bool owner_insert(struct db *db, struct id organization, struct id user, int64_t now, struct error *err)
+static bool owner_insert(struct db *db, struct id organization, struct str name, struct id user, int64_t now, struct error *err)
 {
-    struct db_stmt *s = db_query(db, err, "INSERT INTO organizations (id, name, settings, created_at, updated_at) "
-                                 "VALUES (?1, 'Organization', '{}', ?2, ?2)",
-                                 organization, now);
-    if (!s || !db_run(s, err))
-        return false;
-    s = db_prepare(db, "INSERT INTO users (id, first_name, created_at, updated_at) VALUES (?1, 'Owner', ?2, ?2)", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, user);
-    db_bind_int(s, 2, now);
-    if (!db_run(s, err))
-        return false;
-    s = db_prepare(db, "INSERT INTO members (organization_id, user_id, role, created_at) VALUES (?1, ?2, 'owner', ?3)", err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, organization);
-    db_bind_id(s, 2, user);
-    db_bind_int(s, 3, now);
-    return db_run(s, err);
+    return db_write(db, err, "INSERT INTO organizations (id, name, settings, created_at, updated_at) VALUES (?1, ?2, '{}', ?3, ?3)",
+                    organization, name, now)
+        && db_write(db, err, "INSERT INTO users (id, first_name, created_at, updated_at) VALUES (?1, 'Owner', ?2, ?2)", user, now)
+        && db_write(db, err, "INSERT INTO members (organization_id, user_id, role, created_at) VALUES (?1, ?2, 'owner', ?3)",
+                    organization, user, now);
 }
 
-static bool apply(void *arg, struct db *db, struct error *err)
+bool bootstrap_organization(struct db *db, struct arena *a, const struct bootstrap *b, struct id *out, struct error *err)
 {
-    const struct bootstrap *b = arg;
-    struct arena *a ARENA_SCOPED = arena_create(0);
-    bool exists;
-    if (!has_organization(db, &exists, err))
-        return false;
-    if (exists)
-        return true;
-    struct id organization = id_new(b->ids, b->now), user = id_new(b->ids, b->now);
+    struct id organization = *out = id_new(b->ids, b->now), user = id_new(b->ids, b->now);
     struct environment dev = {.id = id_new(b->ids, b->now), .organization = organization, .name = STR("Development"),
                               .type = STR("dev"), .outbox = true,
                               .application_identifier = b->application_identifier.n ? b->application_identifier
                                                                                      : crypto_random_word(a, 12)};
     struct environment prod = {.id = id_new(b->ids, b->now), .organization = organization, .name = STR("Production"),
                                .type = STR("prod"), .application_identifier = crypto_random_word(a, 12)};
-    return owner_insert(db, organization, user, b->now, err)
+    return owner_insert(db, organization, b->name.n ? b->name : STR("Organization"), user, b->now, err)
         && environment_create(db, a, b->box, b->ids, &dev, user, b->secret_key, b->now, err)
         && environment_create(db, a, b->box, b->ids, &prod, user, STR_NULL, b->now, err);
+}
+
+static bool apply(void *arg, struct db *db, struct error *err)
+{
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct id organization;
+    bool exists;
+    return has_organization(db, &exists, err) && (exists || bootstrap_organization(db, a, arg, &organization, err));
 }
 
 bool bootstrap_store(struct writer *w, const struct bootstrap *b, struct error *err)
@@ -202,6 +189,7 @@ bool bootstrap_write_credentials(struct db *db, const struct crypto_box *box, co
         yyjson_mut_val *o = yyjson_mut_arr_add_obj(d, arr);
         json_add_str(d, o, "name", list[i].name);
         json_add_id(d, o, "_id", list[i].id);
+        json_add_id(d, o, "_organizationId", list[i].organization);
         json_add_str(d, o, "applicationIdentifier", list[i].application_identifier);
         json_add_str(d, o, "secretKey", secret);
     }

@@ -11,11 +11,15 @@ struct bootstrap {
     int64_t now;
     struct str secret_key;                  /* Development's, or empty: random */
     struct str application_identifier;      /* Development's, or empty: random */
+    struct str name;                        /* of the organisation, or empty: "Organization" */
 };
 
 /* Creates the organisation, a bootstrap owner without password, Development and Production with their keys and built-in
  * integrations, unless the store has an organisation already. In one commit. */
 bool bootstrap_store(struct writer *w, const struct bootstrap *b, struct error *err);
+
+/* The same beside those that the store has, in the caller's transaction. *out is its id. */
+bool bootstrap_organization(struct db *db, struct arena *a, const struct bootstrap *b, struct id *out, struct error *err);
 
 /* Writes DIR/credentials.json (0600, atomically) from what the store holds. */
 bool bootstrap_write_credentials(struct db *db, const struct crypto_box *box, const char *path, struct error *err);

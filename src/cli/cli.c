@@ -16,6 +16,7 @@ static const struct command commands[] = {
     {"test", "[--tap] [--junit FILE] [--only TEXT] FILE-OR-FOLDER…",
      "run tests of workflows, months in milliseconds, without a server (docs/testing.md)", cli_test},
     {"keys", "[--data-dir DIR]", "show the environments and their secret keys", cli_keys},
+    {"org", "create NAME [--data-dir DIR | --database-url URL]", "make another organization, while no server uses the SQLite store", cli_org},
     {"config", "", "list every setting as a Markdown table", cli_config},
     {"routes", "[--json]", "list every route of the API", cli_routes},
     {"version", "", "print the version", cli_version},

@@ -14,6 +14,7 @@ int cli_trigger(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 int cli_test(int argc, char **argv);
 int cli_keys(int argc, char **argv);
+int cli_org(int argc, char **argv);
 int cli_version(int argc, char **argv);
 int cli_help(int argc, char **argv);
 int cli_config(int argc, char **argv);

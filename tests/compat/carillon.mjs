@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { watch } from "./answers.mjs";
 
 export const program = process.env.CARILLON ?? fileURLToPath(new URL("../../build/carillon", import.meta.url));
 
@@ -94,6 +95,7 @@ export class Carillon {
     ).catch((error) => {
       throw new Error(`${error.message}\n${this.log}`);
     });
+    if (!gone) watch(this.url);
     if (gone) throw new Error(`the server ended at start: ${JSON.stringify(gone)}\n${this.log}`);
     this.credentials = JSON.parse(readFileSync(join(this.dir, "credentials.json"), "utf8"));
     this.dev = this.credentials.environments.find((e) => e.name === "Development");

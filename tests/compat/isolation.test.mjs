@@ -1,6 +1,6 @@
-// Environments do not see each other (issue 3, item 6; decisions.md 33): every route of the table that names something is
-// called with the key of Production and with ids of Development. The answer must be the one for an id that nobody has,
-// and Development must be the same afterwards.
+// Environments and organizations do not see each other (issue 3, item 6; decisions.md 33): every route of the table that
+// names something is called with the key of Production, then with the key of another organization, and with ids of
+// Development. The answer must be the one for an id that nobody has, and Development must be the same afterwards.
 //
 // Routes come from `carillon routes`, bodies from /openapi.json: a new route is covered when its parameters are known
 // below, and fails this test until they are.
@@ -14,9 +14,9 @@ const named = routes.filter((route) => route.auth === "environment" && route.pat
 const params = (route) => [...route.path.matchAll(/\{(\w+)\*?\}/g)].map((m) => m[1]);
 
 const nobody = "65f0c2a1b3d4e5f6ffffffff";
-let server, theirs, mine, openapi;
+let server, theirs, mine, openapi, between, myKey;
 const asTheirs = (method, path, body) => server.call(method, path, body, { key: server.dev.secretKey });
-const asMine = (method, path, body) => server.call(method, path, body, { key: server.prod.secretKey });
+const asMine = (method, path, body) => server.call(method, path, body, { key: myKey });
 
 async function made(call, method, path, body) {
   const reply = await call(method, path, body);
@@ -69,13 +69,17 @@ async function furnish(call, prefix) {
   }, "the run");
   const message = await until(async () => (await call("GET", `/v1/messages?transactionId=${name("tx")}`)).body.data?.[0], "the message");
   const environment = (await call("GET", "/v1/environments/me")).body.data;
+  const variableKey = `${prefix}_variable`;
+  await made(call, "POST", "/v1/environment-variables", {
+    key: variableKey, type: "string", values: [{ _environmentId: environment._id, value: "v" }],
+  });
   return {
     subscriberId: name("subscriber"), externalSubscriberId: name("subscriber"), topicKey: name("topic"), transactionId: name("tx"),
     workflowId: workflow._id, workflowIdentifier: name("workflow"), workflowSlug: workflow.slug, stepId: workflow.steps[0]._id,
     layoutId: layout.layoutId, layoutInternal: layout._id, notificationId: run._id, runId: run._id, messageId: message._id,
     integrationId: integration._id, subscription: subscription.data?.[0]?.identifier ?? subscription[0]?.identifier,
     connection: name("connection"), endpoint: name("endpoint"), contextId: name("context"), resourceId: name("workflow"),
-    environmentId: environment._id, integration: name("integration"), tag: name("tag"),
+    environmentId: environment._id, targetEnvironmentId: environment._id, variableKey, integration: name("integration"), tag: name("tag"),
     overrideId: override._id, tenantId: tenant._id, changeId: run._id, memberId: run._id,
     agent: name("agent"), agentId: name("agent"), agentIntegrationId: link._id, domain, address: name("address"), tenant: name("tenant"), groupId: group._id, feedId: feed._id,
   };
@@ -103,9 +107,9 @@ function values(route, has) {
 }
 
 /** Why a route is not asked: what it names belongs to the organisation, or is meant to reach another environment. */
-const excepted = (route) =>
-  (["environmentsDiff", "environmentsPublish", "workflowsSync"].includes(route.operation) && "reaches another environment of the organisation (decisions.md 33)") ||
-  route.path.startsWith("/v1/environment-variables/{") && "a variable is one record of the organisation (rest-api.md 6.13)";
+const excepted = (route) => between === "environments" &&
+  (["environmentsDiff", "environmentsPublish", "workflowsSync"].includes(route.operation) && "reaches another environment of the organisation (decisions.md 33)" ||
+  route.path.startsWith("/v1/environment-variables/{") && "a variable is one record of the organisation (rest-api.md 6.13)");
 /** What a call of this route changes in the caller's own environment is made anew for each call. */
 const fill = (path, list) => { let i = 0; return path.replace(/\{\w+\*?\}/g, () => encodeURIComponent(list[i++])); };
 const bodyOf = (route) => {
@@ -136,9 +140,23 @@ async function everythingOfTheirs() {
   return all;
 }
 
-describe("isolation of environments", () => {
+/** Another organization, made as an operator makes one; the key of its Development. */
+async function otherOrganization() {
+  await server.stop({ keep: true });
+  const text = execFileSync(program, ["org", "create", "Other", "--data-dir", server.dir], { encoding: "utf8" });
+  await server.start();
+  const key = text.match(/^Development\n.*\n  secret key +([0-9a-f]{32})$/m)[1];
+  const ours = server.dev._organizationId, theirOrganization = text.match(/^organization ([0-9a-f]{24})$/m)[1];
+  assert.notEqual(ours, theirOrganization);
+  assert.equal(server.credentials.environments.filter((e) => e._organizationId === theirOrganization).length, 2);
+  return key;
+}
+
+for (const kind of ["environments", "organizations"]) describe(`isolation of ${kind}`, () => {
   before(async () => {
+    between = kind;
     server = await Carillon.start();
+    myKey = kind === "environments" ? server.prod.secretKey : await otherOrganization();
     openapi = (await server.call("GET", "/openapi.json")).body;
     theirs = await furnish(asTheirs, "theirs");
     mine = await furnish(asMine, "mine");
@@ -215,7 +233,9 @@ describe("isolation of environments", () => {
       ["POST", "/v1/channel-endpoints", (t) => ({ integrationIdentifier: "mine-integration", connectionIdentifier: t.connection, subscriberId: "mine-subscriber", type: "slack_user", endpoint: { userId: "U" } })],
       ["POST", "/v1/integrations", (t) => ({ providerId: "discord", channel: "chat", _environmentId: t.environmentId })],
       ["PUT", "/v2/workflows/mine-workflow/sync", (t) => ({ targetEnvironmentId: t.environmentId }), "sync is meant to (decisions.md 33)"],
-    ].filter((pair) => !pair[3]);
+      ["POST", () => `/v2/environments/${mine.environmentId}/diff`, (t) => ({ sourceEnvironmentId: t.environmentId }), "so is diff"],
+      ["POST", () => `/v2/environments/${mine.environmentId}/publish`, (t) => ({ sourceEnvironmentId: t.environmentId }), "so is publish"],
+    ].filter((pair) => between === "organizations" || !pair[3]);
     const before_ = await everythingOfTheirs();
     const missing = Object.fromEntries(Object.entries(theirs).map(([name, value]) => [name, /^[0-9a-f]{24}$/.test(value) ? nobody : value.replace(/^theirs/, "absent")]));
     const differences = [];

@@ -3,6 +3,7 @@ import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { execFileSync } from "node:child_process";
+import { watchAxios } from "./answers.mjs";
 import { Carillon, program, until } from "./carillon.mjs";
 
 const { Novu } = createRequire(import.meta.url)("@novu/node");
@@ -11,6 +12,7 @@ let server, novu;
 before(async () => {
   server = await Carillon.start();
   novu = new Novu(server.dev.secretKey, { backendUrl: server.url });
+  watchAxios(novu.http);
 });
 after(() => server?.stop());
 
@@ -138,7 +140,7 @@ test("every call of the client has a route", async () => {
     for (const method of Object.getOwnPropertyNames(Object.getPrototypeOf(methods)).filter((name) => name !== "constructor")) {
       const seen = [];
       methods.http = Object.fromEntries(["get", "post", "put", "patch", "delete"].map((verb) =>
-        [verb, async (path) => (seen.push([verb.toUpperCase(), `/v1${path.split("?")[0]}`]), { data: { data: {} } })]));
+        [verb, async (path) => (seen.push([verb.toUpperCase(), `/v1/${path.split("?")[0].replace(/^\//, "")}`]), { data: { data: {} } })]));
       await methods[method]("a", "b", "c", "d");
       assert.equal(seen.length, 1, `${group}.${method}`);
       calls++;
