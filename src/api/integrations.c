@@ -124,7 +124,7 @@ static struct str sealed(struct request *rq, yyjson_val *credentials)
 static void create_read(struct checks *c, struct integration *i)
 {
     struct request *rq = c->rq;
-    struct str channel = check_string(c, rq->json, "channel", false), name;
+    struct str channel = check_string(c, rq->json, "channel", false), kind = check_string(c, rq->json, "kind", false), name;
     enum channel wanted = CHANNELS;
     i->provider_id = check_string(c, rq->json, "providerId", true);
     if (i->provider_id.n && !provider_channel(i->provider_id, &i->channel, &name))
@@ -132,6 +132,9 @@ static void create_read(struct checks *c, struct integration *i)
                    i->provider_id.p);
     else if (channel.n && (!channel_parse(channel, &wanted) || wanted != i->channel))
         check_fail(c, "channel does not fit the provider");
+    i->for_agents = str_eqz(kind, "agent");
+    if (kind.n && !i->for_agents && !str_eqz(kind, "delivery"))
+        check_fail(c, "kind must be one of the following values: delivery, agent");
     i->name = check_string(c, rq->json, "name", false);
     if (!i->name.n)
         i->name = name;
@@ -249,6 +252,8 @@ static void handle_set_primary(struct request *rq)
         reply_fail(rq, 400, "Channel %s does not support primary", channel_name(x->row.channel).p);
     else if (!x->row.active)
         reply_fail(rq, 400, "An inactive integration cannot be primary");
+    else if (x->row.for_agents)
+        reply_fail(rq, 400, "An integration of agents cannot be primary");
     else
         api_write(rq, &x->w);
 }

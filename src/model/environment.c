@@ -41,7 +41,13 @@ bool environment_update(struct db *db, const struct environment *e, struct error
 
 bool environment_delete(struct db *db, struct id id, int64_t now, struct error *err)
 {
-    static const char *const sql[] = {"DELETE FROM api_keys WHERE environment_id = ?1",
+    /* A variable goes with the last of its values (rest-api.md §6.13); one that never had a value is kept. */
+    static const char *const sql[] = {"DELETE FROM environment_variables WHERE id IN (SELECT variable_id FROM "
+                                      "environment_variable_values WHERE environment_id = ?1) AND NOT EXISTS (SELECT 1 FROM "
+                                      "environment_variable_values v WHERE v.variable_id = environment_variables.id "
+                                      "AND v.environment_id <> ?1)",
+                                      "DELETE FROM environment_variable_values WHERE environment_id = ?1",
+                                      "DELETE FROM api_keys WHERE environment_id = ?1",
                                       "DELETE FROM integrations WHERE environment_id = ?1",
                                       "DELETE FROM environments WHERE id = ?1"};
     for (size_t i = 0; i < sizeof sql / sizeof *sql; i++) {

@@ -38,8 +38,8 @@ bool environment_insert(struct db *db, const struct environment *e, struct error
 /* Writes name, identifier, settings and outbox. ERROR_CONFLICT: the organisation has one of that name, or the identifier is
  * taken. */
 bool environment_update(struct db *db, const struct environment *e, struct error *err);
-/* Takes the environment, its keys and its integrations: from then on nobody reaches what else it has, which is removed in
- * chunks (model/removal.h). Variables of the organisation that only it had a value of stay, without one. */
+/* Takes the environment, its keys, its integrations and its values of variables, with the variables that only it had a value
+ * of: from then on nobody reaches what else it has, which is removed in chunks (model/removal.h). */
 bool environment_delete(struct db *db, struct id id, int64_t now, struct error *err);
 bool environment_find(struct db *db, struct arena *a, struct id id, struct environment *out, struct error *err);
 bool environment_find_by_application(struct db *db, struct arena *a, struct str identifier, struct environment *out,

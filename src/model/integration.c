@@ -5,7 +5,7 @@
 
 #define INTEGRATION_COLUMNS                                                                                       \
     "id, organization_id, environment_id, provider_id, channel, name, identifier, credentials, configurations, " \
-    "conditions, active, is_primary, priority, created_at, updated_at"
+    "conditions, active, is_primary, priority, created_at, updated_at, for_agents"
 
 static void integration_read(struct db_stmt *s, struct arena *a, void *out)
 {
@@ -26,6 +26,7 @@ static void integration_read(struct db_stmt *s, struct arena *a, void *out)
         .priority = db_int(s, 12),
         .created_at = db_int(s, 13),
         .updated_at = db_int(s, 14),
+        .for_agents = db_int(s, 15) != 0,
     };
     i->policy = delivery_policy_stored(i->configurations);
 }
@@ -33,10 +34,10 @@ static void integration_read(struct db_stmt *s, struct arena *a, void *out)
 bool integration_insert(struct db *db, const struct integration *i, struct error *err)
 {
     return db_write(db, err, "INSERT INTO integrations (" INTEGRATION_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, "
-                    "?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                    "?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
                     i->id, i->organization, i->environment, i->provider_id, i->channel, i->name, i->identifier,
                     i->credentials, i->configurations, i->conditions, i->active, i->primary, i->priority, i->created_at,
-                    i->updated_at);
+                    i->updated_at, i->for_agents);
 }
 
 bool integration_update(struct db *db, const struct integration *i, struct error *err)
@@ -88,7 +89,7 @@ bool integration_elect_primary(struct db *db, struct id environment, enum channe
     static const char sql[] =
         "UPDATE integrations SET is_primary = CASE WHEN id = coalesce(?3, ("
         "SELECT i.id FROM integrations AS i WHERE i.environment_id = ?1 AND i.channel = ?2 AND i.active = 1 "
-        "AND i.conditions IS NULL ORDER BY CASE WHEN i.provider_id IN ('novu-email', 'novu-sms') THEN 1 ELSE 0 END, "
+        "AND i.for_agents = 0 AND i.conditions IS NULL ORDER BY CASE WHEN i.provider_id IN ('novu-email', 'novu-sms') THEN 1 ELSE 0 END, "
         "i.is_primary DESC, i.created_at, i.id LIMIT 1)) THEN 1 ELSE 0 END "
         "WHERE environment_id = ?1 AND channel = ?2";
     struct db_stmt *s;
@@ -111,7 +112,7 @@ const struct integration *integration_select(const struct integration *all, size
     const struct integration *best = NULL;
     for (size_t i = 0; i < n; i++) {
         const struct integration *x = &all[i];
-        if (x->channel != c || !x->active)
+        if (x->channel != c || !x->active || x->for_agents)
             continue;
         if (identifier.n) {
             if (str_eq(x->identifier, identifier))
@@ -134,6 +135,7 @@ yyjson_mut_val *integration_json(yyjson_mut_doc *d, const struct integration *i)
     json_add_id(d, o, "_organizationId", i->organization);
     json_add_str(d, o, "providerId", i->provider_id);
     json_add_str(d, o, "channel", channel_name(i->channel));
+    json_add_str(d, o, "kind", i->for_agents ? STR("agent") : STR("delivery"));
     json_add_str(d, o, "name", i->name);
     json_add_str(d, o, "identifier", i->identifier);
     json_add_obj(d, o, "credentials");

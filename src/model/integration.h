@@ -15,6 +15,7 @@ struct integration {
     struct str credentials;             /* sealed; p NULL: none */
     struct str configurations, conditions;      /* JSON text; p NULL: none */
     bool active, primary;
+    bool for_agents;                    /* kind "agent": agents speak through it, steps do not; set once */
     int64_t priority, created_at, updated_at;
     struct delivery_policy policy;      /* from configurations */
 };

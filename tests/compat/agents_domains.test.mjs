@@ -118,3 +118,13 @@ test("agents and what they speak through", async () => {
   await novu.agents.delete("helper", "false");
   await fails(novu.agents.retrieve("helper"), 404, /was not found/);
 });
+
+test("an integration of agents delivers no steps", async () => {
+  const create = (more) => novu.integrations.create({ providerId: "twilio", channel: "sms", active: true, credentials: {}, ...more });
+  const agents = (await create({ kind: "agent" })).result;
+  assert.deepEqual([agents.kind, agents.primary], ["agent", false]);
+  await fails(novu.integrations.setAsPrimary(agents.id), 400, /cannot be primary/);
+  const steps = (await create({})).result;
+  assert.deepEqual([steps.kind, steps.primary], ["delivery", true]);
+  assert.equal((await server.call("POST", "/v1/integrations", { providerId: "twilio", kind: "other" })).status, 422);
+});

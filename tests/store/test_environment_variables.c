@@ -2,6 +2,7 @@
 #include "../unit/db/both.h"
 
 #include "db/migrate.h"
+#include "model/environment.h"
 #include "model/environment_variable.h"
 
 static const struct id ORGANIZATION = {{9}}, DEV = {{1}}, PROD = {{2}};
@@ -44,6 +45,33 @@ static void values_belong_to_environments(void **state)
     assert_int_equal(err.code, ERROR_NOT_FOUND);
 }
 
+static void an_environment_takes_what_only_it_had(void **state)
+{
+    struct store *st = *state;
+    struct db *db = st->db;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct error err = {0};
+    const struct environment_variable own = {.id = {{5}}, .organization = ORGANIZATION, .key = STR("OWN")},
+                                      both = {.id = {{6}}, .organization = ORGANIZATION, .key = STR("BOTH")},
+                                      none = {.id = {{7}}, .organization = ORGANIZATION, .key = STR("NONE")},
+                                      *const all[] = {&own, &both, &none};
+    struct environment_variable found;
+    struct str sealed;
+    must(db_migrate(db, 0, &err), &err, "migrate");
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        must(environment_variable_insert(db, all[i], &err), &err, "insert");
+    must(environment_variable_set(db, own.id, DEV, STR("x"), &err), &err, "set");
+    must(environment_variable_set(db, both.id, DEV, STR("x"), &err), &err, "set");
+    must(environment_variable_set(db, both.id, PROD, STR("y"), &err), &err, "set");
+    must(environment_delete(db, DEV, 1, &err), &err, "delete");
+    assert_false(environment_variable_find(db, a, ORGANIZATION, STR("OWN"), &found, &err));
+    assert_int_equal(err.code, ERROR_NOT_FOUND);
+    must(environment_variable_find(db, a, ORGANIZATION, STR("BOTH"), &found, &err), &err, "has another value");
+    must(environment_variable_find(db, a, ORGANIZATION, STR("NONE"), &found, &err), &err, "never had one");
+    assert_false(environment_variable_value(db, a, both.id, DEV, &sealed, &err));
+    must(environment_variable_value(db, a, both.id, PROD, &sealed, &err), &err, "the other's");
+}
+
 static void keys_are_names(void **state)
 {
     (void)state;
@@ -59,7 +87,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_are_names),
-        BOTH(values_belong_to_environments),
+        BOTH(values_belong_to_environments), BOTH(an_environment_takes_what_only_it_had),
     };
     if (!crypto_init())
         return 1;

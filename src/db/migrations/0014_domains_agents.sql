@@ -60,3 +60,6 @@ CREATE TABLE agent_integrations (
 );
 CREATE INDEX agent_integrations_by_age ON agent_integrations (agent_id, created_at, id);
 CREATE INDEX agent_integrations_by_change ON agent_integrations (agent_id, updated_at, id);
+
+-- An integration of kind "agent" serves agents: no step is delivered through it.
+ALTER TABLE integrations ADD COLUMN for_agents INTEGER NOT NULL DEFAULT 0;
