@@ -1,5 +1,6 @@
 /* /v2/layouts: what stands around the body of an e-mail (rest-api.md §6.9). */
 #include "api/app.h"
+#include "api/layout_use.h"
 #include "api/preview_texts.h"
 #include "api/tables.h"
 #include "api/workflow_content.h"
@@ -243,6 +244,19 @@ static bool names_in_workflow(struct arena *a, const struct workflow *w, const s
         if (names_layout(step, l))
             return true;
     return false;
+}
+
+bool layout_used(struct db *db, struct arena *a, const struct layout *l, bool *used, struct error *err)
+{
+    struct workflow_query all = {.limit = 0};
+    struct workflow *list;
+    size_t n;
+    *used = false;
+    if (!workflow_list(db, a, l->environment, &all, &list, &n, err))
+        return false;
+    for (size_t i = 0; i < n && !*used; i++)
+        *used = names_in_workflow(a, &list[i], l);
+    return true;
 }
 
 static void handle_usage(struct request *rq)

@@ -39,6 +39,7 @@ ROUTE_TABLE(delivery_report);
 ROUTE_TABLE(tenant);
 ROUTE_TABLE(legacy_group);
 ROUTE_TABLE(legacy_status);
+ROUTE_TABLE(legacy_layout);
 ROUTE_TABLE(legacy_organization);
 ROUTE_TABLE(workflow_override);
 ROUTE_TABLE(domain);

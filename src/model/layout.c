@@ -42,6 +42,12 @@ bool layout_delete(struct db *db, struct id environment, struct id id, struct er
     return db_write(db, err, "DELETE FROM layouts WHERE environment_id = ?1 AND id = ?2", environment, id);
 }
 
+bool layout_set_default(struct db *db, struct id environment, struct id id, struct error *err)
+{
+    return db_write(db, err, "UPDATE layouts SET is_default = 0 WHERE environment_id = ?1 AND is_default = 1", environment)
+        && db_write(db, err, "UPDATE layouts SET is_default = 1 WHERE environment_id = ?1 AND id = ?2", environment, id);
+}
+
 static bool one(struct db_stmt *s, struct arena *a, struct layout *out, struct error *err)
 {
     if (!row_one(s, "Layout not found", err))

@@ -23,6 +23,8 @@ bool layout_insert(struct db *db, struct layout *l, struct error *err);
 /* Writes name and doc. */
 bool layout_update(struct db *db, const struct layout *l, struct error *err);
 bool layout_delete(struct db *db, struct id environment, struct id id, struct error *err);
+/* The environment's default is this one from now on. */
+bool layout_set_default(struct db *db, struct id environment, struct id id, struct error *err);
 /* key: internal id, identifier or slug ("lt_"). ERROR_NOT_FOUND. */
 bool layout_find(struct db *db, struct arena *a, struct id environment, struct str key, struct layout *out, struct error *err);
 /* The environment's default; ERROR_NOT_FOUND if it has no layout. */

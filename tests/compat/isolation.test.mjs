@@ -144,6 +144,7 @@ async function everythingOfTheirs() {
 async function otherOrganization() {
   await server.stop({ keep: true });
   const text = execFileSync(program, ["org", "create", "Other", "--data-dir", server.dir], { encoding: "utf8" });
+  server.port = undefined;      // the old one may be somebody else's meanwhile
   await server.start();
   const key = text.match(/^Development\n.*\n  secret key +([0-9a-f]{32})$/m)[1];
   const ours = server.dev._organizationId, theirOrganization = text.match(/^organization ([0-9a-f]{24})$/m)[1];

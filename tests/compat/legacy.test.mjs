@@ -93,6 +93,37 @@ test("workflow overrides of a tenant", async () => {
   await fails(overrides.getOneByTenantIdandWorkflowId(workflow._id, tenant._id), 404, /^Workflow Override with workflowId/);
 });
 
+test("layouts of v1 are the layouts of v2", async () => {
+  const create = (identifier, more) => novu.layouts.create({ name: identifier, identifier, content: "<main>{{{body}}}</main>", ...more });
+  const first = (await create("first", { description: "The first", variables: [{ name: "x", type: "String" }] })).data.data._id;
+  const second = (await create("second")).data.data._id;
+  await fails(create("second"), 409, /^Layout with identifier: second already exists under environment [0-9a-f]{24}$/);
+  await fails(create("none", { content: "<main></main>" }), 422, /./);
+  await fails(create("a b"), 422, /./);
+  const get = async (id) => (await server.call("GET", `/v1/layouts/${id}`)).body;
+  assert.deepEqual(
+    (({ name, identifier, description, content, isDefault, variables }) => ({ name, identifier, description, content, isDefault, variables }))((await get(first)).data),
+    { name: "first", identifier: "first", description: "The first", content: "<main>{{{body}}}</main>", isDefault: true, variables: [{ name: "x", type: "String" }] });
+  const v2 = (await server.call("GET", "/v2/layouts/first")).body.data;
+  assert.deepEqual(v2.controls.values.email, { body: "<main>{{content}}</main>", editorType: "html" });
+  const list = (await novu.layouts.list({ page: 0, pageSize: 1 })).data;
+  assert.deepEqual([list.totalCount, list.pageSize, list.data.map((l) => l._id)], [2, 1, [second]]);
+  const changed = (await novu.layouts.update(second, { name: "Second", content: "<b>{{{body}}}</b>" })).data.data;
+  assert.deepEqual([changed.name, changed.content], ["Second", "<b>{{{body}}}</b>"]);
+  await fails(novu.layouts.update(second, {}), 400, /^Payload can not be empty$/);
+  await fails(novu.layouts.delete(first), 409, /default layout/);
+  assert.equal((await novu.layouts.setDefault(second)).status, 204);
+  assert.deepEqual([(await get(first)).data.isDefault, (await get(second)).data.isDefault], [false, true]);
+  await server.call("POST", "/v2/workflows", {
+    name: "Framed", workflowId: "framed", active: true, __source: "dashboard",
+    steps: [{ name: "mail", type: "email", controlValues: { subject: "S", body: "B", layoutId: "first" } }],
+  });
+  await fails(novu.layouts.delete(first), 409, /is being used/);
+  await server.call("DELETE", "/v2/workflows/framed");
+  assert.equal((await novu.layouts.delete(first)).status, 204);
+  await fails(novu.layouts.setDefault(first), 404, /^Layout not found for id [0-9a-f]{24} in the environment [0-9a-f]{24}$/);
+});
+
 test("the organization of a secret key", async () => {
   const me = (await novu.organizations.getCurrent()).data.data;
   assert.deepEqual((await novu.organizations.list()).data.data, [me]);
@@ -136,7 +167,7 @@ test("every call of the client has a route", async () => {
   const probe = new Novu("x", { backendUrl: "http://localhost:1" });
   const unknown = [];
   let calls = 0;
-  for (const [group, methods] of Object.entries(probe).filter(([name, value]) => value?.http && !["layouts", "notificationTemplates"].includes(name))) {
+  for (const [group, methods] of Object.entries(probe).filter(([name, value]) => value?.http && name !== "notificationTemplates")) {
     for (const method of Object.getOwnPropertyNames(Object.getPrototypeOf(methods)).filter((name) => name !== "constructor")) {
       const seen = [];
       methods.http = Object.fromEntries(["get", "post", "put", "patch", "delete"].map((verb) =>
