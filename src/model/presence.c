@@ -8,7 +8,7 @@ bool presence_enter(struct db *db, struct id node, struct id environment, struct
 {
     return db_write(db, err, "INSERT INTO presence (subscriber_id, node_id, environment_id) VALUES (?1, ?2, ?3) "
                              "ON CONFLICT (node_id, subscriber_id) DO NOTHING", subscriber, node, environment)
-        && db_write(db, err, "UPDATE subscribers SET is_online = 1 WHERE environment_id = ?1 AND id = ?2 FOR UPDATE", environment, subscriber);
+        && db_write(db, err, "UPDATE subscribers SET is_online = 1 WHERE environment_id = ?1 AND id = ?2", environment, subscriber);
 }
 
 /* Of two processes that are left at once the second must see that the first has gone: they meet at the subscriber's row, and
