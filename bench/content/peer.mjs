@@ -1,4 +1,4 @@
-// npm json-logic-js and ajv (compiled) on cases.json: operations a second, one line each: kind, index, rate.
+// npm json-logic-js and ajv (compiled) on cases.json: operations a second of processor time, one line each: kind, index, rate.
 //   node bench/content/peer.mjs
 import { readFileSync } from "node:fs";
 import jsonLogic from "json-logic-js";
@@ -6,15 +6,16 @@ import Ajv from "ajv";
 import addFormats from "ajv-formats";
 
 const { data, rules, schemas } = JSON.parse(readFileSync(new URL("cases.json", import.meta.url), "utf8"));
+const processor = () => { const u = process.cpuUsage(); return (u.user + u.system) / 1000; };
 function rate(fn) {
   const spin = (ms) => {
     let n = 0;
-    const start = performance.now();
-    while (performance.now() - start < ms) {
-      for (let k = 0; k < 1000; k++) fn();
-      n += 1000;
+    const start = processor();
+    while (processor() - start < ms) {
+      for (let k = 0; k < 5000; k++) fn();
+      n += 5000;
     }
-    return (n * 1000) / (performance.now() - start);
+    return (n * 1000) / (processor() - start);
   };
   spin(150);
   return Math.round(spin(400));
@@ -24,6 +25,10 @@ const ajv = new Ajv({ allErrors: true, useDefaults: true, strict: false });
 addFormats(ajv);
 schemas.forEach(({ schema, value }, i) => {
   const validate = ajv.compile(schema);
-  if (!validate(value)) throw new Error(JSON.stringify(validate.errors));
-  console.log("schema", i, rate(() => validate(value)));
+  // Payloads of their own, as requests bring them: the compiler moves the checks of a single constant one out of the loop.
+  const values = Array.from({ length: 64 }, () => JSON.parse(JSON.stringify(value)));
+  let at = 0;
+  console.log("schema", i, rate(() => {
+    if (!validate(values[at++ & 63])) throw new Error(JSON.stringify(validate.errors));
+  }));
 });

@@ -97,7 +97,7 @@ yyjson_val *json_getn(yyjson_val *v, struct str key)
         return NULL;
     yyjson_obj_iter it = yyjson_obj_iter_with(v);
     while ((k = yyjson_obj_iter_next(&it)))
-        if (yyjson_get_len(k) == key.n && !memcmp(yyjson_get_str(k), key.p, key.n))
+        if (yyjson_get_len(k) == key.n && bytes_same(yyjson_get_str(k), key.p, key.n))
             found = yyjson_obj_iter_get_val(k);
     return found;
 }

@@ -25,6 +25,23 @@ struct str {
 #define STR_ARG(s) (int)(s).n, (s).p
 
 static inline struct str str_of(const char *z) { return (struct str){z, z ? strlen(z) : 0}; }
+/* memcmp(a, b, n) == 0 without a call for short ones: names of JSON members, which are compared all the time. */
+static inline bool bytes_same(const char *a, const char *b, size_t n)
+{
+    uint64_t a0, b0, a1, b1;
+    uint32_t c0, d0, c1, d1;
+    if (n > 16)
+        return !memcmp(a, b, n);
+    if (n >= 8) {
+        memcpy(&a0, a, 8), memcpy(&b0, b, 8), memcpy(&a1, a + n - 8, 8), memcpy(&b1, b + n - 8, 8);
+        return a0 == b0 && a1 == b1;
+    }
+    if (n >= 4) {
+        memcpy(&c0, a, 4), memcpy(&d0, b, 4), memcpy(&c1, a + n - 4, 4), memcpy(&d1, b + n - 4, 4);
+        return c0 == d0 && c1 == d1;
+    }
+    return !n || (a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1]);
+}
 static inline bool str_eq(struct str a, struct str b) { return a.n == b.n && (a.n == 0 || !memcmp(a.p, b.p, a.n)); }
 static inline bool str_eqz(struct str a, const char *z) { return str_eq(a, str_of(z)); }
 static inline bool str_starts(struct str s, struct str prefix)

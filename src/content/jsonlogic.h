@@ -24,9 +24,20 @@ struct jsonlogic_context {
     yyjson_mut_val *lookups;
 };
 
-/* Evaluates rule. *result is in d, or NULL where JavaScript has undefined; NaN and infinities are reals (written as
+/* A rule made ready to be run many times: operators found, paths taken apart. In a, as long as rule lives; immutable, so
+ * that threads may share it. What is wrong with a rule shows when it runs, as json-logic-js has it. */
+struct jsonlogic;
+const struct jsonlogic *jsonlogic_compile(struct arena *a, yyjson_val *rule);
+
+/* Runs a program. *result is in d, or NULL where JavaScript has undefined; NaN and infinities are reals (written as
  * null). false: err->message is json-logic-js' (`Unrecognized operation x`) or names the limit; callers put
  * `Failed to evaluate rule: ` in front. */
+bool jsonlogic_run(const struct jsonlogic *program, const struct jsonlogic_context *c, struct arena *a, yyjson_mut_doc *d,
+                   yyjson_mut_val **result, struct error *err);
+/* The same where only the result's truth matters (jsonlogic_truthy): builds no result. d may be NULL without lookups. */
+bool jsonlogic_test(const struct jsonlogic *program, const struct jsonlogic_context *c, struct arena *a, yyjson_mut_doc *d,
+                    bool *holds, struct error *err);
+/* Compiles and runs a rule once. */
 bool jsonlogic_apply(yyjson_val *rule, const struct jsonlogic_context *c, struct arena *a, yyjson_mut_doc *d,
                      yyjson_mut_val **result, struct error *err);
 /* The same for a rule under construction, such as a rendered control. */

@@ -1,11 +1,8 @@
-/* The JSON-logic evaluator: which operator runs, on what, and when it must stop. */
+/* The JSON-logic evaluator: runs compiled rules, chooses which operands are evaluated, and knows when to stop. */
 #include "content/jsonlogic/value.h"
 
-bool logic_work(struct evaluation *e, int64_t operations)
+bool logic_work_ends(struct evaluation *e)
 {
-    e->operations_left -= operations + 1;
-    if (e->operations_left >= 0)
-        return true;
     return error_set(e->err, ERROR_BAD_INPUT, "rule needs too many operations");
 }
 
@@ -19,132 +16,147 @@ bool logic_memory(struct evaluation *e, size_t bytes)
     return error_set(e->err, ERROR_BAD_INPUT, "rule needs too much memory");
 }
 
-static bool eval(struct evaluation *e, yyjson_val *rule, const struct logic_value *data, struct logic_value *out);
+static bool run_other(struct evaluation *e, const struct logic_node *node, const struct logic_value *data, struct logic_value *out);
 
-/* The operands of an operation, as an array whether written as one or not. */
-struct operands {
-    yyjson_val *values;
-    size_t n;
-    bool alone;
-};
-
-static yyjson_val *operand(const struct operands *o, size_t i)
+static inline bool run(struct evaluation *e, const struct logic_node *node, const struct logic_value *data, struct logic_value *out)
 {
-    return o->alone ? (i ? NULL : o->values) : yyjson_arr_get(o->values, i);
+    if (node->kind != LOGIC_NODE_CONSTANT)
+        return run_other(e, node, data, out);
+    *out = node->constant;
+    return true;
 }
 
-static bool eval_operand(struct evaluation *e, const struct operands *o, size_t i, const struct logic_value *data,
-                         struct logic_value *out)
+static bool run_operand(struct evaluation *e, const struct logic_node *node, size_t i, const struct logic_value *data,
+                        struct logic_value *out)
 {
-    yyjson_val *rule = operand(o, i);
+    if (i < node->operands_n)
+        return run(e, &node->operands[i], data, out);
     *out = LOGIC_OF(LOGIC_UNDEFINED);
-    return !rule || eval(e, rule, data, out);
+    return true;
 }
 
-static bool control_if(struct evaluation *e, const struct operands *o, const struct logic_value *data, struct logic_value *out)
+static bool control_if(struct evaluation *e, const struct logic_node *o, const struct logic_value *data, struct logic_value *out)
 {
     size_t i = 0;
-    for (; i + 1 < o->n; i += 2) {
-        if (!eval_operand(e, o, i, data, out))
+    for (; i + 1 < o->operands_n; i += 2) {
+        if (!run(e, &o->operands[i], data, out))
             return false;
-        if (logic_truthy(*out))
-            return eval_operand(e, o, i + 1, data, out);
+        if (logic_truthy(out))
+            return run(e, &o->operands[i + 1], data, out);
     }
-    if (i < o->n)
-        return eval_operand(e, o, i, data, out);
+    if (i < o->operands_n)
+        return run(e, &o->operands[i], data, out);
     *out = LOGIC_OF(LOGIC_NULL);
     return true;
 }
 
 /* The first operand whose truth is wanted, else the last. */
-static bool first_of(struct evaluation *e, const struct operands *o, const struct logic_value *data, bool wanted,
+static bool first_of(struct evaluation *e, const struct logic_node *o, const struct logic_value *data, bool wanted,
                      struct logic_value *out)
 {
     *out = LOGIC_OF(LOGIC_UNDEFINED);
-    for (size_t i = 0; i < o->n; i++) {
-        if (!eval_operand(e, o, i, data, out))
+    for (size_t i = 0; i < o->operands_n; i++) {
+        if (!run(e, &o->operands[i], data, out))
             return false;
-        if (logic_truthy(*out) == wanted)
+        if (logic_truthy(out) == wanted)
             break;
     }
     return true;
 }
 
-static bool control_and(struct evaluation *e, const struct operands *o, const struct logic_value *data, struct logic_value *out)
+static bool control_and(struct evaluation *e, const struct logic_node *o, const struct logic_value *data, struct logic_value *out)
 {
     return first_of(e, o, data, false, out);
 }
 
-static bool control_or(struct evaluation *e, const struct operands *o, const struct logic_value *data, struct logic_value *out)
+static bool control_or(struct evaluation *e, const struct logic_node *o, const struct logic_value *data, struct logic_value *out)
 {
     return first_of(e, o, data, true, out);
 }
 
-/* The elements that an iteration runs over. *is_list false: the first operand is no array. */
-static bool iterated(struct evaluation *e, const struct operands *o, const struct logic_value *data, bool *is_list,
-                     const struct logic_value **items, size_t *n)
-{
+/* ---- iterations over the first operand; no array is none ---- */
+
+struct iteration {
     struct logic_value list;
-    *n = 0;
-    if (!eval_operand(e, o, 0, data, &list))
+    yyjson_val *next;           /* of a JSON array */
+    size_t i, n;
+};
+
+static bool iteration_begin(struct evaluation *e, const struct logic_node *o, const struct logic_value *data, struct iteration *it)
+{
+    *it = (struct iteration){.i = 0};
+    if (!run_operand(e, o, 0, data, &it->list))
         return false;
-    *is_list = logic_is_array(list);
-    return !*is_list || logic_items(e, list, items, n);
+    it->n = logic_length(it->list);
+    it->next = it->list.kind == LOGIC_JSON_ARRAY ? unsafe_yyjson_get_first(it->list.json) : NULL;
+    return logic_work(e, (int64_t)it->n);
 }
 
-static bool control_map(struct evaluation *e, const struct operands *o, const struct logic_value *data, struct logic_value *out)
+static bool iteration_next(struct iteration *it, struct logic_value *item)
 {
-    const struct logic_value *items;
-    size_t n;
-    bool is_list;
-    if (!iterated(e, o, data, &is_list, &items, &n) || !logic_memory(e, n * sizeof *items))
+    if (it->i == it->n)
         return false;
-    struct logic_value *list = ARENA_ARRAY(e->arena, struct logic_value, n + 1);
-    for (size_t i = 0; i < n; i++)
-        if (!eval_operand(e, o, 1, &items[i], &list[i]))
-            return false;
-    *out = logic_list(list, n);
+    if (it->next) {
+        logic_set(item, it->next);
+        it->next = unsafe_yyjson_get_next(it->next);
+    } else {
+        *item = it->list.items[it->i];
+    }
+    it->i++;
     return true;
 }
 
-static bool control_filter(struct evaluation *e, const struct operands *o, const struct logic_value *data,
+static struct logic_value *list_new(struct evaluation *e, size_t n)
+{
+    return logic_memory(e, n * sizeof(struct logic_value)) ? ARENA_ARRAY(e->arena, struct logic_value, n + 1) : NULL;
+}
+
+static bool control_map(struct evaluation *e, const struct logic_node *o, const struct logic_value *data, struct logic_value *out)
+{
+    struct iteration it;
+    struct logic_value item, *list, *at;
+    if (!iteration_begin(e, o, data, &it) || !(list = at = list_new(e, it.n)))
+        return false;
+    while (iteration_next(&it, &item))
+        if (!run_operand(e, o, 1, &item, at++))
+            return false;
+    *out = logic_list(list, it.n);
+    return true;
+}
+
+static bool control_filter(struct evaluation *e, const struct logic_node *o, const struct logic_value *data,
                            struct logic_value *out)
 {
-    const struct logic_value *items;
-    size_t n, kept = 0;
-    bool is_list;
-    if (!iterated(e, o, data, &is_list, &items, &n) || !logic_memory(e, n * sizeof *items))
+    struct iteration it;
+    struct logic_value item, keep, *list;
+    size_t kept = 0;
+    if (!iteration_begin(e, o, data, &it) || !(list = list_new(e, it.n)))
         return false;
-    struct logic_value *list = ARENA_ARRAY(e->arena, struct logic_value, n + 1), keep;
-    for (size_t i = 0; i < n; i++) {
-        if (!eval_operand(e, o, 1, &items[i], &keep))
+    while (iteration_next(&it, &item)) {
+        if (!run_operand(e, o, 1, &item, &keep))
             return false;
-        if (logic_truthy(keep))
-            list[kept++] = items[i];
+        if (logic_truthy(&keep))
+            list[kept++] = item;
     }
     *out = logic_list(list, kept);
     return true;
 }
 
-static bool control_reduce(struct evaluation *e, const struct operands *o, const struct logic_value *data,
+static bool control_reduce(struct evaluation *e, const struct logic_node *o, const struct logic_value *data,
                            struct logic_value *out)
 {
-    const struct logic_value *items;
-    struct logic_value sum = LOGIC_OF(LOGIC_NULL);
-    size_t n;
-    bool is_list;
-    if (!iterated(e, o, data, &is_list, &items, &n))
+    struct iteration it;
+    struct logic_value sum = LOGIC_OF(LOGIC_NULL), item;
+    if (!iteration_begin(e, o, data, &it) || (o->operands_n > 2 && !run(e, &o->operands[2], data, &sum)))
         return false;
-    if (o->n > 2 && !eval_operand(e, o, 2, data, &sum))
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        if (!logic_memory(e, 2 * sizeof sum))
+    while (iteration_next(&it, &item)) {
+        struct logic_value *members = list_new(e, 2);   /* the result may hold it */
+        if (!members)
             return false;
-        struct logic_value *members = ARENA_ARRAY(e->arena, struct logic_value, 2);
-        members[0] = items[i];
+        members[0] = item;
         members[1] = sum;
         struct logic_value scope = {.kind = LOGIC_REDUCTION, .items = members, .items_n = 2};
-        if (!eval_operand(e, o, 1, &scope, &sum))
+        if (!run_operand(e, o, 1, &scope, &sum))
             return false;
     }
     *out = sum;
@@ -152,24 +164,24 @@ static bool control_reduce(struct evaluation *e, const struct operands *o, const
 }
 
 /* Looks for the first element whose truth is wanted. */
-static bool search(struct evaluation *e, const struct operands *o, const struct logic_value *data, bool wanted, size_t *n,
+static bool search(struct evaluation *e, const struct logic_node *o, const struct logic_value *data, bool wanted, size_t *n,
                    bool *found)
 {
-    const struct logic_value *items;
-    struct logic_value v;
-    bool is_list;
+    struct iteration it;
+    struct logic_value item, v;
     *found = false;
-    if (!iterated(e, o, data, &is_list, &items, n))
+    if (!iteration_begin(e, o, data, &it))
         return false;
-    for (size_t i = 0; i < *n && !*found; i++) {
-        if (!eval_operand(e, o, 1, &items[i], &v))
+    *n = it.n;
+    while (!*found && iteration_next(&it, &item)) {
+        if (!run_operand(e, o, 1, &item, &v))
             return false;
-        *found = logic_truthy(v) == wanted;
+        *found = logic_truthy(&v) == wanted;
     }
     return true;
 }
 
-static bool control_all(struct evaluation *e, const struct operands *o, const struct logic_value *data, struct logic_value *out)
+static bool control_all(struct evaluation *e, const struct logic_node *o, const struct logic_value *data, struct logic_value *out)
 {
     size_t n;
     bool found;
@@ -179,7 +191,7 @@ static bool control_all(struct evaluation *e, const struct operands *o, const st
     return true;
 }
 
-static bool control_some(struct evaluation *e, const struct operands *o, const struct logic_value *data, struct logic_value *out)
+static bool control_some(struct evaluation *e, const struct logic_node *o, const struct logic_value *data, struct logic_value *out)
 {
     size_t n;
     bool found;
@@ -189,7 +201,7 @@ static bool control_some(struct evaluation *e, const struct operands *o, const s
     return true;
 }
 
-static bool control_none(struct evaluation *e, const struct operands *o, const struct logic_value *data, struct logic_value *out)
+static bool control_none(struct evaluation *e, const struct logic_node *o, const struct logic_value *data, struct logic_value *out)
 {
     size_t n;
     bool found;
@@ -199,34 +211,23 @@ static bool control_none(struct evaluation *e, const struct operands *o, const s
     return true;
 }
 
-/* Operations that choose which operands are evaluated. */
 static const struct {
     const char *name;
-    bool (*function)(struct evaluation *, const struct operands *, const struct logic_value *, struct logic_value *);
+    logic_control function;
 } controls[] = {
     {"and", control_and}, {"or", control_or}, {"if", control_if}, {"?:", control_if}, {"map", control_map},
     {"filter", control_filter}, {"reduce", control_reduce}, {"all", control_all}, {"some", control_some}, {"none", control_none},
 };
 
-/* Most names differ in their first character: looked at before the rest, since this runs for every operation. */
-static inline bool is_named(struct str s, const char *name)
+logic_control logic_control_find(struct str name)
 {
-    size_t i = 0;
-    while (i < s.n && s.p[i] == name[i])
-        i++;
-    return i == s.n && !name[i];
-}
-
-static logic_function operator_find(struct str name)
-{
-    for (const struct logic_operator *o = logic_novu_operators; o->name; o++)
-        if (is_named(name, o->name))
-            return o->function;
-    for (const struct logic_operator *o = logic_base_operators; o->name; o++)
-        if (is_named(name, o->name))
-            return o->function;
+    for (size_t i = 0; i < sizeof controls / sizeof *controls; i++)
+        if (str_eqz(name, controls[i].name))
+            return controls[i].function;
     return NULL;
 }
+
+/* ---- operations ---- */
 
 static bool operator_unknown(struct evaluation *e, struct str name)
 {
@@ -235,79 +236,107 @@ static bool operator_unknown(struct evaluation *e, struct str name)
     name.n = name.n > 100 ? 100 : name.n;
     if (dot <= 0)
         return error_set(e->err, ERROR_BAD_INPUT, "Unrecognized operation %.*s", STR_ARG(name));
-    if (operator_find(head))        /* operations have no parts of their own */
+    if (logic_operator_exists(head))        /* operations have no parts of their own */
         head = name;
     head.n = head.n > 100 ? 100 : head.n;
     return error_set(e->err, ERROR_BAD_INPUT, "Unrecognized operation %.*s (failed at %.*s)", STR_ARG(name), STR_ARG(head));
 }
 
-static bool eval_list(struct evaluation *e, const struct operands *o, const struct logic_value *data, struct logic_value **out)
+static bool run_operands(struct evaluation *e, const struct logic_node *node, const struct logic_value *data,
+                         struct logic_value *list)
 {
-    size_t i, n;
-    yyjson_val *rule;
-    if (!logic_work(e, (int64_t)o->n) || !logic_memory(e, o->n * sizeof **out))
+    if (!logic_work(e, node->operands_n))
         return false;
-    *out = ARENA_ARRAY(e->arena, struct logic_value, o->n + 1);
-    if (o->alone)
-        return eval(e, o->values, data, *out);
-    yyjson_arr_foreach(o->values, i, n, rule)
-        if (!eval(e, rule, data, &(*out)[i]))
+    for (size_t i = 0; i < node->operands_n; i++)
+        if (!run(e, &node->operands[i], data, &list[i]))
             return false;
+    return e->operations_left >= 0 || logic_work_ends(e);
+}
+
+/* Operators keep their arguments' values, never their array: few of them lie on the stack. */
+static bool run_call(struct evaluation *e, const struct logic_node *node, const struct logic_value *data, struct logic_value *out)
+{
+    enum { FEW = 4 };
+    struct logic_value few[FEW], *list = node->operands_n <= FEW ? few : list_new(e, node->operands_n);
+    if (!list || !run_operands(e, node, data, list))
+        return false;
+    struct logic_args args = {.v = list, .n = node->operands_n, .data = data};
+    return node->call.function ? node->call.function(e, &args, out) : operator_unknown(e, node->call.name);
+}
+
+static bool run_variable(struct evaluation *e, const struct logic_node *node, const struct logic_value *data,
+                         struct logic_value *out)
+{
+    static const struct logic_value null = {.kind = LOGIC_NULL};
+    struct logic_value otherwise;
+    if (node->operands_n < 2)
+        return logic_variable(e, data, node->path, &null, out);
+    return run(e, &node->operands[1], data, &otherwise) &&
+           logic_variable(e, data, node->path, otherwise.kind == LOGIC_UNDEFINED ? &null : &otherwise, out);
+}
+
+static bool run_list(struct evaluation *e, const struct logic_node *node, const struct logic_value *data, struct logic_value *out)
+{
+    struct logic_value *list = list_new(e, node->operands_n);
+    if (!list || !run_operands(e, node, data, list))
+        return false;
+    *out = logic_list(list, node->operands_n);
     return true;
 }
 
-static bool eval_operation(struct evaluation *e, yyjson_val *rule, const struct logic_value *data, struct logic_value *out)
+/* Recursion is as deep as the program, which compile.c bounds. */
+static bool run_other(struct evaluation *e, const struct logic_node *node, const struct logic_value *data, struct logic_value *out)
 {
-    yyjson_obj_iter it = yyjson_obj_iter_with(rule);
-    yyjson_val *key = yyjson_obj_iter_next(&it);
-    struct str name = json_str(key);
-    struct operands o = {.values = yyjson_obj_iter_get_val(key)};
-    o.alone = !yyjson_is_arr(o.values);
-    o.n = o.alone ? 1 : yyjson_arr_size(o.values);
-    for (size_t i = 0; i < sizeof controls / sizeof *controls; i++)
-        if (is_named(name, controls[i].name))
-            return controls[i].function(e, &o, data, out);
-    struct logic_value *list;
-    if (!eval_list(e, &o, data, &list))
-        return false;
-    logic_function function = operator_find(name);
-    struct logic_args args = {.v = list, .n = o.n, .data = data};
-    return function ? function(e, &args, out) : operator_unknown(e, name);
-}
-
-static bool eval(struct evaluation *e, yyjson_val *rule, const struct logic_value *data, struct logic_value *out)
-{
-    bool good = true;
-    struct operands list = {.values = rule, .n = yyjson_arr_size(rule)};
-    struct logic_value *items;
+    bool good = false;
     if (!logic_work(e, 0))
         return false;
-    if (++e->depth > JSON_DEPTH_MAX)
+    switch (node->kind) {
+    case LOGIC_NODE_CONSTANT: return run(e, node, data, out);
+    case LOGIC_NODE_LIST: good = run_list(e, node, data, out); break;
+    case LOGIC_NODE_CALL: good = run_call(e, node, data, out); break;
+    case LOGIC_NODE_CONTROL: good = node->control(e, node, data, out); break;
+    case LOGIC_NODE_VARIABLE: good = run_variable(e, node, data, out); break;
+    case LOGIC_NODE_TOO_DEEP:
         return error_set(e->err, ERROR_BAD_INPUT, "rule is nested deeper than %d levels", JSON_DEPTH_MAX);
-    if (yyjson_is_arr(rule)) {
-        good = eval_list(e, &list, data, &items);
-        *out = good ? logic_list(items, list.n) : LOGIC_OF(LOGIC_UNDEFINED);
-    } else if (yyjson_is_obj(rule) && yyjson_obj_size(rule) == 1) {
-        good = eval_operation(e, rule, data, out);
-    } else {
-        *out = logic_of_json(rule);
+    case LOGIC_NODE_TOO_LARGE: return error_set(e->err, ERROR_BAD_INPUT, "rule needs too many operations");
     }
-    e->depth--;
     /* Conversions note a spent limit without a way to say so; it ends the evaluation here. */
-    return good && e->operations_left >= 0 && (e->memory_left || logic_memory(e, 1));
+    return good && (e->operations_left >= 0 || logic_work_ends(e)) && (e->memory_left || logic_memory(e, 1));
+}
+
+static struct evaluation evaluation_of(const struct jsonlogic_context *c, struct arena *a, yyjson_mut_doc *d, struct error *err)
+{
+    return (struct evaluation){.context = c, .arena = a, .err = err, .doc = d,
+                               .operations_left = c->operations_max ? c->operations_max : 100000,
+                               .memory_left = c->memory_max ? c->memory_max : 8 << 20};
+}
+
+bool jsonlogic_run(const struct jsonlogic *program, const struct jsonlogic_context *c, struct arena *a, yyjson_mut_doc *d,
+                   yyjson_mut_val **result, struct error *err)
+{
+    struct evaluation e = evaluation_of(c, a, d, err);
+    struct logic_value data = c->data ? logic_of_json(c->data) : LOGIC_OF(LOGIC_ROOT), out;
+    if (run(&e, &program->root, &data, &out) && logic_to_mut(&e, out, result))
+        return true;
+    *result = NULL;
+    return false;
+}
+
+bool jsonlogic_test(const struct jsonlogic *program, const struct jsonlogic_context *c, struct arena *a, yyjson_mut_doc *d,
+                    bool *holds, struct error *err)
+{
+    struct evaluation e = evaluation_of(c, a, d, err);
+    struct logic_value data = c->data ? logic_of_json(c->data) : LOGIC_OF(LOGIC_ROOT), out;
+    if (!run(&e, &program->root, &data, &out))
+        return false;
+    *holds = logic_is_array(out) || logic_truthy(&out);      /* empty arrays are false inside of rules only */
+    return true;
 }
 
 bool jsonlogic_apply(yyjson_val *rule, const struct jsonlogic_context *c, struct arena *a, yyjson_mut_doc *d,
                      yyjson_mut_val **result, struct error *err)
 {
-    struct evaluation e = {.context = c, .arena = a, .err = err, .doc = d,
-                           .operations_left = c->operations_max ? c->operations_max : 100000,
-                           .memory_left = c->memory_max ? c->memory_max : 8 << 20};
-    struct logic_value data = c->data ? logic_of_json(c->data) : LOGIC_OF(LOGIC_ROOT), out;
-    if (eval(&e, rule, &data, &out) && logic_to_mut(&e, out, result))
-        return true;
-    *result = NULL;
-    return false;
+    return jsonlogic_run(jsonlogic_compile(a, rule), c, a, d, result, err);
 }
 
 bool jsonlogic_apply_mut(const yyjson_mut_val *rule, const struct jsonlogic_context *c, struct arena *a, yyjson_mut_doc *d,

@@ -3,35 +3,67 @@
 
 /* ---- comparison ---- */
 
-static bool boolean_of(struct logic_value v, double *as)
+static bool boolean_of(const struct logic_value *v, double *as)
 {
-    bool yes = v.kind == LOGIC_STRING && str_eqz(v.text, "true");
-    bool no = v.kind == LOGIC_STRING && str_eqz(v.text, "false");
-    *as = v.kind == LOGIC_BOOL ? v.truth : yes;
-    return v.kind == LOGIC_BOOL || yes || no;
+    bool yes = v->kind == LOGIC_STRING && str_eqz(v->text, "true");
+    bool no = v->kind == LOGIC_STRING && str_eqz(v->text, "false");
+    *as = v->kind == LOGIC_BOOL ? v->truth : yes;
+    return v->kind == LOGIC_BOOL || yes || no;
+}
+
+/* A string that is neither a boolean nor a number nor a date, to be seen at a glance: dates have digits, and so have
+ * numbers, but for Infinity and the empty ones. */
+static bool is_word(const struct logic_value *v)
+{
+    if (v->kind != LOGIC_STRING || !v->text.n)
+        return false;
+    char first = (char)(v->text.p[0] | 0x20);
+    if (first < 'a' || first > 'z' || first == 'i' || first == 't' || first == 'f')
+        return false;
+    for (size_t i = 1; i < v->text.n; i++)
+        if (v->text.p[i] >= '0' && v->text.p[i] <= '9')
+            return false;
+    return true;
+}
+
+static bool measure_other(struct evaluation *e, const struct logic_value *a, const struct logic_value *b, double *left, double *right)
+{
+    if (is_word(a) || is_word(b))
+        return false;
+    if (boolean_of(a, left) && boolean_of(b, right))
+        return true;
+    *left = logic_to_number(e, *a);
+    *right = logic_to_number(e, *b);
+    if (!isnan(*left) && !isnan(*right))
+        return true;
+    if (a->kind != LOGIC_STRING || b->kind != LOGIC_STRING)
+        return false;
+    *left = logic_date_of(a->text);
+    *right = logic_date_of(b->text);
+    return !isnan(*left) && !isnan(*right);
 }
 
 /* Brings two values to a common measure: booleans, else numbers, else dates. false: they have none. */
-static bool measure(struct evaluation *e, struct logic_value a, struct logic_value b, double *left, double *right)
+static inline bool measure(struct evaluation *e, const struct logic_value *a, const struct logic_value *b, double *left, double *right)
 {
-    if (boolean_of(a, left) && boolean_of(b, right))
-        return true;
-    *left = logic_to_number(e, a);
-    *right = logic_to_number(e, b);
-    if (!isnan(*left) && !isnan(*right))
-        return true;
-    if (a.kind != LOGIC_STRING || b.kind != LOGIC_STRING)
-        return false;
-    *left = logic_date_of(a.text);
-    *right = logic_date_of(b.text);
-    return !isnan(*left) && !isnan(*right);
+    if (a->kind != LOGIC_NUMBER || b->kind != LOGIC_NUMBER)
+        return measure_other(e, a, b, left, right);
+    *left = a->number;
+    *right = b->number;
+    return !isnan(a->number) && !isnan(b->number);
+}
+
+static const struct logic_value *arg(const struct logic_args *a, size_t i)
+{
+    static const struct logic_value undefined = {.kind = LOGIC_UNDEFINED};
+    return i < a->n ? &a->v[i] : &undefined;
 }
 
 static bool equals(struct evaluation *e, const struct logic_args *a)
 {
     double left, right;
-    struct logic_value x = logic_arg(a, 0), y = logic_arg(a, 1);
-    return measure(e, x, y, &left, &right) ? left == right : logic_same(x, y);
+    const struct logic_value *x = arg(a, 0), *y = arg(a, 1);
+    return measure(e, x, y, &left, &right) ? left == right : logic_same(*x, *y);
 }
 
 static bool op_equal(struct evaluation *e, const struct logic_args *a, struct logic_value *out)
@@ -49,21 +81,21 @@ static bool op_not_equal(struct evaluation *e, const struct logic_args *a, struc
 static bool op_less(struct evaluation *e, const struct logic_args *a, struct logic_value *out)
 {
     double left, right;
-    *out = logic_bool(measure(e, logic_arg(a, 0), logic_arg(a, 1), &left, &right) && left < right);
+    *out = logic_bool(measure(e, arg(a, 0), arg(a, 1), &left, &right) && left < right);
     return true;
 }
 
 static bool op_greater(struct evaluation *e, const struct logic_args *a, struct logic_value *out)
 {
     double left, right;
-    *out = logic_bool(measure(e, logic_arg(a, 0), logic_arg(a, 1), &left, &right) && left > right);
+    *out = logic_bool(measure(e, arg(a, 0), arg(a, 1), &left, &right) && left > right);
     return true;
 }
 
 static bool op_at_least(struct evaluation *e, const struct logic_args *a, struct logic_value *out)
 {
     double left, right;
-    *out = logic_bool(measure(e, logic_arg(a, 0), logic_arg(a, 1), &left, &right) && left >= right);
+    *out = logic_bool(measure(e, arg(a, 0), arg(a, 1), &left, &right) && left >= right);
     return true;
 }
 
@@ -71,9 +103,9 @@ static bool op_at_least(struct evaluation *e, const struct logic_args *a, struct
 static bool op_at_most(struct evaluation *e, const struct logic_args *a, struct logic_value *out)
 {
     double left, right;
-    bool holds = measure(e, logic_arg(a, 0), logic_arg(a, 1), &left, &right) && left <= right;
-    if (holds && logic_arg(a, 2).kind != LOGIC_UNDEFINED)
-        holds = measure(e, logic_arg(a, 1), logic_arg(a, 2), &left, &right) && left <= right;
+    bool holds = measure(e, arg(a, 0), arg(a, 1), &left, &right) && left <= right;
+    if (holds && arg(a, 2)->kind != LOGIC_UNDEFINED)
+        holds = measure(e, arg(a, 1), arg(a, 2), &left, &right) && left <= right;
     *out = logic_bool(holds);
     return true;
 }

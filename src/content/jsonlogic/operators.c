@@ -15,17 +15,22 @@ static bool op_not_same(struct evaluation *e, const struct logic_args *a, struct
     return true;
 }
 
+static bool truth(const struct logic_args *a)
+{
+    return a->n && logic_truthy(&a->v[0]);
+}
+
 static bool op_truth(struct evaluation *e, const struct logic_args *a, struct logic_value *out)
 {
     (void)e;
-    *out = logic_bool(logic_truthy(logic_arg(a, 0)));
+    *out = logic_bool(truth(a));
     return true;
 }
 
 static bool op_not(struct evaluation *e, const struct logic_args *a, struct logic_value *out)
 {
     (void)e;
-    *out = logic_bool(!logic_truthy(logic_arg(a, 0)));
+    *out = logic_bool(!truth(a));
     return true;
 }
 
@@ -182,12 +187,12 @@ static bool op_merge(struct evaluation *e, const struct logic_args *a, struct lo
 /* ---- the data ---- */
 
 /* Remembers what a rule looked up, for the reader of the run's details. */
-static void lookup_note(struct evaluation *e, const struct logic_args *a, struct str path, struct logic_value v)
+static void lookup_note(struct evaluation *e, const struct logic_value *data, struct str path, struct logic_value v)
 {
     enum { LOOKUPS_MAX = 100, LOOKUP_BYTES_MAX = 4096 };
     yyjson_mut_val *list = e->context->lookups, *copy;
-    bool whole = a->data->kind == LOGIC_ROOT || (a->data->json == e->context->data && a->data->kind == LOGIC_OBJECT);
-    if (!list || !whole || !path.n || path.n > 512 || e->lookups_n == LOOKUPS_MAX || yyjson_mut_obj_getn(list, path.p, path.n))
+    bool whole = data->kind == LOGIC_ROOT || (data->kind == LOGIC_OBJECT && data->json == e->context->data);
+    if (!whole || !path.n || path.n > 512 || e->lookups_n == LOOKUPS_MAX || yyjson_mut_obj_getn(list, path.p, path.n))
         return;
     struct evaluation apart = *e;       /* its cost is not the rule's, and may fail */
     apart.err = NULL;
@@ -199,20 +204,66 @@ static void lookup_note(struct evaluation *e, const struct logic_args *a, struct
     }
 }
 
-static struct logic_value path_get(struct evaluation *e, struct logic_value data, struct str path, struct logic_value otherwise)
+struct logic_path *logic_path_of(struct arena *a, struct str text)
 {
-    while (data.kind != LOGIC_NULL) {
-        ptrdiff_t dot = str_find(path, STR("."));
-        data = logic_property(e, data, str_sub(path, 0, dot < 0 ? path.n : (size_t)dot));
-        if (data.kind == LOGIC_UNDEFINED)
-            return otherwise;
-        if (dot < 0)
-            return data;
-        path = str_sub(path, (size_t)dot + 1, path.n);
+    struct logic_path *path = ARENA_NEW(a, struct logic_path);
+    path->text = text;
+    path->n = 1;
+    for (size_t i = 0; i < text.n; i++)
+        path->n += text.p[i] == '.';
+    path->steps = ARENA_ARRAY(a, struct logic_step, path->n);
+    for (size_t i = 0; i < path->n; i++) {
+        ptrdiff_t dot = str_find(text, STR("."));
+        path->steps[i] = logic_step_of(str_sub(text, 0, dot < 0 ? text.n : (size_t)dot));
+        text = str_sub(text, dot < 0 ? text.n : (size_t)dot + 1, text.n);
     }
-    return otherwise;
+    return path;
 }
 
+/* The rest of the path, as JavaScript looks into what is no object. */
+static void path_walk(struct evaluation *e, const struct logic_path *path, size_t i, const struct logic_value *otherwise,
+                      struct logic_value *at)
+{
+    for (; i < path->n && at->kind != LOGIC_NULL && at->kind != LOGIC_UNDEFINED; i++)
+        *at = logic_property_step(e, *at, &path->steps[i]);
+    if (i < path->n || at->kind == LOGIC_UNDEFINED)
+        *at = *otherwise;
+}
+
+/* Through objects as long as there are any, which is nearly always to the end. */
+static void path_get(struct evaluation *e, const struct logic_value *data, const struct logic_path *path,
+                     const struct logic_value *otherwise, struct logic_value *out)
+{
+    yyjson_val *v = NULL;
+    size_t i = 0;
+    if (data->kind == LOGIC_OBJECT)
+        v = data->json;
+    else if (data->kind == LOGIC_ROOT)
+        v = logic_root_member(e, path->steps[i++].name);
+    else
+        *out = *data;
+    for (; v && i < path->n && unsafe_yyjson_is_obj(v); i++)
+        v = logic_member(e, v, path->steps[i].name);
+    if (v)
+        logic_set(out, v);
+    else if (data->kind == LOGIC_OBJECT || data->kind == LOGIC_ROOT)
+        *out = LOGIC_OF(LOGIC_UNDEFINED);
+    if (i < path->n || !v)
+        path_walk(e, path, i, otherwise, out);
+}
+
+bool logic_variable(struct evaluation *e, const struct logic_value *data, const struct logic_path *path,
+                    const struct logic_value *otherwise, struct logic_value *out)
+{
+    if (!logic_work(e, (int64_t)(path->text.n / 16)))
+        return false;
+    path_get(e, data, path, otherwise, out);
+    if (e->context->lookups)
+        lookup_note(e, data, path->text, *out);
+    return true;
+}
+
+/* Where the path is known only now. */
 static bool op_var(struct evaluation *e, const struct logic_args *a, struct logic_value *out)
 {
     struct logic_value name = logic_arg(a, 0), otherwise = logic_arg(a, 1);
@@ -222,11 +273,9 @@ static bool op_var(struct evaluation *e, const struct logic_args *a, struct logi
     if (name.kind == LOGIC_UNDEFINED || name.kind == LOGIC_NULL || (name.kind == LOGIC_STRING && !name.text.n))
         return true;
     struct str path = logic_string(e, name);
-    if (!logic_work(e, (int64_t)(path.n / 16)))
+    if (!logic_work(e, (int64_t)(path.n / 16)) || !logic_memory(e, (path.n + 1) * sizeof(struct logic_step)))
         return false;
-    *out = path_get(e, *a->data, path, otherwise);
-    lookup_note(e, a, path, *out);
-    return true;
+    return logic_variable(e, a->data, logic_path_of(e->arena, path), &otherwise, out);
 }
 
 /* The keys among keys[0…n) whose value is missing, null or "". */

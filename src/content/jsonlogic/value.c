@@ -1,24 +1,6 @@
 /* JavaScript values of JSON-logic and how they turn into each other. */
 #include "content/jsonlogic/value.h"
 
-struct logic_value logic_of_json(yyjson_val *v)
-{
-    switch (yyjson_get_type(v)) {
-    case YYJSON_TYPE_BOOL: return logic_bool(yyjson_get_bool(v));
-    case YYJSON_TYPE_NUM: return logic_number(yyjson_get_num(v));
-    case YYJSON_TYPE_STR: return logic_text(json_str(v));
-    case YYJSON_TYPE_ARR: return (struct logic_value){.kind = LOGIC_JSON_ARRAY, .json = v};
-    case YYJSON_TYPE_OBJ: return (struct logic_value){.kind = LOGIC_OBJECT, .json = v};
-    case YYJSON_TYPE_NULL: return LOGIC_OF(LOGIC_NULL);
-    default: return LOGIC_OF(LOGIC_UNDEFINED);
-    }
-}
-
-bool logic_is_array(struct logic_value v)
-{
-    return v.kind == LOGIC_JSON_ARRAY || v.kind == LOGIC_LIST;
-}
-
 size_t logic_length(struct logic_value v)
 {
     return v.kind == LOGIC_JSON_ARRAY ? yyjson_arr_size(v.json) : v.kind == LOGIC_LIST ? v.items_n : 0;
@@ -52,14 +34,14 @@ bool logic_items(struct evaluation *e, struct logic_value v, const struct logic_
     return true;
 }
 
-bool logic_truthy(struct logic_value v)
+bool logic_truthy_other(const struct logic_value *v)
 {
-    switch (v.kind) {
+    switch (v->kind) {
     case LOGIC_UNDEFINED: case LOGIC_NULL: return false;
-    case LOGIC_BOOL: return v.truth;
-    case LOGIC_NUMBER: return v.number != 0 && !isnan(v.number);
-    case LOGIC_STRING: return v.text.n > 0;
-    case LOGIC_JSON_ARRAY: case LOGIC_LIST: return logic_length(v) > 0;
+    case LOGIC_BOOL: return v->truth;
+    case LOGIC_NUMBER: return v->number != 0 && !isnan(v->number);
+    case LOGIC_STRING: return v->text.n > 0;
+    case LOGIC_JSON_ARRAY: case LOGIC_LIST: return logic_length(*v) > 0;
     default: return true;
     }
 }
@@ -71,7 +53,7 @@ bool logic_same(struct logic_value a, struct logic_value b)
     switch (a.kind) {
     case LOGIC_BOOL: return a.truth == b.truth;
     case LOGIC_NUMBER: return a.number == b.number;
-    case LOGIC_STRING: return str_eq(a.text, b.text);
+    case LOGIC_STRING: return a.text.n == b.text.n && bytes_same(a.text.p, b.text.p, a.text.n);
     case LOGIC_JSON_ARRAY: case LOGIC_OBJECT: return a.json == b.json;
     case LOGIC_LIST: return a.items == b.items && a.items_n == b.items_n;
     default: return true;       /* undefined, null, the one root */
@@ -139,40 +121,66 @@ static bool index_of(struct str s, size_t *i)
     return true;
 }
 
-static struct logic_value root_property(struct evaluation *e, struct str name)
+struct logic_step logic_step_of(struct str name)
+{
+    struct logic_step step = {.name = name, .is_length = str_eqz(name, "length")};
+    step.is_index = index_of(name, &step.index);
+    return step;
+}
+
+yyjson_val *logic_root_member(struct evaluation *e, struct str name)
 {
     const struct jsonlogic_context *c = e->context;
     for (size_t i = 0; i < c->variables_n; i++)
-        if (str_eq(c->variables[i].name, name))
-            return logic_of_json(c->variables[i].value);
-    return LOGIC_OF(LOGIC_UNDEFINED);
+        if (c->variables[i].name.n == name.n && bytes_same(c->variables[i].name.p, name.p, name.n))
+            return c->variables[i].value;
+    return NULL;
+}
+
+/* A search takes from the limit without saying so; the evaluator sees when it is spent. */
+yyjson_val *logic_member(struct evaluation *e, yyjson_val *object, struct str name)
+{
+    yyjson_val *key = unsafe_yyjson_get_first(object), *found = NULL;
+    size_t n = unsafe_yyjson_get_len(object);
+    e->operations_left -= 1 + (int64_t)(n / 64);
+    for (; n; n--, key = unsafe_yyjson_get_next(key + 1))
+        if (unsafe_yyjson_get_len(key) == name.n && bytes_same(unsafe_yyjson_get_str(key), name.p, name.n))
+            found = key + 1;
+    return found;
+}
+
+static struct logic_value text_property(struct evaluation *e, struct str text, const struct logic_step *step)
+{
+    size_t i = step->index;
+    if (step->is_length)
+        return logic_number((double)logic_units(text));
+    if (!step->is_index || i >= logic_units(text))
+        return LOGIC_OF(LOGIC_UNDEFINED);
+    return logic_text(logic_slice(e->arena, text, i, i + 1));
+}
+
+struct logic_value logic_property_step(struct evaluation *e, struct logic_value v, const struct logic_step *step)
+{
+    switch (v.kind) {
+    case LOGIC_OBJECT: return logic_of_json(logic_member(e, v.json, step->name));
+    case LOGIC_ROOT: return logic_of_json(logic_root_member(e, step->name));
+    case LOGIC_REDUCTION:
+        return str_eqz(step->name, "current") ? v.items[0] :
+               str_eqz(step->name, "accumulator") ? v.items[1] : LOGIC_OF(LOGIC_UNDEFINED);
+    case LOGIC_JSON_ARRAY: case LOGIC_LIST:
+        if (step->is_length)
+            return logic_number((double)logic_length(v));
+        logic_work(e, (int64_t)(logic_length(v) / 64));
+        return step->is_index ? logic_at(v, step->index) : LOGIC_OF(LOGIC_UNDEFINED);
+    case LOGIC_STRING: return text_property(e, v.text, step);
+    default: return LOGIC_OF(LOGIC_UNDEFINED);
+    }
 }
 
 struct logic_value logic_property(struct evaluation *e, struct logic_value v, struct str name)
 {
-    size_t i;
-    bool is_length = str_eqz(name, "length");
-    switch (v.kind) {
-    case LOGIC_OBJECT:
-        logic_work(e, (int64_t)(yyjson_obj_size(v.json) / 64));     /* a search; the evaluator sees a spent limit */
-        return logic_of_json(json_getn(v.json, name));
-    case LOGIC_ROOT: return root_property(e, name);
-    case LOGIC_REDUCTION:
-        return str_eqz(name, "current") ? v.items[0] : str_eqz(name, "accumulator") ? v.items[1] : LOGIC_OF(LOGIC_UNDEFINED);
-    case LOGIC_JSON_ARRAY: case LOGIC_LIST:
-        if (is_length)
-            return logic_number((double)logic_length(v));
-        logic_work(e, (int64_t)(logic_length(v) / 64));
-        return index_of(name, &i) ? logic_at(v, i) : LOGIC_OF(LOGIC_UNDEFINED);
-    case LOGIC_STRING:
-        if (is_length)
-            return logic_number((double)logic_units(v.text));
-        if (!index_of(name, &i) || i >= logic_units(v.text))
-            return LOGIC_OF(LOGIC_UNDEFINED);
-        return logic_text(logic_slice(e->arena, v.text, i, i + 1));
-    default:
-        return LOGIC_OF(LOGIC_UNDEFINED);
-    }
+    struct logic_step step = logic_step_of(name);
+    return logic_property_step(e, v, &step);
 }
 
 /* ---- results ---- */
