@@ -1,8 +1,16 @@
 /* Time zones: when a wall clock shows what. */
 #include "content/zone.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
 #include <unicode/ucal.h>
 #include <unicode/uenum.h>
+
+#include "content/tzif.h"
+
+enum { FILE_MAX = 64 << 10 };
 
 /* ---- zones ---- */
 
@@ -40,6 +48,25 @@ bool zone_known(struct str name)
     return zone_name(name, spelt);
 }
 
+/* NULL: the system has no file of it that is understood. name: as ICU spells it, which holds no dots. */
+static struct tzif *file_open(const uint16_t *name)
+{
+    char path[32 + ZONE_NAME_MAX] = "/usr/share/zoneinfo/";
+    size_t n = strlen(path), got = 0;
+    ssize_t r;
+    for (; *name && *name != '.' && n < sizeof path - 1; name++)
+        path[n++] = (char)*name;
+    path[n] = 0;
+    int fd = *name ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return NULL;
+    char bytes[FILE_MAX];
+    while (got < sizeof bytes && (r = read(fd, bytes + got, sizeof bytes - got)) > 0)
+        got += (size_t)r;
+    close(fd);
+    return got < sizeof bytes ? tzif_read(bytes, got) : NULL;
+}
+
 struct zone zone_open(struct str name)
 {
     struct zone z = {.from = INT64_MIN, .until = INT64_MAX};
@@ -47,10 +74,14 @@ struct zone zone_open(struct str name)
     UErrorCode status = U_ZERO_ERROR;
     if (str_eq_nocase(name, STR("UTC")) || !zone_name(name, spelt))
         return z;
+    if ((z.file = file_open(spelt))) {
+        z.until = INT64_MIN;        /* nothing is known yet */
+        return z;
+    }
     UCalendar *c = ucal_open(spelt, -1, "en_US", UCAL_GREGORIAN, &status);
     if (U_SUCCESS(status)) {
         z.calendar = c;
-        z.until = INT64_MIN;        /* nothing is known yet */
+        z.until = INT64_MIN;
     }
     return z;
 }
@@ -59,7 +90,14 @@ void zone_close(struct zone *z)
 {
     if (z->calendar)
         ucal_close(z->calendar);
+    tzif_free(z->file);
     z->calendar = NULL;
+    z->file = NULL;
+}
+
+static int64_t milliseconds(int64_t second)
+{
+    return second < INT64_MIN / MS_SECOND ? INT64_MIN : second > INT64_MAX / MS_SECOND ? INT64_MAX : second * MS_SECOND;
 }
 
 /* Finds the stretch of constant offset around utc. */
@@ -67,6 +105,13 @@ static void zone_look(struct zone *z, int64_t utc)
 {
     UErrorCode status = U_ZERO_ERROR;
     UDate change;
+    if (z->file) {
+        struct tzif_stretch s = tzif_at(z->file, utc / MS_SECOND - (utc % MS_SECOND < 0));
+        z->from = milliseconds(s.from);
+        z->until = milliseconds(s.until);
+        z->offset = s.offset * (int64_t)MS_SECOND;
+        return;
+    }
     ucal_setMillis(z->calendar, (double)utc, &status);
     z->offset = ucal_get(z->calendar, UCAL_ZONE_OFFSET, &status) + ucal_get(z->calendar, UCAL_DST_OFFSET, &status);
     z->from = ucal_getTimeZoneTransitionDate(z->calendar, UCAL_TZ_TRANSITION_PREVIOUS_INCLUSIVE, &change, &status)

@@ -1,4 +1,5 @@
-/* Local time in IANA time zones, on ICU's rules.
+/* Local time in IANA time zones: by the system's files, which are kept up to date; where it has none of a zone, by ICU's
+ * rules, which are as old as ICU.
  *
  * All times are milliseconds: `utc` since 1970-01-01T00:00:00Z, `local` is the same number for the wall clock's
  * reading, as if that were UTC. Names are found as JavaScript finds them, whatever their case; an unknown or empty
@@ -18,7 +19,8 @@
 enum { ZONE_NAME_MAX = 64 };
 
 struct zone {
-    void *calendar;             /* ICU's; NULL: UTC */
+    struct tzif *file;          /* the system's */
+    void *calendar;             /* else ICU's; both NULL: UTC */
     int64_t from, until;        /* the offset below holds in [from, until) */
     int64_t offset;
 };
