@@ -10,6 +10,10 @@ static const char *const selects[] = {
         "SELECT id, event_id FROM runs WHERE environment_id = ?1 AND id > ?2 AND id < ?3 AND status <> 0 "
         "AND NOT EXISTS (SELECT 1 FROM queue WHERE queue.ref = runs.id) "
         "AND NOT EXISTS (SELECT 1 FROM digest_events d WHERE d.event_id = runs.event_id) ORDER BY id LIMIT ?4",
+    [RETENTION_DEAD] =                      /* their ids have the time of their run, too */
+        "SELECT id, id FROM deliveries WHERE environment_id = ?1 AND id > ?2 AND id < ?3 AND state = 1 "
+        "AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.environment_id = deliveries.environment_id AND runs.id = deliveries.run_id) "
+        "ORDER BY id LIMIT ?4",
     [RETENTION_EVENTS] =
         "SELECT id, id FROM events WHERE environment_id = ?1 AND id > ?2 AND id < ?3 "
         "AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.event_id = events.id) "
@@ -37,6 +41,8 @@ static bool remove_one(struct db *db, int phase, struct id environment, struct i
         /* Channel 0, the Inbox's, stays. */
         return delete_one(db, "DELETE FROM messages WHERE environment_id = ?1 AND run_id = ?2 AND channel <> 0", environment, id, err)
             && delete_one(db, "DELETE FROM runs WHERE environment_id = ?1 AND id = ?2", environment, id, err);
+    case RETENTION_DEAD:
+        return delete_one(db, "DELETE FROM deliveries WHERE environment_id = ?1 AND id = ?2", environment, id, err);
     case RETENTION_EVENTS:
         return fanout_delete(db, id, err)
             && delete_one(db, "DELETE FROM events WHERE environment_id = ?1 AND id = ?2", environment, id, err);

@@ -18,7 +18,7 @@ struct retention {
 /* Where a pass is. Begin with {0}; over when phase is RETENTION_OVER. */
 struct retention_cursor {
     struct id environment, after;
-    enum { RETENTION_NEXT_ENVIRONMENT, RETENTION_RUNS, RETENTION_EVENTS, RETENTION_IN_APP, RETENTION_OUTBOX, RETENTION_OVER } phase;
+    enum { RETENTION_NEXT_ENVIRONMENT, RETENTION_RUNS, RETENTION_DEAD, RETENTION_EVENTS, RETENTION_IN_APP, RETENTION_OUTBOX, RETENTION_OVER } phase;
 };
 
 /* One chunk; c moves on. For one transaction of the writer; may be repeated with the same c. */
