@@ -36,11 +36,6 @@ static yyjson_val *check_tags(struct checks *c, yyjson_val *body)
     return tags;
 }
 
-static bool step_is_supported(enum step_type t)
-{
-    return t != STEP_TOOL;
-}
-
 /* The step that an update means: the one with this _id, of the same type. */
 static yyjson_val *step_before(yyjson_val *steps, struct str id)
 {
@@ -130,12 +125,6 @@ static bool step_read(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *steps
     yyjson_val *values = json_get(step, "controlValues");
     if (values && !yyjson_is_null(values) && !yyjson_is_obj(values))
         check_fail(c, "steps.%zu.controlValues must be an object", i);
-    if (!step_is_supported(type)) {
-        char field[32];
-        snprintf(field, sizeof field, "steps.%zu.type", i);
-        error_http(err, 400, "Step type \"%.*s\" is not supported by this version", STR_ARG(type_name));
-        return error_field(err, field);
-    }
     yyjson_val *before = step_before(json_get(workflow_before, "steps"), json_get_str(step, "_id"));
     if (before && !str_eq(json_get_str(before, "type"), type_name))
         before = NULL;
