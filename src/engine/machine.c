@@ -170,8 +170,10 @@ bool machine_settle(struct machine *m, int job, enum outcome o)
         machine_job_set(m, job, JOB_COMPLETED);
         return true;
     case OUTCOME_SKIPPED:
-        /* engine.md §2.3: a skipped channel step ends canceled, a skipped deferred one skipped. */
-        machine_job_set(m, job, step_executors[j->type].deferred ? JOB_SKIPPED : JOB_CANCELED);
+        /* engine.md §2.3: a skipped channel step ends canceled, a skipped deferred one skipped; what the subscriber's schedule
+         * holds back is canceled, a throttle, too (§2.5 step 4). */
+        machine_job_set(m, job, step_executors[j->type].deferred && !(j->type == STEP_THROTTLE && j->skip == SKIP_NONE) ? JOB_SKIPPED
+                                                                                                                         : JOB_CANCELED);
         return true;
     case OUTCOME_FAILED:
         machine_job_set(m, job, JOB_FAILED);

@@ -105,6 +105,34 @@ static yyjson_val *steps_value(const struct machine *m, int job)
     return parsed(r->arena, &b);
 }
 
+/* {digest, events, total_count} as templates of older workflows ask for it (engine.md §3 step 1, §4.7): the payloads that the
+ * digest before this job gave. NULL: there is no digest before it. */
+static yyjson_val *step_value(const struct machine *m, int job)
+{
+    struct arena *a = m->run->arena;
+    yyjson_val *output = NULL, *event, *out = NULL;
+    int at = job - 1;
+    size_t i, n;
+    if (job > m->run->jobs_n)
+        return NULL;
+    while (at > 0 && m->run->jobs[at].type != STEP_DIGEST)
+        at--;
+    if (at <= 0)
+        return NULL;
+    yyjson_mut_doc *d = json_doc(a);
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    if (m->run->jobs[at].output.n)
+        json_parse(a, m->run->jobs[at].output, &output, NULL);
+    yyjson_val *events = json_get(output, "events");
+    json_add_bool(d, o, "digest", yyjson_arr_size(events) > 0);
+    yyjson_mut_val *list = json_add_arr(d, o, "events");
+    yyjson_arr_foreach(events, i, n, event)
+        yyjson_mut_arr_append(list, yyjson_val_mut_copy(d, json_get(event, "payload")));
+    json_add_int(d, o, "total_count", (int64_t)yyjson_arr_size(events));
+    json_parse(a, json_write_mut(a, o), &out, NULL);
+    return out;
+}
+
 static yyjson_val *workflow_value(struct arena *a, const struct definition *d, enum severity severity)
 {
     struct buf b = {.arena = a};
@@ -148,6 +176,9 @@ size_t render_variables(const struct machine *m, int job, struct liquid_variable
     out[n++] = (struct liquid_variable){STR("workflow"), workflow_value(a, f->current, m->run->row.severity)};
     out[n++] = (struct liquid_variable){STR("env"), env_value(a, f)};
     out[n++] = (struct liquid_variable){STR("context"), f->context ? f->context : empty};
+    yyjson_val *step = step_value(m, job);
+    if (step)
+        out[n++] = (struct liquid_variable){STR("step"), step};
     if (f->actor)
         out[n++] = (struct liquid_variable){STR("actor"), f->actor};
     if (f->tenant && !f->tenant_missing)

@@ -5,7 +5,7 @@
 #include "content/liquid.h"
 #include "engine/machine.h"
 
-enum { RENDER_VARIABLES_MAX = 8 };
+enum { RENDER_VARIABLES_MAX = 9 };
 
 /* What templates and conditions of this job see (content.md §1.5); returns how many. */
 size_t render_variables(const struct machine *m, int job, struct liquid_variable out[RENDER_VARIABLES_MAX]);

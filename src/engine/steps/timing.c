@@ -97,7 +97,8 @@ bool defer_allowed(struct machine *m, int job, int64_t due)
     return false;
 }
 
-/* yyyy-MM-dd HH:mm:ss zzz on the subscriber's wall clock (engine.md §2.4); ISO without a zone. */
+/* yyyy-MM-dd HH:mm:ss zzz on the subscriber's wall clock (engine.md §2.4); ISO without a zone. The zone's name is ICU's if its
+ * clock shows the same: its rules are older than the system's. */
 static struct str until_date(const struct machine *m, int64_t due)
 {
     static const UChar pattern[] = u"yyyy-MM-dd HH:mm:ss zzz";
@@ -107,13 +108,21 @@ static struct str until_date(const struct machine *m, int64_t due)
     struct arena *a = m->run->arena;
     if (!zone_of(m).n || !zone_name(zone_of(m), name))
         return time_iso_str(a, due);
+    struct zone z ZONE_SCOPED = zone_open(zone_of(m));
+    struct civil c = civil_of(zone_local(&z, due));
+    long long minutes = zone_offset(&z, due) / MS_MINUTE, off = minutes < 0 ? -minutes : minutes;
+    struct str own = str_fmt(a, "%04d-%02d-%02d %02d:%02d:%02d ", c.year, c.month, c.day, c.hour, c.minute, c.second);
     UDateFormat *f = udat_open(UDAT_PATTERN, UDAT_PATTERN, "en_US", (const UChar *)name, -1, pattern, -1, &status);
     int32_t n = udat_format(f, (double)due, text, 63, NULL, &status);
     udat_close(f);
     char *out = arena_alloc(a, 64);
     for (int32_t i = 0; U_SUCCESS(status) && i < n && i < 63; i++)
         out[i] = (char)text[i];
-    return U_SUCCESS(status) ? str_of(out) : time_iso_str(a, due);
+    if (U_SUCCESS(status) && str_starts(str_of(out), own))
+        return str_of(out);
+    if (off % 60)
+        return str_fmt(a, "%sGMT%c%lld:%02lld", own.p, minutes < 0 ? '-' : '+', off / 60, off % 60);
+    return str_fmt(a, "%sGMT%c%lld", own.p, minutes < 0 ? '-' : '+', off / 60);
 }
 
 struct str defer_raw(const struct machine *m, int64_t due, bool cron)

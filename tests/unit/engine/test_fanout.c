@@ -828,11 +828,16 @@ static void what_is_old_goes_but_nothing_pending(void **state)
     rig_trigger(r, "slow", "pending", "{\"to\":\"x\"}");
     rig_advance(r, 20 * DAY);
     rig_trigger(r, "hello", "young", "{\"to\":{\"subscriberId\":\"x\",\"email\":\"x@e.x\"}}");
+    /* One dead letter a run. */
+    rig_sql(r, "INSERT INTO deliveries (id, environment_id, run_id, job, target, message_id, channel, integration_id, provider_id, state, "
+               "attempt, due_at, created_at, updated_at) SELECT id, environment_id, id, 2, 0, id, 1, id, 'x', 1, 3, 0, 0, 0 FROM runs");
     rig_advance(r, 9 * DAY);
     assert_int_equal(count(r, "runs"), 452);
+    assert_int_equal(count(r, "deliveries"), 452);
     rig_advance(r, 2 * DAY);
     assert_int_equal(count(r, "runs"), 2);                      /* pending, young */
     assert_int_equal(count(r, "events"), 2);
+    assert_int_equal(count(r, "deliveries"), 2);
     assert_int_equal(count(r, "fanouts"), 0);
     assert_int_equal(count(r, "messages WHERE channel <> 0"), 1);
     assert_int_equal(count(r, "messages WHERE channel = 0"), 451);
@@ -845,6 +850,7 @@ static void what_is_old_goes_but_nothing_pending(void **state)
     assert_int_equal(count(r, "messages"), 0);
     assert_int_equal(count(r, "runs"), 0);
     assert_int_equal(count(r, "events"), 0);
+    assert_int_equal(count(r, "deliveries"), 0);
     assert_nothing_left(r);
     rig_end(r);
 }

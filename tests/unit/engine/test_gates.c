@@ -183,6 +183,10 @@ static void outside_of_the_schedule_the_step_is_skipped_and_the_chain_goes_on(vo
     w->workflow_members = "\"preferences\":{\"user\":{\"all\":{\"readOnly\":true}}}";
     run = start(w, SMS_THEN_INBOX, "{}");
     assert_has(w, run, "completed completed completed | completed delivered");
+    w->workflow_members = NULL;                             /* a throttle is held back, too, and ends as a channel step does */
+    run = start(w, "[{\"type\":\"throttle\",\"stepId\":\"t\",\"controlValues\":{\"amount\":1,\"unit\":\"days\"}},"
+                   "{\"type\":\"in_app\",\"stepId\":\"i\",\"controlValues\":{\"body\":\"b\"}}]", "{}");
+    assert_has(w, run, "completed canceled completed | completed");
     end(w);
 }
 

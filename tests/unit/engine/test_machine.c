@@ -643,6 +643,25 @@ static void a_regular_digest_takes_the_first_too(void **state)
     done(w, d);
 }
 
+/* Templates of older workflows ask for `step` (engine.md §4.7). */
+static void older_templates_see_the_digest(void **state)
+{
+    (void)state;
+    static const char mail[] = "{\"stepId\":\"m\",\"type\":\"email\",\"controlValues\":{\"subject\":\"s\",\"body\":"
+                               "\"{{step.digest}}:{{step.total_count}}:{% for e in step.events %}{{e.n}},{% endfor %}\"}}";
+    struct world *w = world_new(22);
+    world_integration(w, CHANNEL_EMAIL, "nodemailer");
+    struct definition *d = world_definition(w, str_fmt(w->arena, "[{\"stepId\":\"d\",\"type\":\"digest\",\"controlValues\":{\"amount\":5,\"unit\":"
+                                                                 "\"minutes\"}},%s]", mail).p);
+    size_t first = event(w, d, 1);
+    w->now += 1000;
+    expect(w, event(w, d, 2), MERGED_INTO);
+    w->now += 299000;
+    fire(w, first, 1);
+    assert_non_null(strstr(body_of(w, 0), "true:2:1,2,"));
+    done(w, d);
+}
+
 /* A value of the key is a group of its own, whether a path or Liquid names it; no value is one too. */
 static void digest_keys_divide(void **state)
 {
@@ -1001,6 +1020,7 @@ int main(void)
         cmocka_unit_test(timeline_c_digest_with_look_back),
         cmocka_unit_test(timeline_e_through_a_topic),
         cmocka_unit_test(a_regular_digest_takes_the_first_too),
+        cmocka_unit_test(older_templates_see_the_digest),
         cmocka_unit_test(digest_keys_divide),
         cmocka_unit_test(only_one_of_two_becomes_the_first),
         cmocka_unit_test(cron_fires_on_the_subscribers_wall_clock),
