@@ -12,6 +12,7 @@ before(async () => {
   const mail = { name: "Mail", type: "email", controlValues: { subject: "s", body: "b" } };
   await product.workflow("news", text);
   await product.workflow("orders", text, { tags: ["orders"] });
+  await product.workflow("linked", { ...text, redirect: { url: "/orders/1", target: "_self" } });
   await product.workflow("fire", text, { severity: "high" });
   await product.call("POST", "/v2/workflows", {
     name: "Letters", workflowId: "letters", active: true, steps: [mail, { name: "Bell", type: "in_app", controlValues: text }],
@@ -80,7 +81,7 @@ test("hooks: list, counts, preferences and schedule stay true without a reload",
   await click(page, button(page, "archive all read"), /\/read-archive$/);
   await shows(page, "list", []);
 
-  await shows(page, "preferences", ["Global", "news", "orders", "fire", "Letters"]);
+  await shows(page, "preferences", ["Global", "news", "orders", "linked", "fire", "Letters"]);
   const letters = lines(page, "preferences").filter({ hasText: "Letters" });
   await click(page, button(letters, "e-mail"), /\/preferences\/[^/]+$/);
   await page.locator('.preferences li[data-email="false"]', { hasText: "Letters" }).waitFor();
@@ -103,11 +104,13 @@ test("@novu/nextjs: rendered on the server, hydrated without a word, and live; i
   assert.match(first, /<strong>Bell foundry<\/strong>/);
   const { page, problems, picture, live, close } = await product.open(options);
   await live;
-  await product.trigger("news", subscriber, "For Next");
+  await product.trigger("linked", subscriber, "For Next");
   await bell(page).locator(".nv-bellDot").waitFor();
   await bell(page).click();
   await page.locator(".nv-notification", { hasText: "For Next" }).waitFor();
   await picture("next");
+  await page.locator(".nv-notification", { hasText: "For Next" }).click();
+  await page.waitForURL(`${product.site.url}/orders/1`);
   assert.deepEqual(problems, []);
   await close();
 });
@@ -121,6 +124,32 @@ test("@novu/react-native: its hooks list and count", async () => {
   await product.trigger("news", subscriber, "After");
   await shows(page, "list", ["After", "Before"]);
   await says(page, "counts", "2");
+  assert.deepEqual(problems, []);
+  await close();
+});
+
+test("@novu/js draws the same Inbox without React", async () => {
+  const subscriber = product.person();
+  const { page, problems, live, close } = await product.open({ scene: "plain", subscriber });
+  await live;
+  await product.trigger("news", subscriber, "Plain");
+  await bell(page).locator(".nv-bellDot").waitFor();
+  await bell(page).click();
+  await page.locator(".nv-notification", { hasText: "Plain" }).waitFor();
+  assert.deepEqual(problems, []);
+  await close();
+});
+
+test("without an identifier one may try it out: a demo environment, kept over a reload", async () => {
+  const { page, problems, picture, close } = await product.open({ scene: "keyless" });
+  await bell(page).click();
+  await picture("keyless");
+  const kept = () => page.evaluate(() => localStorage.getItem("novu_keyless_application_identifier"));
+  const identifier = await kept();
+  assert.match(identifier, /^pk_keyless_/);
+  await page.reload();
+  await bell(page).waitFor();
+  assert.equal(await kept(), identifier);
   assert.deepEqual(problems, []);
   await close();
 });

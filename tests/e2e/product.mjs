@@ -1,8 +1,11 @@
 // A page of somebody else's product on an origin of its own, a Carillon with a virtual clock behind it, and Chromium.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { fileURLToPath } from "node:url";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { Carillon } from "../compat/carillon.mjs";
 import { launch, openPage, pictures } from "./browser.mjs";
@@ -26,7 +29,9 @@ async function serveProduct() {
       banner: { js: 'import { createRequire } from "node:module"; const require = createRequire("/");' },
     }),
   ]);
-  const { render } = await import(`data:text/javascript;base64,${Buffer.from(ssr.outputFiles[0].contents).toString("base64")}`);
+  const folder = mkdtempSync(join(tmpdir(), "product-"));
+  writeFileSync(join(folder, "ssr.mjs"), ssr.outputFiles[0].contents);
+  const { render } = await import(pathToFileURL(join(folder, "ssr.mjs"))).finally(() => rmSync(folder, { recursive: true }));
   const files = new Map(page.outputFiles.map((f) => [f.path, f.text]));
   files.set("/avatar.svg", avatar);
   const types = { js: "text/javascript", css: "text/css", svg: "image/svg+xml" };
@@ -58,15 +63,24 @@ export async function click(page, locator, answer) {
   assert.ok(response.ok(), `${response.url()} answered ${response.status()}`);
 }
 
+async function accepted(page) {
+  const socket = await page.waitForEvent("websocket");
+  await socket.waitForEvent("framereceived", { predicate: ({ payload }) => String(payload).startsWith("40") });
+}
+
 let people = 0;
 
 export class Product {
   static async start() {
     const self = new Product();
-    [self.server, self.browser, self.site] = await Promise.all([
-      Carillon.start({ args: ["--clock", "virtual"] }), launch(), serveProduct(),
+    const keep = (name) => (value) => (self[name] = value);
+    const started = await Promise.allSettled([
+      Carillon.start({ args: ["--clock", "virtual"] }).then(keep("server")), launch().then(keep("browser")), serveProduct().then(keep("site")),
     ]);
-    return self;
+    const failure = started.find(({ status }) => status === "rejected");
+    if (!failure) return self;
+    await self.stop(); // or the process would never end
+    throw failure.reason;
   }
 
   async stop() {
@@ -117,8 +131,8 @@ export class Product {
   /** A fresh browser profile that shows the scene; live resolves once its socket is accepted: what is sent earlier is not pushed. */
   async open(options, browserOptions) {
     const view = await openPage(this.browser, { colorScheme: options.dark ? "dark" : "light", ...browserOptions });
-    const live = new Promise((resolve) => view.page.on("websocket", (socket) =>
-      socket.on("framereceived", ({ payload }) => String(payload).startsWith("40") && resolve())));
+    const live = accepted(view.page);
+    live.catch(() => {}); // not every test waits for it
     await view.page.goto(this.url(options));
     return { ...view, live, picture: (name) => picture(view.page, name) };
   }

@@ -12,7 +12,7 @@ export type Connection = {
 };
 
 export type Options = {
-  scene: "inbox" | "parts" | "hooks" | "native" | "next" | "subscription";
+  scene: "inbox" | "parts" | "hooks" | "native" | "next" | "plain" | "keyless" | "subscription";
   server: string;
   connection: Connection;
   dark?: boolean;

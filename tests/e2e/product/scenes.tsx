@@ -1,5 +1,5 @@
 // Somebody else's product: the components of @novu/react as its documentation shows them, and nothing of ours.
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import {
   Bell, Inbox, InboxContent, NovuProvider, Notifications, Preferences, SeverityLevelEnum, Subscription,
   useCounts, useNotifications, useNovu, usePreferences, useSchedule, type NotificationFilter,
@@ -103,6 +103,18 @@ function Native() {
   );
 }
 
+/** No React: what @novu/js draws into an element by itself. It can be imported in a browser alone. */
+function Plain({ options }: { options: Options }) {
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    void import("@novu/js/ui").then(({ NovuUI }) => {
+      const ui = new NovuUI({ options: provide(options), appearance: look(options) });
+      ui.mountComponent({ name: "Inbox", props: {}, element: place.current! });
+    });
+  }, [options]);
+  return <div ref={place} />;
+}
+
 function Scene({ options }: { options: Options }) {
   switch (options.scene) {
     case "inbox":
@@ -111,6 +123,10 @@ function Scene({ options }: { options: Options }) {
       return <Parts options={options} />;
     case "next":
       return <NextInbox {...place(options)} appearance={look(options)} />;
+    case "plain":
+      return <Plain options={options} />;
+    case "keyless":
+      return <Inbox backendUrl={options.server} socketUrl={options.server} />;
     case "hooks":
       return <NovuProvider {...provide(options)}><Hooks /></NovuProvider>;
     case "native":
