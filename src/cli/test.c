@@ -3,13 +3,16 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "cli/test_report.h"
+#include "cli/test_world.h"
 
 enum { EXIT_PASSED = 0, EXIT_FAILED = 1, EXIT_UNUSABLE = 2, FOLDERS_DEEP = 16 };
 
@@ -20,6 +23,7 @@ struct testing {
     const char **files;
     size_t files_n, files_cap;
     bool unusable;                      /* something could not be read */
+    char dir[WORLD_DIR_MAX];            /* of everything that the tests write */
 };
 
 static void unusable(struct testing *t, const char *text)
@@ -141,10 +145,41 @@ static void file_run(struct testing *t, const char *path)
         struct report_case c = {.path = path, .name = str_dup(t->arena, s->name), .line = s->line};
         if (t->only && str_find(s->name, str_of(t->only)) < 0)
             continue;
-        test_run(a, s, &c.outcome);
+        test_run(a, t->dir, s, &c.outcome);
         outcome_keep(t->arena, &c.outcome);
         report_case(&t->report, &c);
     }
+}
+
+static void signals_of_end(sigset_t *s)
+{
+    sigemptyset(s);
+    sigaddset(s, SIGINT);
+    sigaddset(s, SIGTERM);
+    sigaddset(s, SIGHUP);
+}
+
+/* Ended early, it leaves nothing behind either. */
+static void *interrupted(void *arg)
+{
+    const struct testing *t = arg;
+    sigset_t ends;
+    int sig;
+    signals_of_end(&ends);
+    sigwait(&ends, &sig);
+    world_clear(t->dir);
+    _exit(128 + sig);
+}
+
+/* Before any other thread is made: they all leave these signals to this one. */
+static void watch_for_end(struct testing *t)
+{
+    sigset_t ends;
+    pthread_t thread;
+    signals_of_end(&ends);
+    pthread_sigmask(SIG_BLOCK, &ends, NULL);
+    if (!pthread_create(&thread, NULL, interrupted, t))
+        pthread_detach(thread);
 }
 
 int cli_test(int argc, char **argv)
@@ -156,8 +191,14 @@ int cli_test(int argc, char **argv)
         return EXIT_UNUSABLE;
     log_setup(LOG_ERROR, false);
     signal(SIGPIPE, SIG_IGN);
+    if (!world_place(t.dir, &err)) {
+        cli_fail("%s", err.message);
+        return EXIT_UNUSABLE;
+    }
+    watch_for_end(&t);
     for (size_t i = 0; i < t.files_n; i++)
         file_run(&t, t.files[i]);
+    world_clear(t.dir);
     if (!t.report.cases_n) {
         cli_fail("No test is called like '%s'", t.only);
         return EXIT_UNUSABLE;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "api/app.h"
+#include "cli/test_saw.h"
 #include "content/text_part.h"
 #include "engine/decisions.h"
 #include "model/event.h"
@@ -62,6 +63,8 @@ struct told {
     struct run run;
     struct str to, workflow, transaction;
     struct definition *version;             /* NULL: gone */
+    const struct subscriber *subscriber;    /* NULL: gone */
+    yyjson_val *payload;
 };
 
 static const struct step_definition *step_of(const struct told *t, int job)
@@ -90,6 +93,10 @@ static void put_decision(struct reading *r, yyjson_mut_doc *d, yyjson_mut_val *o
     json_add_time(d, o, "at", x.at);
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         json_add_val(d, o, members[i][1], json_get(rule, members[i][0]));
+    yyjson_val *condition = json_get(rule, "condition");
+    yyjson_mut_val *saw = condition ? saw_json(r->db, r->arena, d, &t->run, t->version, t->subscriber, t->payload, condition) : NULL;
+    if (saw)
+        yyjson_mut_obj_add_val(d, o, "saw", saw);
 }
 
 static void put_details(yyjson_mut_doc *d, yyjson_mut_val *o, const struct told *t, int job)
@@ -157,12 +164,24 @@ static void lines_add(struct reading *r, struct told *t)
 static bool run_tell(struct reading *r, const struct run_row *row)
 {
     struct told t = {.version = NULL};
+    struct subscriber person;
     struct event event;
-    struct error e = {0};
-    if (!run_decode(row, r->arena, &t.run, r->err) || !name_of(r, row->subscriber, &t.to))
+    struct error e = {0}, gone = {0};
+    yyjson_val *doc = NULL;
+    if (!run_decode(row, r->arena, &t.run, r->err))
         return false;
-    if (event_find(r->db, r->arena, r->environment, row->event, &event, &e))
+    if (subscriber_find_by_id(r->db, r->arena, r->environment, row->subscriber, &person, &gone)) {
+        t.subscriber = &person;
+        t.to = person.subscriber_id;
+    } else if (!is_gone(&gone)) {
+        *r->err = gone;
+        return false;
+    }
+    if (event_find(r->db, r->arena, r->environment, row->event, &event, &e)) {
         t.transaction = event.transaction_id;
+        json_parse(r->arena, event.doc, &doc, NULL);
+        t.payload = json_get(doc, "payload");
+    }
     t.version = definition_version(world_app(r->world)->definitions, r->db, r->environment, row->workflow, row->workflow_version, &e);
     if (t.version)
         t.workflow = str_dup(r->arena, t.version->workflow.identifier);

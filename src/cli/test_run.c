@@ -464,13 +464,13 @@ static void events_run(struct running *r)
     }
 }
 
-void test_run(struct arena *a, const struct scenario *s, struct test_outcome *out)
+void test_run(struct arena *a, const char *dir, const struct scenario *s, struct test_outcome *out)
 {
     struct running r = {.arena = a, .scenario = s, .out = out, .issues = {.arena = a}};
     struct error err = {0};
     int64_t began = clock_mono_ns();
     *out = (struct test_outcome){.failures = NULL};
-    r.world = world_open(a, s->start, &err);
+    r.world = world_open(a, dir, s->start, &err);
     if (!r.world) {
         broken(&r, NULL, &err);
         return;

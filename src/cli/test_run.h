@@ -18,7 +18,7 @@ struct test_outcome {
     int64_t passed_ms;              /* time of the test's world that went by */
 };
 
-/* All in a. What goes wrong is a failure of the test. */
-void test_run(struct arena *a, const struct scenario *s, struct test_outcome *out);
+/* All in a; dir: of world_place. What goes wrong is a failure of the test. */
+void test_run(struct arena *a, const char *dir, const struct scenario *s, struct test_outcome *out);
 
 #endif

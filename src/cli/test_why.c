@@ -33,8 +33,8 @@ static void put_step(struct arena *a, struct buf *b, yyjson_val *v)
         buf_fmt(b, ", %.*s", STR_ARG(detail));
     if (str_eqz(decision, "waiting") && json_get_str(v, "dueAt").n)
         buf_fmt(b, ", until %.*s: does the test let that time pass?", STR_ARG(json_get_str(v, "dueAt")));
-    static const char *const more[] = {"condition", "values", "error"};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const more[] = {"condition", "saw", "values", "error"};
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
         yyjson_val *x = json_get(v, more[i]);
         struct str text = x && !yyjson_is_null(x) ? json_write(a, x) : STR_NULL;
         if (text.n)

@@ -6,12 +6,13 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/serve.h"
 #include "engine/run.h"
 
-enum { ASK_TIMEOUT_S = 120, SEED = 1 };
+enum { ASK_TIMEOUT_S = 120, SEED = 1, CLEAR_TRIES = 50 };
 
 #define SECRET_KEY "0123456789abcdef0123456789abcdef"
 
@@ -23,8 +24,7 @@ struct world {
     struct db *db;                          /* of the test's thread */
     CURL *curl;
     struct curl_slist *headers;
-    char dir[512];
-    bool opened;
+    const char *dir;
 
     pthread_mutex_t lock;                   /* of what follows: engine threads ask */
     struct db *outside_db;
@@ -217,19 +217,17 @@ bool world_ask(struct world *w, struct arena *a, const char *method, struct str 
 
 /* --- opening and closing ----------------------------------------------------------------------------------------------- */
 
-/* In memory, unless $TMPDIR says where: the store waits for its disk as a server's does. */
-static bool dir_make(struct world *w, struct error *err)
+bool world_place(char dir[WORLD_DIR_MAX], struct error *err)
 {
     const char *tmp = getenv("TMPDIR"), *base = access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm";
-    if (tmp && *tmp && strlen(tmp) < sizeof w->dir - 24)
+    if (tmp && *tmp && strlen(tmp) < WORLD_DIR_MAX - 32)
         base = tmp;
-    snprintf(w->dir, sizeof w->dir, "%s/carillon-test-XXXXXX", base);
-    if (mkdtemp(w->dir))
+    snprintf(dir, WORLD_DIR_MAX, "%s/carillon-test-XXXXXX", base);
+    if (mkdtemp(dir))
         return true;
     int why = errno;
-    error_set(err, ERROR_IO, "Cannot make a directory in %s: %s", base, strerrordesc_np(why));
-    w->dir[0] = 0;
-    return false;
+    dir[0] = 0;
+    return error_set(err, ERROR_IO, "Cannot make a directory in %.300s: %s", base, strerrordesc_np(why));
 }
 
 static int file_remove(const char *path, const struct stat *st, int kind, struct FTW *f)
@@ -239,6 +237,17 @@ static int file_remove(const char *path, const struct stat *st, int kind, struct
     (void)f;
     remove(path);
     return 0;
+}
+
+/* Threads of a world that was interrupted may still put files there: they get no more once the folders are gone. */
+void world_clear(const char *dir)
+{
+    const struct timespec soon = {.tv_nsec = 2000000};
+    for (int i = 0; dir[0] && i < CLEAR_TRIES && !access(dir, F_OK); i++) {
+        if (i)
+            nanosleep(&soon, NULL);
+        nftw(dir, file_remove, 16, FTW_DEPTH | FTW_PHYS);
+    }
 }
 
 static bool connection_open(struct world *w, struct error *err)
@@ -292,18 +301,16 @@ static void configure(struct world *w, int64_t start)
     w->serve.world = &w->outside;
 }
 
-struct world *world_open(struct arena *a, int64_t start, struct error *err)
+struct world *world_open(struct arena *a, const char *dir, int64_t start, struct error *err)
 {
     struct world *w = ARENA_NEW(a, struct world);
     w->arena = a;
+    w->dir = str_fmt(a, "%s/world", dir).p;
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->moved, NULL);
     configure(w, start);
-    if (dir_make(w, err)) {
-        w->opened = true;
-        if (serve_open(&w->serve, err) && connection_open(w, err) && own_environment(w, err))
-            return w;
-    }
+    if (serve_open(&w->serve, err) && connection_open(w, err) && own_environment(w, err))
+        return w;
     world_close(w);
     return NULL;
 }
@@ -314,12 +321,10 @@ void world_close(struct world *w)
         return;
     curl_easy_cleanup(w->curl);
     curl_slist_free_all(w->headers);
-    if (w->opened)
-        serve_close(&w->serve);
+    serve_close(&w->serve);
     db_close(w->db);
     db_close(w->outside_db);
-    if (w->dir[0])
-        nftw(w->dir, file_remove, 16, FTW_DEPTH | FTW_PHYS);
+    world_clear(w->dir);
     pthread_mutex_destroy(&w->lock);
     pthread_cond_destroy(&w->moved);
 }

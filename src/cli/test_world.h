@@ -6,6 +6,8 @@
 #include "base/id.h"
 #include "scenario/scenario.h"
 
+enum { WORLD_DIR_MAX = 512 };
+
 struct app;
 struct db;
 struct world;
@@ -19,8 +21,12 @@ struct world_call {
     struct str headers;                     /* JSON object */
 };
 
-/* NULL: it could not be started. Everything is in a temporary directory that world_close removes. */
-struct world *world_open(struct arena *a, int64_t start, struct error *err);
+/* A temporary directory for worlds, in memory unless $TMPDIR says where; its path in dir. */
+bool world_place(char dir[WORLD_DIR_MAX], struct error *err);
+/* Removes it with everything in it. From any thread; what is still going on in it fails. */
+void world_clear(const char *dir);
+/* NULL: it could not be started. Everything is in a directory below dir that world_close removes. */
+struct world *world_open(struct arena *a, const char *dir, int64_t start, struct error *err);
 void world_close(struct world *w);          /* NULL: nothing */
 
 /* One request to the API as Development's owner. body.p NULL: none. The answer is in a; *json is NULL when it is none. */

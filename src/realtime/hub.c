@@ -397,7 +397,7 @@ static void *run(void *arg)
     drain(h);
     int64_t until = h->time.mono_ms(h->time.arg) + STOP_MS;
     do
-        hub_turn(h, 20);
+        hub_turn(h, h->sockets ? 20 : 0);
     while (h->sockets && h->now < until);
     return NULL;
 }

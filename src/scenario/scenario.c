@@ -320,7 +320,7 @@ static const struct form message_form[] = {
 static const struct form step_form[] = {
     {"to", ANY, false}, {"workflow", ANY, false}, {"step", ANY, false}, {"type", ANY, false}, {"transactionId", ANY, false},
     {"status", ANY, false}, {"decision", ANY, false}, {"rule", ANY, false}, {"detail", ANY, false}, {"details", ANY, false},
-    {"layer", ANY, false}, {"values", ANY, false}, {"condition", ANY, false}, {"at", ANY, false}, {"dueAt", ANY, false},
+    {"layer", ANY, false}, {"values", ANY, false}, {"condition", ANY, false}, {"saw", ANY, false}, {"at", ANY, false}, {"dueAt", ANY, false},
     {"error", ANY, false}, {"output", ANY, false}};
 static const struct form run_form[] = {
     {"to", ANY, false}, {"workflow", ANY, false}, {"transactionId", ANY, false}, {"status", ANY, false}, {"delivery", ANY, false},

@@ -1,12 +1,13 @@
 // `carillon test` as a build uses it, and the examples: ten workflows that a server takes as they are.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { Carillon, program } from "./carillon.mjs";
+import { Carillon, program, until } from "./carillon.mjs";
 
 const examples = fileURLToPath(new URL("../../examples/", import.meta.url));
 const dir = mkdtempSync(join(tmpdir(), "carillon-testing-"));
@@ -67,7 +68,7 @@ then:
   assert.match(stdout, /hello\/bell \(in_app\) for ana: pending/);
   assert.match(stdout, /bad\.test\.yaml:11\n +expected:\n +at least 1 message at 2026-03-04T09:00:00\.000Z: \{"to":"ana","channel":"in_app","content":"Hi Ana"\}/);
   assert.match(stdout, /hello\/bell \(in_app\) for ana: skipped by condition/);
-  assert.match(stdout, /condition: \{"==":\[\{"var":"payload\.loud"\},true\]\}/);
+  assert.match(stdout, /condition: \{"==":\[\{"var":"payload\.loud"\},true\]\}\n +saw: \{"payload\.loud":false\}/);
   assert.match(stdout, /bad\.test\.yaml:13\n[^]*the nearest differs in 'rule' \(line 14\): it is "condition"/);
   assert.match(stdout, /what happened:\n +2026-03-02 09:00:00\.000 {2}> trigger \{"name":"hello"/);
   assert.match(stdout, /2026-03-03 09:00:00\.000 {4}hello\/wait ana: Delay is finished/);
@@ -124,6 +125,17 @@ test("in folders only files of tests are taken, and nothing is left behind", () 
   const { status, stdout } = spawnSync(program, ["test", join(dir, "folder")], { encoding: "utf8", env: { ...process.env, TMPDIR: tmp } });
   assert.equal(status, 0, stdout);
   assert.match(stdout, /b\.test\.json[^]*a\.test\.json[^]*2 passed/);
+  assert.deepEqual(readdirSync(tmp), []);
+});
+
+test("ended early, it leaves nothing behind either", async () => {
+  const many = file("many.test.json", Array.from({ length: 200 }, () => one([{ at: "1d", message: {} }])));
+  const tmp = mkdtempSync(join(dir, "tmp-"));
+  const child = spawn(program, ["test", many], { stdio: "ignore", env: { ...process.env, TMPDIR: tmp } });
+  await until(() => readdirSync(tmp).length, "its directory");
+  child.kill("SIGINT");
+  const [code] = await once(child, "exit");
+  assert.equal(code, 130);
   assert.deepEqual(readdirSync(tmp), []);
 });
 
