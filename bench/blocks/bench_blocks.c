@@ -69,7 +69,7 @@ int main(void)
     for (int i = 0; i < BLOCKS; i++)
         block_add(&doc, i);
     buf_z(&doc, "]}");
-    struct email_body *body = email_body_compile(a, buf_finish(&doc));
+    const struct email_body *body = email_body_compile(a, buf_finish(&doc));
     for (int i = 0; i < ROUNDS; i++) {
         double html = measure(body, &c, true, &bytes), clean = measure(body, &c, false, &bytes);
         printf("%d blocks, %zu bytes: %.1f µs; with sanitising %.1f µs\n", BLOCKS, bytes, html, clean);

@@ -51,11 +51,20 @@ bool email_body_is_block(const struct email_body *b)
 
 /* ---- clean-up ---- */
 
-/* The next < with c behind it; NULL: none. (memmem is slow for two bytes.) */
-static const char *tag_find(struct str s, size_t from, char c)
+/* The next `<!`; NULL: none. Looks for the rarer of the two. (memmem is slow for two bytes.) */
+static const char *declaration_find(struct str s, size_t from)
+{
+    for (const char *p; from + 1 < s.n && (p = memchr(s.p + from + 1, '!', s.n - from - 1)); from = (size_t)(p - s.p))
+        if (p[-1] == '<')
+            return p - 1;
+    return NULL;
+}
+
+/* The next `<p`. */
+static const char *paragraph_find(struct str s, size_t from)
 {
     for (const char *p; from + 1 < s.n && (p = memchr(s.p + from, '<', s.n - from - 1)); from = (size_t)(p - s.p) + 1)
-        if (p[1] == c)
+        if (p[1] == 'p')
             return p;
     return NULL;
 }
@@ -66,7 +75,7 @@ static struct str without_comments(struct arena *a, struct str s)
     struct buf b = {.arena = a};
     size_t from = 0;
     for (size_t i = 0; i < s.n;) {
-        const char *hit = tag_find(s, i, '!');
+        const char *hit = declaration_find(s, i);
         if (!hit)
             break;
         size_t at = (size_t)(hit - s.p), end = 0;
@@ -96,7 +105,7 @@ static struct str blank_paragraphs_emptied(struct arena *a, struct str s)
     struct buf b = {.arena = a};
     size_t from = 0;
     for (size_t i = 0; i < s.n;) {
-        const char *hit = tag_find(s, i, 'p');
+        const char *hit = paragraph_find(s, i);
         const char *close = hit ? memchr(hit, '>', s.n - (size_t)(hit - s.p)) : NULL;
         if (!close)
             break;

@@ -204,6 +204,15 @@ static struct str srcset_filter(struct arena *a, struct str s)
 
 /* ---- tags ---- */
 
+enum tag_facts { TAG_ALLOWED = 1, TAG_DROPPED_WHOLE = 2, TAG_SELF_CLOSING = 4, TAG_IMG = 8 };
+enum attribute_facts { NAME_IS_BAD = 1, NAME_VALUED = 2, NAME_OF_IMG = 4, NAME_URL = 8, NAME_SRC = 16, NAME_SRCSET = 32, NAME_ALT = 64 };
+
+static unsigned tag_look_up(struct str name)
+{
+    return (html_name_in(name, allowed_tags) ? TAG_ALLOWED : 0) | (html_name_in(name, dropped_whole) ? TAG_DROPPED_WHOLE : 0) |
+           (html_name_in(name, self_closing) ? TAG_SELF_CLOSING : 0) | (str_eqz(name, "img") ? TAG_IMG : 0);
+}
+
 static bool name_is_valid(struct str name)
 {
     for (size_t i = 0; i < name.n; i++) {
@@ -214,37 +223,53 @@ static bool name_is_valid(struct str name)
     return name.n > 0;
 }
 
-static void attribute_add(struct arena *a, struct buf *out, struct str tag, const struct html_attribute *at)
+static unsigned attribute_look_up(struct str name)
+{
+    bool srcset = str_eqz(name, "srcset") || str_eqz(name, "imagesrcset");
+    return (str_starts(name, STR("on")) || !name_is_valid(name) ? NAME_IS_BAD : 0) |
+           (html_name_in(name, valued_attributes) ? NAME_VALUED : 0) | (html_name_in(name, img_attributes) ? NAME_OF_IMG : 0) |
+           (html_name_in(name, url_attributes) ? NAME_URL : 0) | (str_eqz(name, "src") ? NAME_SRC : 0) |
+           (srcset ? NAME_SRCSET : 0) | (str_eqz(name, "alt") ? NAME_ALT : 0);
+}
+
+struct sanitizer {
+    struct arena *a;
+    struct buf out;
+    struct html_names tags, attributes;     /* what is known of the names met so far */
+};
+
+static void attribute_add(struct sanitizer *s, unsigned tag, const struct html_attribute *at)
 {
     struct str name = at->name, value = at->value;
-    if (str_starts(name, STR("on")) || !name_is_valid(name) || (!value.n && html_name_in(name, valued_attributes)))
+    unsigned facts = html_name_facts(&s->attributes, name, attribute_look_up);
+    if ((facts & NAME_IS_BAD) || (!value.n && (facts & NAME_VALUED)))
         return;
-    if (str_eqz(tag, "img") && !html_name_in(name, img_attributes))
+    if ((tag & TAG_IMG) && !(facts & NAME_OF_IMG))
         return;
-    bool inline_image = str_eqz(tag, "img") && str_eqz(name, "src") && str_eq_nocase(str_sub(value, 0, 4), STR("cid:"));
-    if (html_name_in(name, url_attributes) && !inline_image && url_is_bad(a, value))
+    bool inline_image = (tag & TAG_IMG) && (facts & NAME_SRC) && str_eq_nocase(str_sub(value, 0, 4), STR("cid:"));
+    if ((facts & NAME_URL) && !inline_image && url_is_bad(s->a, value))
         return;
-    if (str_eqz(name, "srcset") || str_eqz(name, "imagesrcset")) {
-        value = srcset_filter(a, value);
+    if (facts & NAME_SRCSET) {
+        value = srcset_filter(s->a, value);
         if (!value.n)
             return;
     }
-    buf_char(out, ' ');
-    buf_str(out, name);
-    if (!value.n && !str_eqz(name, "alt"))
+    buf_char(&s->out, ' ');
+    buf_str(&s->out, name);
+    if (!value.n && !(facts & NAME_ALT))
         return;
-    buf_z(out, "=\"");
-    escape_add(out, value, true);
-    buf_char(out, '"');
+    buf_add(&s->out, "=\"", 2);
+    escape_add(&s->out, value, true);
+    buf_char(&s->out, '"');
 }
 
-static void start_tag_add(struct arena *a, struct buf *out, const struct html_token *t)
+static void start_tag_add(struct sanitizer *s, const struct html_token *t, unsigned facts)
 {
-    buf_char(out, '<');
-    buf_str(out, t->name);
+    buf_char(&s->out, '<');
+    buf_str(&s->out, t->name);
     for (size_t i = 0; i < t->attributes_n; i++)
-        attribute_add(a, out, t->name, &t->attributes[i]);
-    buf_z(out, html_name_in(t->name, self_closing) ? " />" : ">");
+        attribute_add(s, facts, &t->attributes[i]);
+    buf_z(&s->out, facts & TAG_SELF_CLOSING ? " />" : ">");
 }
 
 /* Style sheets are not HTML and stay as they are, but must not end early where a browser sees an end tag that the reader
@@ -315,33 +340,35 @@ struct str sanitize_html(struct arena *a, struct str html)
     if (is_plain(html))
         return html;
     html = end_tags_repair(a, html);
-    struct buf out = {.arena = a};
+    struct sanitizer *s = ARENA_NEW(a, struct sanitizer);
     struct html_tokens *tokens = html_tokens_open(a, html);
     struct html_token t;
     size_t hidden = 0;          /* open elements of a part that is dropped whole */
-    buf_str(&out, doctype_of(html));
+    s->a = a;
+    s->out.arena = a;
+    buf_reserve(&s->out, html.n + html.n / 16);
+    buf_str(&s->out, doctype_of(html));
     while (html_tokens_next(tokens, &t) != HTML_END) {
         bool is_tag = t.event != HTML_TEXT;
-        if (is_tag && (hidden || html_name_in(t.name, dropped_whole))) {
+        unsigned facts = is_tag ? html_name_facts(&s->tags, t.name, tag_look_up) : 0;
+        if (is_tag && (hidden || (facts & TAG_DROPPED_WHOLE))) {
             hidden = t.event == HTML_OPEN ? hidden + 1 : hidden - 1;
-        } else if (hidden || (is_tag && !html_name_in(t.name, allowed_tags))) {
+        } else if (hidden || (is_tag && !(facts & TAG_ALLOWED))) {
             continue;
         } else if (t.event == HTML_OPEN) {
-            start_tag_add(a, &out, &t);
+            start_tag_add(s, &t, facts);
         } else if (t.event == HTML_TEXT) {
             if (t.raw)          /* of style: the others are dropped whole */
-                style_add(&out, t.text);
+                style_add(&s->out, t.text);
             else
-                escape_add(&out, t.text, false);
-        } else {
-            if (!html_name_in(t.name, self_closing)) {
-                buf_z(&out, "</");
-                buf_str(&out, t.name);
-                buf_char(&out, '>');
-            }
+                escape_add(&s->out, t.text, false);
+        } else if (!(facts & TAG_SELF_CLOSING)) {
+            buf_add(&s->out, "</", 2);
+            buf_str(&s->out, t.name);
+            buf_char(&s->out, '>');
         }
     }
-    return buf_get(&out);
+    return buf_get(&s->out);
 }
 
 /* ---- JSON ---- */

@@ -8,6 +8,7 @@ enum element_flags {
     ELEMENT_RAW = 2,            /* content is text up to the end tag */
     ELEMENT_FOREIGN = 4,        /* svg, math: self-closing tags count inside */
     ELEMENT_INTEGRATION = 8,    /* back to HTML rules inside of those */
+    ELEMENT_CLOSES = 16,        /* its start may end open elements */
 };
 
 struct element {
@@ -30,6 +31,7 @@ struct html_tokens {
     struct element opening;
     struct html_attribute attributes[HTML_ATTRIBUTES_MAX];
     size_t attributes_n;
+    struct html_names names;
     struct str tail;            /* unfinished markup at the end of the input, given out as text */
 };
 
@@ -83,6 +85,20 @@ bool html_name_in(struct str s, const char *const *list)
     return false;
 }
 
+unsigned html_name_facts(struct html_names *known, struct str name, unsigned (*look_up)(struct str name))
+{
+    if (!name.n)
+        return look_up(name);
+    uint32_t mixed = (uint32_t)name.n | (uint32_t)(unsigned char)name.p[0] << 8 |
+                     (uint32_t)(unsigned char)name.p[name.n / 2] << 16 | (uint32_t)(unsigned char)name.p[name.n - 1] << 24;
+    size_t at = (mixed * 0x9e3779b1u) >> 25;
+    if (known->slots[at].name.n != name.n || !bytes_same(known->slots[at].name.p, name.p, name.n)) {
+        known->slots[at].name = name;
+        known->slots[at].facts = look_up(name);
+    }
+    return known->slots[at].facts;
+}
+
 static const char *const *closes_of(struct str name)
 {
     if (html_name_in(name, opens_over_p))
@@ -95,9 +111,9 @@ static const char *const *closes_of(struct str name)
     return NULL;
 }
 
-static unsigned flags_of(struct str name)
+static unsigned flags_look_up(struct str name)
 {
-    return (html_name_in(name, void_names) ? ELEMENT_VOID : 0) | (html_name_in(name, raw_names) ? ELEMENT_RAW : 0) |
+    return (closes_of(name) ? ELEMENT_CLOSES : 0) | (html_name_in(name, void_names) ? ELEMENT_VOID : 0) | (html_name_in(name, raw_names) ? ELEMENT_RAW : 0) |
            (html_name_in(name, foreign_names) ? ELEMENT_FOREIGN : 0) |
            (html_name_in(name, integration_names) ? ELEMENT_INTEGRATION : 0);
 }
@@ -241,10 +257,15 @@ static bool attributes_read(struct html_tokens *t, size_t i, bool *self_closing)
     return false;
 }
 
+static unsigned flags_of(struct html_tokens *t, struct str name)
+{
+    return html_name_facts(&t->names, name, flags_look_up);
+}
+
 static void element_open(struct html_tokens *t, struct str name, bool self_closing)
 {
-    struct element e = {name, flags_of(name)};
-    const char *const *closes = closes_of(name);
+    struct element e = {name, flags_of(t, name)};
+    const char *const *closes = e.flags & ELEMENT_CLOSES ? closes_of(name) : NULL;
     t->closes_n = 0;
     if (closes)
         while (t->closes_n < t->stack_n && html_name_in(t->stack[t->stack_n - 1 - t->closes_n].name, closes))
@@ -278,7 +299,7 @@ static void start_tag(struct html_tokens *t, size_t i)
 
 static void element_close(struct html_tokens *t, struct str name)
 {
-    unsigned flags = flags_of(name);
+    unsigned flags = flags_of(t, name);
     if ((flags & (ELEMENT_FOREIGN | ELEMENT_INTEGRATION)) && t->foreign.n)
         t->foreign.n--;
     for (size_t i = t->stack_n; i-- > 0 && !(flags & ELEMENT_VOID);)

@@ -47,4 +47,11 @@ struct str html_attribute_get(const struct html_token *t, const char *name);
 /* Is s one of the names in the NULL-terminated list? */
 bool html_name_in(struct str s, const char *const *list);
 
+/* Remembers what was found out about the few names that a document uses over and over. Zeroed: empty. Holds on to the
+ * names it is asked for; an answer depends on nothing but the name. */
+struct html_names {
+    struct { struct str name; unsigned facts; } slots[128];
+};
+unsigned html_name_facts(struct html_names *known, struct str name, unsigned (*look_up)(struct str name));
+
 #endif
