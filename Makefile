@@ -36,6 +36,11 @@ unit tsan compat ops examples e2e crash sim:
 	@scripts/setup.sh build test
 	@scripts/test.sh $@
 
+# Random templates through ours and npm liquidjs with Novu's filters; LIQUID_SECONDS=3600 for an hour.
+fuzz-liquid:
+	@scripts/build.sh build liquid_driver
+	@npm install --silent --no-audit --no-fund --prefix build/liquidjs liquidjs@10.30.1 @novu/framework@2.13.2 zod@4.6.7
+	@node tests/fuzz/liquid_differential.mjs --driver build/liquid_driver --modules build/liquidjs --seconds $${LIQUID_SECONDS:-60}
 fuzz:
 	@scripts/setup.sh build fuzz
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} scripts/test.sh fuzz

@@ -51,6 +51,10 @@ struct jsonschema_result {
     size_t errors_n;            /* at most 100 */
 };
 
+/* The quick way to yes: value is valid and stays as it is (no default to be filled in, nothing to be removed). Looks at it
+ * in place and builds nothing; a only holds the workings of regular expressions. false says nothing: validate. */
+bool jsonschema_fits(const struct jsonschema *s, yyjson_val *value, const struct jsonschema_options *o, struct arena *a);
+
 /* Validates a copy of value made in d. false only when the schema asks for too much work: err is set. */
 bool jsonschema_validate(const struct jsonschema *s, yyjson_val *value, const struct jsonschema_options *o, struct arena *a,
                          yyjson_mut_doc *d, struct jsonschema_result *out, struct error *err);

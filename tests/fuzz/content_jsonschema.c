@@ -1,5 +1,6 @@
 /* JSON Schema: "schema\nvalue"; any schema compiles or is refused, any value is judged within the limits. */
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "content/jsonschema.h"
 
@@ -18,8 +19,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct jsonschema_compile_options c = {.dialect = size % 2 ? JSONSCHEMA_2020_12 : JSONSCHEMA_DRAFT7};
         struct jsonschema_options o = {.all_errors = size % 3 == 0, .use_defaults = size % 5 < 2, .remove_additional = size % 7 < 2};
         struct jsonschema *s = jsonschema_compile(a, schema, &c, &err);
-        if (s && jsonschema_validate(s, value, &o, a, d, &r, &err) && !r.valid)
+        bool fits = s && jsonschema_fits(s, value, &o, a);
+        bool done = s && jsonschema_validate(s, value, &o, a, d, &r, &err);
+        if (done && !r.valid)
             jsonschema_payload_error(&r, schema, a, &err);
+        if (fits && done && (!r.valid || !str_eq(json_write_mut(a, r.value), json_write(a, value))))
+            abort();            /* the quick yes must be one */
     }
     arena_destroy(a);
     return 0;

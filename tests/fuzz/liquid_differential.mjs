@@ -1,6 +1,6 @@
 // Compares the Liquid engine with npm liquidjs and @novu/framework on random templates.
 //
-//   node tests/fuzz/liquid_differential.mjs --driver PATH --modules DIR [--runs N] [--seed N] [--only filters|tags|dates|syntax]
+//   node tests/fuzz/liquid_differential.mjs --driver PATH --modules DIR [--runs N | --seconds N] [--seed N] [--only filters|tags|dates|syntax]
 //
 // PATH is tests/fuzz/tools/liquid_driver.c linked with room_content; DIR/node_modules holds liquidjs@10.30.1,
 // @novu/framework@2.13.2 and zod. Prints every difference and exits 1 if there was one.
@@ -118,8 +118,10 @@ async function main() {
   const driver = spawn(option('driver', 'liquid_driver'), [], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = readline.createInterface({ input: driver.stdout })[Symbol.asyncIterator]();
   let different = 0;
-  const runs = Number(option('runs', 20000));
-  for (let i = 0; i < runs; i++) {
+  const until = Date.now() + 1000 * Number(option('seconds', 0));
+  const most = Number(option('runs', 20000));
+  let runs = 0;
+  for (; option('seconds', '') ? Date.now() < until : runs < most; runs++) {
     const mode = pick(['stock', 'json']);
     const source = template(mode);
     const copy = JSON.parse(JSON.stringify(data));

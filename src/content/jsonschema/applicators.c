@@ -429,6 +429,7 @@ static bool map_compile(struct compiler *c, struct node *node, struct keyword *k
     k->names = ARENA_ARRAY(c->arena, struct str, k->n + 1);
     yyjson_obj_foreach(k->value, i, n, key, v) {
         k->names[i] = json_str(key);
+        k->defaults = k->defaults || json_get(v, "default");
         if (!(k->nodes[i] = compiler_node(c, node->resource, v)))
             return false;
     }
@@ -507,6 +508,10 @@ bool additional_properties_compile(struct compiler *c, struct node *node, struct
     struct keyword *named = ARENA_NEW(c->arena, struct keyword), *matched = ARENA_NEW(c->arena, struct keyword);
     named->value = properties;
     named->n = yyjson_obj_size(properties);
+    named->names = ARENA_ARRAY(c->arena, struct str, named->n + 1);
+    if (properties)
+        yyjson_obj_foreach(properties, i, n, key, v)
+            named->names[i] = json_str(key);
     matched->n = yyjson_obj_size(patterns);
     matched->names = ARENA_ARRAY(c->arena, struct str, matched->n + 1);
     if (patterns)

@@ -337,7 +337,7 @@ static bool node_compile(struct compiler *c, struct node *node)
         if (!value || !applies(node, type))
             continue;
         struct keyword *k = &node->keywords[node->keywords_n];
-        *k = (struct keyword){.type = type, .value = value};
+        *k = (struct keyword){.type = type, .value = value, .fits = keyword_fits_find(type->name)};
         if (!type->compile(c, node, k))
             return false;
         node->keywords_n += k->type != NULL;    /* a compiler may find that there is nothing to do */

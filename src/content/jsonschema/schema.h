@@ -21,6 +21,9 @@ enum type_bits { IS_NULL = 1, IS_BOOL = 2, IS_INTEGER = 4, IS_NUMBER = 8, IS_STR
 
 struct node;
 struct regex;
+struct fit;
+struct keyword;
+typedef bool (*keyword_fits)(const struct fit *f, const struct keyword *k);
 struct keyword_type;
 
 struct anchor {
@@ -44,6 +47,8 @@ struct resource {
 
 struct keyword {
     const struct keyword_type *type;
+    keyword_fits fits;              /* NULL: left to the validation proper */
+    bool defaults;                  /* of properties: one of them has a default */
     yyjson_val *value;
     long double number;             /* limits; minContains */
     long double most;               /* maxContains */
@@ -173,6 +178,9 @@ static inline bool evaluated_has(const struct evaluated *e, size_t i)
 /* Value against node; evaluated may be NULL. */
 bool schema_check(struct check *c, const struct node *node, yyjson_mut_val *value, const struct place *instance,
                   const struct place *schema, struct evaluated *evaluated);
+
+/* fits.c: how a keyword looks at a value where it lies, or NULL. */
+keyword_fits keyword_fits_find(const char *name);
 
 /* errors.c */
 struct str place_text(struct arena *a, const struct place *p, bool is_schema);

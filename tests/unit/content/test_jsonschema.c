@@ -64,7 +64,7 @@ static bool case_passes(const struct jsonschema *s, yyjson_val *test)
     struct jsonschema_result r;
     struct error err = {0};
     return s && jsonschema_validate(s, json_get(test, "data"), NULL, a, json_doc(a), &r, &err) &&
-           r.valid == json_get_bool(test, "valid", false);
+           r.valid == json_get_bool(test, "valid", false) && (r.valid || !jsonschema_fits(s, json_get(test, "data"), NULL, a));
 }
 
 static void suite_file(const char *folder, const char *name, enum jsonschema_dialect dialect, bool formats, struct tally *tally)
@@ -365,9 +365,32 @@ static void hostile_schemas_end(void **state)
     assert_int_equal(result.errors_n, 100);
 }
 
+static void quick_yes(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct jsonschema_options o = {.all_errors = true, .use_defaults = true}, none = {0};
+    struct jsonschema *s = jsonschema_compile(a, data_literal(a,
+        "{\"type\":\"object\",\"required\":[\"a\"],\"properties\":{\"a\":{\"type\":\"string\",\"maxLength\":3},\"b\":{\"default\":1,"
+        "\"maximum\":5,\"exclusiveMinimum\":0},\"c\":{\"items\":{\"enum\":[\"x\",null]},\"minItems\":1}},\"additionalProperties\":false}"),
+        NULL, NULL);
+    static const struct { const char *value; bool fits, fits_without_defaults; } rows[] = {
+        {"{\"a\":\"abc\",\"b\":5}", true, true}, {"{\"a\":\"abc\"}", false, true}, {"{\"a\":\"abcd\",\"b\":5}", false, false},
+        {"{\"b\":5}", false, false}, {"{\"a\":\"\",\"b\":0}", false, false}, {"{\"a\":\"\",\"b\":6}", false, false},
+        {"{\"c\":[\"x\",null],\"b\":1,\"a\":\"\"}", true, true}, {"{\"c\":[\"y\"],\"b\":1,\"a\":\"\"}", false, false},
+        {"{\"c\":[],\"b\":1,\"a\":\"\"}", false, false}, {"{\"a\":\"\",\"b\":1,\"d\":1}", false, false},
+        {"{\"a\":1,\"a\":\"\",\"b\":1}", false, false}, {"[]", false, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(jsonschema_fits(s, data_literal(a, rows[i].value), &o, a), rows[i].fits);
+        assert_int_equal(jsonschema_fits(s, data_literal(a, rows[i].value), &none, a), rows[i].fits_without_defaults);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(quick_yes),
         cmocka_unit_test(required_tests_of_draft7),
         cmocka_unit_test(required_tests_of_2020_12),
         cmocka_unit_test(optional_tests_as_ajv),
