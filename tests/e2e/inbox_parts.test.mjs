@@ -150,6 +150,10 @@ test("without an identifier one may try it out: a demo environment, kept over a 
   await page.reload();
   await bell(page).waitFor();
   assert.equal(await kept(), identifier);
+  await bell(page).click();
+  await click(page, page.getByRole("button", { name: "Send 'Hello World!'" }), /\/inbox\/events$/);
+  await page.locator(".nv-notification").waitFor();
+  await picture("keyless-hello");
   assert.deepEqual(problems, []);
   await close();
 });
