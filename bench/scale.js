@@ -94,12 +94,88 @@ async function topic() {
   await stop(s.child);
 }
 
+// -- timers that wait --
+
+async function timers() {
+  const n = number('BENCH_TIMERS', 1_000_000), data = `${dir}/timers`;
+  let s = await serve(data);
+  await s.call('POST', '/v2/workflows', workflow('later', [{ name: 'Wait', type: 'delay', controlValues: { type: 'regular', amount: 1, unit: 'days' } }, inbox]));
+  await s.call('POST', '/v1/events/trigger', { name: 'later', to: { subscriberId: 'first' }, payload: { about: 'then' } });
+  await stop(s.child);
+  const port = await freePort();
+  const start = () => runJson(`${build}/bench_ready`, [port, 1, `${build}/carillon`, 'serve', '--data-dir', data, '--listen', `127.0.0.1:${port}`]);
+  const empty = await start();
+  sql(data, copies(data, 'runs', n, { id: 'id12(3, i)' }) + copies(data, 'queue', n, { id: 'id12(4, i)', ref: 'id12(3, i)', due_at: `due_at + i % 86400000` }));
+  const full = await start();
+  s = await serve(data);
+  await sleep(2000);
+  const cpu = used(s.child);
+  await sleep(20_000);
+  result.timers = { n, ready_ms: full.ready_ms, ready_ms_without: empty.ready_ms, idle_cpu_ms_per_second: (used(s.child) - cpu) / 20 * 1e3,
+    rss_mb: Number(memory(s.child).toFixed(1)), rss_mb_without: Number(empty.rss_mb.toFixed(1)) };
+  await stop(s.child);
+  await due(data, n);
+}
+
+// All that waited is due at once, as after downtime: what each costs, and what it takes of memory.
+async function due(data, n) {
+  const some = Math.min(n, number('BENCH_DUE', 100_000));
+  sql(data, `UPDATE queue SET due_at = 1000 + rowid WHERE rowid <= ${some};`);
+  const s = await serve(data);
+  const cpu = used(s.child), begin = Date.now();
+  await until(async () => (await s.metric('carillon_messages_created_total{channel="in_app"}')) >= some, 300_000);
+  Object.assign(result.timers, { due: some, fired_per_second: Math.round(some / (Date.now() - begin) * 1e3),
+    fired_cpu_us_each: Number((1e6 * (used(s.child) - cpu) / some).toFixed(1)), fired_rss_mb: Number(memory(s.child).toFixed(1)) });
+  await stop(s.child);
+}
+
+// -- pages of long lists --
+
+// The same first pages and pages far behind, with few rows and with many.
+async function lists() {
+  const sizes = [10_000, number('BENCH_ROWS', 1_000_000)], times = {};
+  for (const n of sizes) {
+    const data = `${dir}/lists${n}`;
+    let s = await serve(data);
+    await s.call('POST', '/v2/workflows', workflow('news', [inbox]));
+    await s.call('POST', '/v1/events/trigger', { name: 'news', to: { subscriberId: 'first' }, transactionId: 'tx', payload: { about: 'x' } });
+    await s.call('POST', '/v2/topics', { key: 'all', name: 'All' });
+    await until(async () => (await s.metric('carillon_messages_created_total{channel="in_app"}')) >= 1, 5000);
+    await stop(s.child);
+    sql(data, copies(data, 'subscribers', n, { id: 'id12(1, i)', subscriber_id: "printf('p%07d', i)", created_at: 'created_at + i', updated_at: 'updated_at + i' })
+      + copies(data, 'events', n, { id: 'id12(2, i)', transaction_id: "printf('t%07d', i)" })
+      + copies(data, 'runs', n, { id: 'id12(3, i)', event_id: 'id12(2, i)', subscriber_id: 'id12(1, i % 10000)' })
+      + copies(data, 'messages', n, { id: 'id12(4, i)', run_id: 'id12(3, i)', subscriber_id: 'id12(1, i % 10000)' })
+      + copies(data, 'topics', n, { id: 'id12(5, i)', key: "printf('k%07d', i)", updated_at: 'updated_at + i' }));
+    s = await serve(data);
+    const pages = { subscribers: '/v2/subscribers?limit=10', subscribers_by_change: '/v2/subscribers?limit=10&orderBy=updatedAt&orderDirection=ASC',
+      subscriber: '/v2/subscribers/p0000077', topics: '/v2/topics?limit=10', notifications: '/v1/notifications?page=0&limit=10',
+      notifications_of_transaction: '/v1/notifications?transactionId=t0000077', notifications_of_subscriber: '/v1/notifications?subscriberIds=p0000077',
+      messages: '/v1/messages?limit=10', messages_of_subscriber: '/v1/messages?subscriberId=p0000077', messages_of_transaction: '/v1/messages?transactionId=t0000077' };
+    for (const [name, path] of Object.entries(pages)) {
+      await s.call('GET', path);
+      const cpu = used(s.child), times1 = [];
+      for (let i = 0; i < 30; i++) {
+        const begin = process.hrtime.bigint();
+        await s.call('GET', path);
+        times1.push(Number(process.hrtime.bigint() - begin) / 1e6);
+      }
+      (times[name] ??= {})[n] = Number(times1.sort((a, b) => a - b)[3].toFixed(2));
+      times[name][`cpu_ms_${n}`] = Number(((used(s.child) - cpu) / 30 * 1e3).toFixed(2));
+    }
+    await stop(s.child);
+  }
+  result.lists = times;
+}
+
 if (wanted('topic') || wanted('timers') || wanted('lists')) {
   const s = await serve(`${dir}/schema`);
   await stop(s.child);
   columnsRead(`${dir}/schema`);
 }
 if (wanted('topic')) await topic();
+if (wanted('timers')) await timers();
+if (wanted('lists')) await lists();
 writeFileSync(`${build}/scale.json`, `${JSON.stringify(result, null, 2)}\n`);
 console.log(JSON.stringify(result, null, 2));
 process.exit(0);

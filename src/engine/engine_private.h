@@ -210,10 +210,10 @@ struct facts {
     struct preference_rows preferences;
 };
 /* Loads what the machine needs for a run (ids, workflow, version, context and subscription set). doc: the event's, parsed
- * once for all its runs. subscriber NULL: load it. */
+ * once for all its runs. subscriber, preferences NULL: load them. */
 bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct run *run, const struct event *event,
-                yyjson_val *doc, struct definition *definition, const struct subscriber *subscriber, struct facts *f,
-                struct error *err);
+                yyjson_val *doc, struct definition *definition, const struct subscriber *subscriber,
+                const struct preference_rows *preferences, struct facts *f, struct error *err);
 void facts_release(struct facts *f);
 /* What runs share, as this connection sees it. */
 struct machine_lookups lookups_of(struct db *db);

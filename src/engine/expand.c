@@ -69,8 +69,9 @@ static bool company_once(struct expansion *x, struct facts *f, struct error *err
     return true;
 }
 
-/* Starts the run of r->person, who may have come through topics (as in struct run). */
-static bool run_start(struct expansion *x, struct planned_run *r, struct str topics, struct id subscription, struct error *err)
+/* Starts the run of r->person, who may have come through topics (as in struct run). preferences NULL: to be read. */
+static bool run_start(struct expansion *x, struct planned_run *r, struct str topics, struct id subscription,
+                      const struct preference_rows *preferences, struct error *err)
 {
     struct engine *e = x->worker->engine;
     struct plan *p = x->plan;
@@ -82,7 +83,7 @@ static bool run_start(struct expansion *x, struct planned_run *r, struct str top
         .workflow = x->definition->workflow.id, .workflow_version = x->definition->workflow.version,
         .subscriber = r->person.row.id, .context = x->context, .severity = x->severity, .created_at = x->now,
         .updated_at = x->now};
-    if (!facts_load(e, x->worker->db, p->arena, &r->run, &p->event, x->doc, x->definition, &r->person.row, &f, err))
+    if (!facts_load(e, x->worker->db, p->arena, &r->run, &p->event, x->doc, x->definition, &r->person.row, preferences, &f, err))
         return false;
     bool ok = company_once(x, &f, err);
     if (ok) {
@@ -107,7 +108,7 @@ static bool singles_expand(struct expansion *x, const struct recipient *list, si
     for (size_t i = 0; i < n; i++) {
         struct planned_run *r = &p->runs[p->runs_n];
         if (!person_load(x->worker, p, &list[i].patch, p->event.environment, x->now, &r->person, err)
-            || !run_start(x, r, STR_NULL, (struct id){{0}}, err))
+            || !run_start(x, r, STR_NULL, (struct id){{0}}, p->no_preferences, err))
             return false;
     }
     return true;
@@ -329,7 +330,7 @@ static bool everyone_next(struct expansion *x, bool *ended, struct error *err)
     for (size_t i = 0; i < n; i++) {
         struct planned_run *r = &p->runs[p->runs_n];
         r->person = (struct planned_person){.row = list[i]};
-        if (!run_start(x, r, STR_NULL, (struct id){{0}}, err))
+        if (!run_start(x, r, STR_NULL, (struct id){{0}}, p->no_preferences, err))
             return false;
         f->reached = list[i].id;
     }
@@ -357,7 +358,7 @@ static bool topics_next(struct expansion *x, bool *ended, struct error *err)
             continue;
         }
         r->person = (struct planned_person){.row = list[i].row};
-        if (!run_start(x, r, list[i].topics, list[i].subscription, err))
+        if (!run_start(x, r, list[i].topics, list[i].subscription, list[i].preferences, err))
             return false;
     }
     return true;
@@ -378,7 +379,10 @@ bool chunk_expand(struct worker *w, struct plan *p, struct definition *d, yyjson
 {
     struct expansion x = expansion_begin(w, p, d, doc);
     struct fanout *f = &p->fanout;
-    bool ended = false, last = false;
+    bool ended = false, last = false, chosen;
+    if (!preference_any(w->db, d->workflow.id, &chosen, err))
+        return false;
+    p->no_preferences = chosen ? NULL : ARENA_NEW(p->arena, struct preference_rows);
     p->part_before = f->part;
     do {
         if (!part_next(&x, &ended, err))

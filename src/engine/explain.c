@@ -332,7 +332,7 @@ static bool run_advance(struct explaining *x, const struct queue_item *q, struct
     const struct run_row row = x->dry.runs[dry_run_of(&x->dry, q->ref)];
     if (!run_decode(&row, x->arena, run, err)
         || !facts_load(&x->shadow, x->worker.db, x->arena, run, &p->event, x->doc, x->q->trigger->definition,
-                       &r->planned.person.row, &f, err))
+                       &r->planned.person.row, NULL, &f, err))
         return false;
     bool ok = company_facts(&x->worker, p, &p->event, x->doc, f.environment->environment.organization, &f.machine, err);
     if (ok) {

@@ -121,8 +121,8 @@ static bool endpoints_load(struct engine *e, struct db *db, struct arena *a, con
 }
 
 bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct run *run, const struct event *event,
-                yyjson_val *doc, struct definition *definition, const struct subscriber *subscriber, struct facts *f,
-                struct error *err)
+                yyjson_val *doc, struct definition *definition, const struct subscriber *subscriber,
+                const struct preference_rows *preferences, struct facts *f, struct error *err)
 {
     const struct run_row *row = &run->row;
     yyjson_val *context;
@@ -134,8 +134,11 @@ bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct r
         f->subscriber = *subscriber;
     else if (!subscriber_find_by_id(db, a, row->environment, row->subscriber, &f->subscriber, err))
         goto fail;
-    if (!endpoints_load(e, db, a, row, f, err) || !context_load(db, a, row, json_get(doc, "context"), &context, err)
-        || !preference_for_run(db, a, row->subscriber, row->workflow, run->subscription, row->context, &f->preferences, err))
+    if (preferences)
+        f->preferences = *preferences;
+    if (!endpoints_load(e, db, a, row, f, err) || !context_load(db, a, row, json_get(doc, "context"), &context, err))
+        goto fail;
+    if (!preferences && !preference_for_run(db, a, row->subscriber, row->workflow, run->subscription, row->context, &f->preferences, err))
         goto fail;
     f->machine = (struct machine_facts){
         .now = clock_now_ms(e->c.clock),

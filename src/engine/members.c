@@ -57,21 +57,27 @@ static void evaluation_add(struct buf *b, const struct topic *t, const struct to
 }
 
 static bool subscription_evaluate(const struct members *m, struct id subscriber, const struct topic_subscription *s,
-                                  bool *passes, struct str *condition, bool *has_row, struct error *err)
+                                  const struct preference_rows **out, bool *passes, struct str *condition, bool *has_row,
+                                  struct error *err)
 {
-    struct preference_rows rows;
+    const struct preference_rows *rows = m->plan->no_preferences;
     *condition = STR_NULL;
-    if (!preference_for_run(m->worker->db, m->plan->arena, subscriber, m->workflow, s->id, m->context, &rows, err))
-        return false;
-    *has_row = rows.found & PREFERENCE_SUBSCRIPTION;
+    if (!rows) {
+        struct preference_rows *stored = ARENA_NEW(m->plan->arena, struct preference_rows);
+        if (!preference_for_run(m->worker->db, m->plan->arena, subscriber, m->workflow, s->id, m->context, stored, err))
+            return false;
+        rows = stored;
+    }
+    *out = rows;
+    *has_row = rows->found & PREFERENCE_SUBSCRIPTION;
     *passes = true;
     if (!*has_row)
         return true;
-    if (rows.subscription.condition.n) {
-        *condition = rows.subscription.condition;
+    if (rows->subscription.condition.n) {
+        *condition = rows->subscription.condition;
         *passes = condition_holds(m, *condition);
     } else {
-        *passes = rows.subscription.enabled != CHOICE_OFF;
+        *passes = rows->subscription.enabled != CHOICE_OFF;
     }
     return true;
 }
@@ -85,8 +91,9 @@ static bool member_evaluate(const struct members *m, const struct topic_member *
     for (size_t i = 0; i < x->subscriptions_n; i++) {
         const struct topic_subscription *s = &x->subscriptions[i];
         struct str condition;
+        const struct preference_rows *preferences;
         bool passes, has_row;
-        if (!subscription_evaluate(m, x->subscriber, s, &passes, &condition, &has_row, err))
+        if (!subscription_evaluate(m, x->subscriber, s, &preferences, &passes, &condition, &has_row, err))
             return false;
         f->subscriptions_evaluated++;
         f->subscriptions_filtered += !passes;
@@ -94,6 +101,7 @@ static bool member_evaluate(const struct members *m, const struct topic_member *
         /* Of several, the first that says something about the channels counts in the merge (decisions.md 15). */
         if (passes && (id_is_zero(out->subscription) || (has_row && !decided))) {
             out->subscription = s->id;
+            out->preferences = preferences;
             decided = has_row;
         }
     }

@@ -633,7 +633,7 @@ static bool run_load(struct worker *w, struct plan *p, struct planned_run *r, st
         || !message_list_by_run(w->db, p->arena, row.id, &messages, &f->machine.messages_n, err))
         return false;
     size_t n = f->machine.messages_n;
-    if (!facts_load(w->engine, w->db, p->arena, &r->run, event, doc, NULL, NULL, f, err))
+    if (!facts_load(w->engine, w->db, p->arena, &r->run, event, doc, NULL, NULL, NULL, f, err))
         return false;
     f->machine.messages = messages;
     f->machine.messages_n = n;

@@ -59,6 +59,7 @@ struct plan {
     struct str reason;                  /* … and why */
     enum fanout_change fanout_change;
     struct fanout fanout;
+    const struct preference_rows *no_preferences;   /* of a chunk: nobody has any for this workflow, so these; NULL: ask */
     enum fanout_part part_before;       /* FANOUT_MOVES: fanout.part as it was before */
     struct str *chunks;                 /* FANOUT_BEGINS: recipients for later, from chunk 0 on */
     size_t chunks_n;
@@ -139,6 +140,7 @@ struct member {
     bool passes;                        /* else: all their subscriptions say no */
     struct str topics;                  /* as in struct run; of one that does not pass: what was evaluated */
     struct id subscription;
+    const struct preference_rows *preferences;  /* of a run through that subscription */
 };
 bool members_next(struct worker *w, struct plan *p, yyjson_val *doc, struct id workflow, struct str context, int64_t now,
                   struct member **out, size_t *n, bool *ended, struct error *err);

@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 
-enum { SCAN = 256, BACKLOG_MAX = 2048, POLL_MS = 60000, SHARED_POLL_MS = 1000, RETRY_MS = 1000, FULL_POLL_MS = 20 };
+enum { SCAN = 256, BACKLOG_MAX = 512, POLL_MS = 60000, SHARED_POLL_MS = 1000, RETRY_MS = 1000, FULL_POLL_MS = 20 };
 
 struct advance {
     int64_t to;

@@ -37,6 +37,10 @@ struct preference_rows {
 bool preference_for_run(struct db *db, struct arena *a, struct id subscriber, struct id workflow, struct id subscription,
                         struct str context, struct preference_rows *out, struct error *err);
 
+/* Has anybody a global row, or one of this workflow? *any false: preference_for_run finds nothing for it. At the same cost
+ * however many there are. */
+bool preference_any(struct db *db, struct id workflow, bool *any, struct error *err);
+
 /* All rows of a subscriber; context NULL: of every context. Subscription rows included. */
 bool preference_list(struct db *db, struct arena *a, struct id subscriber, const struct str *context,
                      struct preference **out, size_t *n, struct error *err);

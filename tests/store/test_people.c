@@ -550,9 +550,16 @@ static void choices_add_up_and_a_global_one_resets(void **state)
     struct arena *a ARENA_SCOPED = arena_create(0);
     struct error err = {0};
     struct preference_rows rows;
+    bool any;
     struct preference p = row_of(7, 0, "");
+    must(preference_any(db, id_of(5, 7), &any, &err), &err, "any");
+    assert_false(any);
     p.channel[CHANNEL_EMAIL] = CHOICE_ON;
     must(preference_write(db, &p, 1, &err), &err, "write");
+    must(preference_any(db, id_of(5, 8), &any, &err), &err, "any");
+    assert_false(any);
+    must(preference_any(db, id_of(5, 7), &any, &err), &err, "any");
+    assert_true(any);
     p = row_of(7, 0, "");
     p.channel[CHANNEL_SMS] = CHOICE_OFF;
     must(preference_write(db, &p, 2, &err), &err, "write");
@@ -574,6 +581,8 @@ static void choices_add_up_and_a_global_one_resets(void **state)
     p.channel[CHANNEL_EMAIL] = CHOICE_OFF;
     p.schedule = STR("{\"isEnabled\":true}");
     must(preference_write(db, &p, 3, &err), &err, "write");
+    must(preference_any(db, id_of(5, 8), &any, &err), &err, "any");
+    assert_true(any);
     p = row_of(0, 0, "");
     p.channel[CHANNEL_PUSH] = CHOICE_OFF;
     must(preference_write(db, &p, 4, &err), &err, "write");
