@@ -174,6 +174,12 @@ static void success_add(struct making *m, yyjson_mut_val *responses, const struc
                 r->envelope == ENVELOPE_DATA && !type.n && !json_get_bool(entry, "bare", false));
 }
 
+/* A trigger names what is wrong with its payload; Engine.IO has a refusal of its own (inbox-realtime.md §5.2). */
+static const char *refusal_name(const struct route *r)
+{
+    return r->rate == RATE_TRIGGER ? "BadTrigger" : !strcmp(r->path, "/socket.io/") ? "BadSocket" : "BadRequest";
+}
+
 static void responses_add(struct making *m, yyjson_mut_val *o, const struct route *r, yyjson_val *entry)
 {
     yyjson_mut_val *responses = json_add_obj(m->d, o, "responses");
@@ -184,8 +190,7 @@ static void responses_add(struct making *m, yyjson_mut_val *o, const struct rout
         success_add(m, responses, r, entry, (int)yyjson_get_sint(other));
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
         if (can_fail_with(r, errors[i].status))
-            ref_add(m, responses, errors[i].key, "responses",
-                    errors[i].status == 400 && r->rate == RATE_TRIGGER ? "BadTrigger" : errors[i].name);
+            ref_add(m, responses, errors[i].key, "responses", errors[i].status == 400 ? refusal_name(r) : errors[i].name);
 }
 
 /* --- operations -------------------------------------------------------------------------------------------------- */
@@ -272,6 +277,7 @@ static void components_add(struct making *m, yyjson_mut_val *root)
         error_add(m, responses, errors[i].name, errors[i].text, errors[i].schema);
     error_add(m, responses, "BadTrigger", "The event cannot be accepted; errors names members of the payload",
               "PayloadValidationExceptionDto");
+    error_add(m, responses, "BadSocket", "Engine.IO refuses the connection, or does not know it any more", "SocketErrorDto");
     fixed_add(m, components);
 }
 
