@@ -110,3 +110,25 @@ test("who may not publish is told so", async () => {
   await server.call("PUT", `/v1/environments/${server.prod._id}`, { settings: { acceptsPublishByApiKey: false } }, { key: server.prod.secretKey });
   await fails(dev.environments.publish({}, server.prod._id), 403, /does not accept publishing by API key/);
 });
+
+test("what fails takes nothing else back, and is told by itself", async () => {
+  const small = await Carillon.start({ env: { CARILLON_WORKFLOWS_MAX: "2" } });
+  try {
+    const make = (name, key) => small.call("POST", "/v2/workflows", {
+      name, workflowId: name, active: true, __source: "dashboard", steps: [{ name: "In", type: "in_app", controlValues: { body: "x" } }],
+    }, { key });
+    for (const [name, { secretKey }] of [["one", small.dev], ["two", small.dev], ["theirs", small.prod]]) assert.equal((await make(name, secretKey)).status, 201);
+    const { body } = await small.call("POST", `/v2/environments/${small.prod._id}/publish`, {
+      sourceEnvironmentId: small.dev._id,
+      resources: ["one", "two"].map((resourceId) => ({ resourceType: "workflow", resourceId })),
+    });
+    assert.deepEqual(body.data.summary, { resources: 2, successful: 1, failed: 1, skipped: 0 });
+    const { successful, failed } = body.data.results.find((r) => r.failed.length);
+    assert.deepEqual([successful.map((r) => r.resourceId), failed.map((r) => r.resourceId)], [["one"], ["two"]]);
+    assert.match(failed[0].error, /limit/i);
+    const there = (await small.call("GET", "/v2/workflows", undefined, { key: small.prod.secretKey })).body.data;
+    assert.deepEqual(there.workflows.map((w) => w.workflowId).sort(), ["one", "theirs"]);
+  } finally {
+    await small.stop();
+  }
+});
