@@ -89,9 +89,9 @@ bool environment_list(struct db *db, struct arena *a, struct id organization, st
                       struct error *err)
 {
     struct db_stmt *s = id_is_zero(organization)
-        ? db_prepare(db, "SELECT " ENVIRONMENT_COLUMNS " FROM environments WHERE type <> '" ENVIRONMENT_KEYLESS "' ORDER BY id", err)
+        ? db_prepare(db, "SELECT " ENVIRONMENT_COLUMNS " FROM environments WHERE type <> '" ENVIRONMENT_KEYLESS "' ORDER BY created_at, id", err)
         : db_prepare(db, "SELECT " ENVIRONMENT_COLUMNS " FROM environments WHERE organization_id = ?1 AND type <> '"
-                     ENVIRONMENT_KEYLESS "' ORDER BY id", err);
+                     ENVIRONMENT_KEYLESS "' ORDER BY created_at, id", err);
     if (!s)
         return false;
     if (!id_is_zero(organization))
