@@ -171,15 +171,19 @@ static void *interrupted(void *arg)
     _exit(128 + sig);
 }
 
-/* Before any other thread is made: they all leave these signals to this one. */
-static void watch_for_end(struct testing *t)
+/* Makes the directory, and a thread that clears it should an end come early. Before any other thread: they all leave these
+ * signals to that one. */
+static bool place_open(struct testing *t, struct error *err)
 {
     sigset_t ends;
     pthread_t thread;
     signals_of_end(&ends);
     pthread_sigmask(SIG_BLOCK, &ends, NULL);
+    if (!world_place(t->dir, err))
+        return false;
     if (!pthread_create(&thread, NULL, interrupted, t))
         pthread_detach(thread);
+    return true;
 }
 
 int cli_test(int argc, char **argv)
@@ -191,11 +195,10 @@ int cli_test(int argc, char **argv)
         return EXIT_UNUSABLE;
     log_setup(LOG_ERROR, false);
     signal(SIGPIPE, SIG_IGN);
-    if (!world_place(t.dir, &err)) {
+    if (!place_open(&t, &err)) {
         cli_fail("%s", err.message);
         return EXIT_UNUSABLE;
     }
-    watch_for_end(&t);
     for (size_t i = 0; i < t.files_n; i++)
         file_run(&t, t.files[i]);
     world_clear(t.dir);
