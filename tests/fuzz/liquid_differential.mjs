@@ -135,6 +135,9 @@ async function main() {
     const line = (await lines.next()).value;
     if (line === undefined) { console.log('driver died on', JSON.stringify(source)); process.exit(1); }
     const got = JSON.parse(line);
+    // Halves of surrogate pairs are U+FFFD with us (tests/data/liquidjs/KNOWN_DIFFERENCES.md).
+    if (want.error?.startsWith('URI malformed') && /%EF%BF%BD|\uFFFD/.test(got.output ?? got.error)) continue;
+    if (want.error && /[\uD800-\uDFFF]/.test(want.error.replace(/[\uD800-\uDBFF][\uDC00-\uDFFF]/g, '')) && got.error?.includes('\uFFFD')) continue;
     if (JSON.stringify(got) === JSON.stringify(want) || (want.error && incomparable(want.error))) continue;
     different++;
     if (different <= 40) console.log(mode, JSON.stringify(source), '\n  want', JSON.stringify(want).slice(0, 400), '\n  got ', JSON.stringify(got).slice(0, 400));

@@ -34,12 +34,12 @@ static struct value loop_property(struct render *r, const struct value_loop *l, 
     if (!l->table)
         return VALUE_UNDEFINED;
     double col0 = fmod(l->i, l->cols);
-    if (str_eq(key, STR("cols"))) return value_number(l->cols);
+    if (str_eq(key, STR("cols"))) return *l->cols_given;
     if (str_eq(key, STR("row"))) return value_number(floor(l->i / l->cols) + 1);
     if (str_eq(key, STR("col0"))) return value_number(col0);
     if (str_eq(key, STR("col"))) return value_number(col0 + 1);
     if (str_eq(key, STR("col_first"))) return value_bool(col0 == 0);
-    if (str_eq(key, STR("col_last"))) return value_bool(l->cols_is_number && col0 + 1 == l->cols);
+    if (str_eq(key, STR("col_last"))) return value_bool(l->cols_given->kind == V_NUMBER && col0 + 1 == l->cols);
     return VALUE_UNDEFINED;
 }
 

@@ -31,6 +31,20 @@ static double moment_of(struct render *r, struct value v)
     return ms;
 }
 
+/* V8 reads the name's UTF-8 as Latin-1 when it says that there is no such zone. */
+static bool zone_refused(struct render *r, struct str zone)
+{
+    struct buf b = {.arena = r->arena};
+    for (size_t i = 0; i < zone.n; i++) {
+        unsigned char c = (unsigned char)zone.p[i];
+        if (c >= 0x80)
+            buf_char(&b, (char)(0xc0 | c >> 6));
+        buf_char(&b, (char)(c < 0x80 ? c : 0x80 | (c & 0x3f)));
+    }
+    struct str name = zone.n ? buf_get(&b) : zone;
+    return render_fail(r, "Invalid time zone specified: %.*s", STR_ARG(name));
+}
+
 /* false: no date; the filter gives back what it got. */
 static bool date_of(struct render *r, struct value v, struct value zone, struct shown_date *d)
 {
@@ -43,7 +57,7 @@ static bool date_of(struct render *r, struct value v, struct value zone, struct 
     if (zone.kind == V_STRING) {
         d->zone = zone.s;
         if (!date_zone_offset(r, zone.s, d->ms, &d->offset))
-            return render_fail(r, "Invalid time zone specified: %.*s", STR_ARG(zone.s));
+            return zone_refused(r, zone.s);
     } else if (d->fixed) {
         d->offset = value_number_js(r, zone);
     }

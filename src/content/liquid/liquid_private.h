@@ -29,7 +29,12 @@ struct value_array { struct value *v; size_t n; };
 struct value_member { struct str key; struct value *value; };
 struct value_hash { struct value_member *v; size_t n; };
 struct value_range { double low, n; };
-struct value_loop { double i, length, cols; struct str collection, variable; bool table, cols_is_number; };
+struct value_loop {
+    double i, length, cols;
+    struct str collection, variable;
+    bool table;
+    const struct value *cols_given;     /* of a table: as it is shown, `true` for a bare `cols` */
+};
 
 struct value {
     enum value_kind kind;

@@ -213,7 +213,9 @@ static bool render_tablerow(struct render *r, const struct node *node)
     struct value_loop *loop = loop_new(r, node, w.to - w.from);
     loop->table = true;
     loop->cols = value_number_js(r, cols);
-    loop->cols_is_number = cols.kind == V_NUMBER;
+    struct value *given = ARENA_NEW(r->arena, struct value);
+    *given = cols;
+    loop->cols_given = given;
     slot_push(r, node->loop.loop_slot, (struct value){.kind = V_LOOP, .loop = loop}, &drop);
     slot_push(r, node->loop.slot, VALUE_UNDEFINED, &item);
     bool ok = true;

@@ -166,7 +166,7 @@ static struct value loop_member(struct render *r, const struct value_loop *loop,
         if (!r)
             return value_str(loop->variable);
         return value_str(str_fmt(r->arena, "%.*s-%.*s", STR_ARG(loop->variable), STR_ARG(loop->collection)));
-    default: return value_number(loop->cols);
+    default: return loop->cols_given ? *loop->cols_given : value_number(loop->cols);
     }
 }
 
