@@ -63,6 +63,9 @@ static bool equals(struct evaluation *e, const struct logic_args *a)
 {
     double left, right;
     const struct logic_value *x = arg(a, 0), *y = arg(a, 1);
+    /* The same string is the same boolean, number, date or text. */
+    if (x->kind == LOGIC_STRING && y->kind == LOGIC_STRING && logic_same(*x, *y))
+        return true;
     return measure(e, x, y, &left, &right) ? left == right : logic_same(*x, *y);
 }
 
