@@ -177,3 +177,14 @@ bool directory_secrets(struct db *db, const struct crypto_box *box, struct arena
             return false;
     return true;
 }
+
+const struct integration *environment_provider(const struct environment_view *e, struct str provider_id, struct str identifier)
+{
+    const struct integration *found = NULL;
+    for (size_t i = 0; i < e->integrations_n; i++) {        /* oldest first: the last is the newest */
+        const struct integration *x = &e->integrations[i];
+        if (x->active && str_eq(x->provider_id, provider_id) && (!identifier.p || str_eq(x->identifier, identifier)))
+            found = x;
+    }
+    return found;
+}

@@ -27,6 +27,9 @@ struct environment_view {
     struct delivery_policy delivery;    /* from its settings */
 };
 
+/* The newest active integration of a provider, or the one of that identifier (p NULL: not given); NULL: there is none. */
+const struct integration *environment_provider(const struct environment_view *e, struct str provider_id, struct str identifier);
+
 struct key_view {
     struct cached head;
     struct id organization, environment, user;

@@ -18,18 +18,6 @@ void channel_settings_read(struct checks *c, yyjson_val *v, struct channel_setti
     }
 }
 
-static const struct integration *integration_of(const struct environment_view *e, const struct channel_setting *s)
-{
-    const struct integration *found = NULL;
-    for (size_t i = 0; i < e->integrations_n; i++) {        /* oldest first: the last is the newest */
-        const struct integration *x = &e->integrations[i];
-        if (x->active && str_eq(x->provider_id, s->provider_id)
-            && (!s->integration_identifier.p || str_eq(x->identifier, s->integration_identifier)))
-            found = x;
-    }
-    return found;
-}
-
 bool channel_settings_resolve(struct request *rq, struct channel_settings *s, struct error *err)
 {
     if (!s->n)
@@ -37,7 +25,7 @@ bool channel_settings_resolve(struct request *rq, struct channel_settings *s, st
     struct environment_view *e = directory_environment(app_of(rq)->directory, app_db(rq), rq->principal.environment, err);
     bool ok = e != NULL;
     for (size_t i = 0; i < s->n && ok; i++) {
-        const struct integration *x = integration_of(e, &s->all[i]);
+        const struct integration *x = environment_provider(e, s->all[i].provider_id, s->all[i].integration_identifier);
         ok = x || error_http(err, 400, "Subscribers environment (%s) do not have active %.*s integration.",
                              id_str(rq->arena, rq->principal.environment).p, STR_ARG(s->all[i].provider_id));
         if (!ok)

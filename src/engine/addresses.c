@@ -8,7 +8,7 @@ static const struct integration *integration_for(const struct machine *m, enum c
     const struct machine_facts *f = m->facts;
     const struct integration *best = NULL;
     struct id id;
-    bool has_id = id_parse(json_get_str(channel, "_integrationId"), &id);
+    bool has_id = id_parse(json_get_str(channel, "_integrationId"), &id) && !id_is_zero(id);
     for (size_t i = 0; i < f->integrations_n; i++) {
         const struct integration *x = &f->integrations[i];
         if (!str_eq(x->provider_id, provider) || !integration_fits(m, x, c))

@@ -1,27 +1,62 @@
 /* Who and what takes part in an event besides its recipients: actor, tenant, contexts (engine.md §1.5, §1.6,
  * decisions.md 12, 18). */
 #include "engine/plan_private.h"
+#include "model/subscriber_channels.h"
+
+enum { COMPLAINTS = 8 };
+
+/* A trigger's channels join the stored ones, as credentials do that are set through the API (engine.md §1.7). What has no
+ * integration yet is kept under its provider's name; what is no channel is left out. */
+static bool channels_join(struct worker *w, struct arena *a, struct id environment, struct str stored, struct str given, struct str *out,
+                          struct error *err)
+{
+    struct environment_view *e = directory_environment(w->engine->c.directory, w->db, environment, err);
+    yyjson_val *list = NULL, *v;
+    size_t i, n, tokens;
+    if (!e)
+        return false;
+    *out = stored;
+    json_parse(a, given, &list, NULL);
+    yyjson_arr_foreach(list, i, n, v) {
+        struct str complaints[COMPLAINTS];
+        struct channel_setting s;
+        if (channel_setting_read(a, v, "", &s, complaints, COMPLAINTS))
+            continue;
+        const struct integration *x = environment_provider(e, s.provider_id, s.integration_identifier);
+        if (x) {
+            s.integration = x->id;
+            s.integration_identifier = str_dup(a, x->identifier);
+        }
+        *out = channels_put(a, *out, &s, false, &tokens);
+    }
+    cached_unref(&e->head);
+    return true;
+}
 
 bool person_load(struct worker *w, struct plan *p, const struct subscriber_patch *patch, struct id environment, int64_t now,
                  struct planned_person *out, struct error *err)
 {
     struct error missing = {0};
+    bool known = true;
     *out = (struct planned_person){.patch = *patch};
     if (p->actor && p->actor->upsert && str_eq(p->actor->row.subscriber_id, patch->subscriber_id)) {
         out->row = p->actor->row;           /* the actor is written first, in the same commit */
-        out->upsert = subscriber_patch_changes(patch, &out->row);
-    } else if (subscriber_find(w->db, p->arena, environment, patch->subscriber_id, &out->row, &missing)) {
-        out->upsert = subscriber_patch_changes(patch, &out->row);
-    } else if (missing.code == ERROR_NOT_FOUND) {
-        out->upsert = true;
+    } else if (!subscriber_find(w->db, p->arena, environment, patch->subscriber_id, &out->row, &missing)) {
+        if (missing.code != ERROR_NOT_FOUND) {
+            *err = missing;
+            return false;
+        }
+        known = false;
         out->row = (struct subscriber){.id = id_new(w->engine->c.ids, now), .environment = environment,
                                        .subscriber_id = patch->subscriber_id, .is_online = -1, .created_at = now};
-    } else {
-        *err = missing;
-        return false;
     }
+    if (patch->present & 1u << SUBSCRIBER_CHANNELS
+        && !channels_join(w, p->arena, environment, out->row.field[SUBSCRIBER_CHANNELS], patch->field[SUBSCRIBER_CHANNELS],
+                          &out->patch.field[SUBSCRIBER_CHANNELS], err))
+        return false;
+    out->upsert = !known || subscriber_patch_changes(&out->patch, &out->row);
     if (out->upsert) {
-        subscriber_patch_apply(patch, &out->row);
+        subscriber_patch_apply(&out->patch, &out->row);
         out->row.updated_at = now;
     }
     return true;

@@ -1,7 +1,7 @@
 // Channel connections and endpoints with the real client.
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
-import { Carillon } from "./carillon.mjs";
+import { Carillon, until } from "./carillon.mjs";
 import { api } from "./clients.mjs";
 
 let server, novu;
@@ -136,4 +136,21 @@ test("a chat step reaches the endpoints of its context; an override replaces one
   } finally {
     await staging.stop();
   }
+});
+
+test("a trigger's channels join those that its recipient has", async () => {
+  await novu.integrations.create({ providerId: "fcm", channel: "push", identifier: "fcm-1", active: true, check: false, credentials: {} });
+  await novu.workflows.create({ name: "Join", workflowId: "join", active: true, steps: [{ name: "In", type: "in_app", controlValues: { body: "b" } }] });
+  await novu.subscribers.create({ subscriberId: "joan" });
+  await novu.subscribers.credentials.update({ providerId: "slack", credentials: { webhookUrl: "https://hook.example/joan" } }, "joan");
+  const send = (channels) => novu.trigger({ workflowId: "join", to: { subscriberId: "joan", channels }, transactionId: `join-${channels.length}-${channels[0].credentials.deviceTokens}` });
+  const stored = async () => {
+    const { channels } = (await novu.subscribers.retrieve("joan")).result;
+    return Object.fromEntries(channels.map((c) => [c.integrationIdentifier, c.credentials.deviceTokens ?? c.credentials.webhookUrl]));
+  };
+  const becomes = (wanted) => until(async () => JSON.stringify(Object.entries(await stored()).sort()) === JSON.stringify(Object.entries(wanted).sort()), JSON.stringify(wanted));
+  await send([{ providerId: "fcm", credentials: { deviceTokens: ["one"] } }]);
+  await becomes({ "slack-1": "https://hook.example/joan", "fcm-1": ["one"] });
+  await send([{ providerId: "fcm", integrationIdentifier: "fcm-1", credentials: { deviceTokens: ["two"] } }]);
+  await becomes({ "slack-1": "https://hook.example/joan", "fcm-1": ["two"] });
 });
