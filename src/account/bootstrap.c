@@ -177,6 +177,9 @@ bool bootstrap_write_credentials(struct db *db, const struct crypto_box *box, co
     yyjson_mut_val *root = yyjson_mut_obj(d), *arr = json_add_arr(d, root, "environments");
     if (!environment_list(db, a, (struct id){{0}}, &list, &n, err))
         return false;
+    bool several = false;               /* organisations: then each says whose it is */
+    for (size_t i = 1; i < n; i++)
+        several |= !id_eq(list[i].organization, list[0].organization);
     for (size_t i = 0; i < n; i++) {
         struct api_key *keys;
         size_t keys_n;
@@ -189,7 +192,8 @@ bool bootstrap_write_credentials(struct db *db, const struct crypto_box *box, co
         yyjson_mut_val *o = yyjson_mut_arr_add_obj(d, arr);
         json_add_str(d, o, "name", list[i].name);
         json_add_id(d, o, "_id", list[i].id);
-        json_add_id(d, o, "_organizationId", list[i].organization);
+        if (several)
+            json_add_id(d, o, "_organizationId", list[i].organization);
         json_add_str(d, o, "applicationIdentifier", list[i].application_identifier);
         json_add_str(d, o, "secretKey", secret);
     }

@@ -164,10 +164,11 @@ static void success_add(struct making *m, yyjson_mut_val *responses, const struc
 {
     yyjson_mut_val *response = yyjson_mut_obj(m->d);
     yyjson_mut_obj_add(responses, json_mut_str(m->d, str_fmt(m->arena, "%d", status)), response);
-    json_add_str(m->d, response, "description", status == 201 ? STR("Made") : status >= 300 ? STR("Elsewhere") : STR("Done"));
+    json_add_str(m->d, response, "description", status == 201 ? STR("Made") : status >= 500 ? STR("Out of order")
+                                                : status >= 300 ? STR("Elsewhere") : STR("Done"));
     if (r->auth == AUTH_ENVIRONMENT && r->rate != RATE_NONE)
         limits_add(m, response);
-    if (status == 204 || status >= 300)
+    if (status == 204 || (status >= 300 && status < 400))
         return;
     struct str type = json_get_str(entry, "responseType");
     content_add(m, response, type, json_get(entry, "response"), json_get(entry, "responseExample"),
@@ -189,7 +190,7 @@ static void responses_add(struct making *m, yyjson_mut_val *o, const struct rout
     while ((other = yyjson_arr_iter_next(&it)))
         success_add(m, responses, r, entry, (int)yyjson_get_sint(other));
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
-        if (can_fail_with(r, errors[i].status))
+        if (can_fail_with(r, errors[i].status) && !yyjson_mut_obj_get(responses, errors[i].key))
             ref_add(m, responses, errors[i].key, "responses", errors[i].status == 400 ? refusal_name(r) : errors[i].name);
 }
 

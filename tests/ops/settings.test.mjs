@@ -39,6 +39,8 @@ const bad = {
   workers: ["-1", "65", "many", "1.5", ""],
   loops: ["-1", "9", "0x2", ""],
   demo: ["perhaps"],
+  keyless: ["perhaps", ""],
+  "snooze-hours-max": ["-1", "many", ""],
 };
 const variable = (flag) => `CARILLON_${flag.replaceAll("-", "_").toUpperCase()}`;
 
