@@ -40,6 +40,7 @@ ROUTE_TABLE(tenant);
 ROUTE_TABLE(legacy_group);
 ROUTE_TABLE(legacy_status);
 ROUTE_TABLE(legacy_layout);
+ROUTE_TABLE(legacy_workflow);
 ROUTE_TABLE(legacy_organization);
 ROUTE_TABLE(workflow_override);
 ROUTE_TABLE(domain);

@@ -77,6 +77,14 @@ static struct str step_identifier(struct request *rq, yyjson_mut_val *steps, yyj
     return unique;
 }
 
+/* What only older clients speak of (api/legacy_step.h) stays with a step and its workflow. */
+static void add_legacy(yyjson_mut_doc *d, yyjson_mut_val *o, yyjson_val *before)
+{
+    static const char *const members[] = {"legacy", "filters", "uuid", "replyCallback"};
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        json_add_val(d, o, members[i], json_get(before, members[i]));
+}
+
 /* Nulls are dropped, but for the choice of no layout; the rest is kept as it came, right or wrong (content.md §3.1). */
 static void add_values(yyjson_mut_doc *d, yyjson_mut_val *o, yyjson_val *values)
 {
@@ -145,6 +153,7 @@ static bool step_read(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *steps
     add_values(d, o, values);
     if (yyjson_is_obj(json_get(step, "providerOverrides")))
         json_add_val(d, o, "providerOverrides", json_get(step, "providerOverrides"));
+    add_legacy(d, o, before);
     yyjson_mut_arr_append(steps, o);
     return true;
 }
@@ -219,6 +228,7 @@ static void add_members(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *doc
         check_fail(c, "agent.identifier must be a string");
     json_add_val(d, doc, "agent", agent);
     json_add_str(d, doc, "origin", origin.n ? origin : STR("novu-cloud"));
+    add_legacy(d, doc, old);
 }
 
 bool workflow_doc_read(struct checks *c, yyjson_val *body, const struct workflow *before, struct workflow *w,

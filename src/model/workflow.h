@@ -2,7 +2,8 @@
  *
  * doc is the definition as JSON: {workflowId, description, tags, severity, validatePayload, payloadSchema,
  * isTranslationEnabled, agent, origin, preferences:{user, default}, steps:[{_id, stepId, name, type, active,
- * shouldStopOnFail, controlValues, providerOverrides, issues}]}. issues are those of the control values (content.md §3.4), made
+ * shouldStopOnFail, controlValues, providerOverrides, issues, filters, uuid, replyCallback, legacy}], legacy}. The last four of
+ * a step and the workflow's own legacy are what older clients gave (api/legacy_step.h). issues are those of the control values (content.md §3.4), made
  * when the workflow is written; absent: none.
  */
 #ifndef MODEL_WORKFLOW_H
