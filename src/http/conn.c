@@ -53,11 +53,78 @@ void conn_deadline(struct conn *c, int64_t deadline)
     }
 }
 
+/* ---- who waits for whom, and who goes when there is no slot left ---- */
+
+static void wait_leave(struct conn *c)
+{
+    if (c->waiting == WAITING_SERVER)
+        return;
+    struct wait_group *g = &c->loop->group[c->waiting];
+    *c->wait_prev = c->wait_next;
+    if (c->wait_next)
+        c->wait_next->wait_prev = c->wait_prev;
+    else
+        g->last = c->wait_prev;
+    g->n--;
+    c->waiting = WAITING_SERVER;
+}
+
+void conn_wait(struct conn *c, enum waiting w)
+{
+    wait_leave(c);
+    if (w == WAITING_SERVER || c->is_cut)
+        return;
+    struct wait_group *g = &c->loop->group[w];
+    c->waiting = w;
+    c->waiting_since = c->loop->second;
+    c->wait_next = NULL;
+    c->wait_prev = g->last;
+    *g->last = c;
+    g->last = &c->wait_next;
+    g->n++;
+}
+
 /* libmicrohttpd sees the end of the stream and closes. */
 static void conn_cut(struct conn *c)
 {
     shutdown(c->fd, SHUT_RDWR);
     c->deadline = 0;
+    wait_leave(c);
+    if (!c->is_cut)
+        c->loop->cut++;
+    c->is_cut = true;
+}
+
+/* Who wants to take all slots has most connections of some kind: that kind loses the one that has waited longest. So a
+ * client that asks at once is served in any flood that does not fill all slots within its first round trip, and clients
+ * that were served keep their connections while strangers are more than they. What is on its way is given some seconds. */
+static struct conn *victim(const struct loop *l)
+{
+    const struct wait_group *most = NULL;
+    for (int i = 0; i < WAITING_GROUPS; i++) {
+        const struct wait_group *g = &l->group[i];
+        bool ripe = g->n && (i != WAITING_TRANSFER || g->first->waiting_since + HTTP_TRANSFER_S <= l->second);
+        if (ripe && (!most || g->n > most->n))
+            most = g;
+    }
+    return most ? most->first : NULL;
+}
+
+static bool is_full(const struct loop *l)
+{
+    return l->conns - l->cut >= l->server->c.connections_max;
+}
+
+static void evict(struct loop *l)
+{
+    struct conn *c = victim(l);
+    if (!c)
+        return;
+    conn_cut(c);
+    counter_add(l->server->evicted, 1);
+    if (l->second - l->evicted_second >= HTTP_QUIET_S || !l->evicted_second)
+        log_warn("connections run out, those that wait longest are closed", "open", LOG_INT(l->conns), NULL);
+    l->evicted_second = l->second;
 }
 
 static void wheel_slot(struct loop *l, int slot)
@@ -94,7 +161,7 @@ static struct conn *conn_new(struct loop *l)
         l->free_conn = c->next;
     else if (!(c = malloc(sizeof *c)))
         abort();
-    *c = (struct conn){.loop = l};
+    *c = (struct conn){.loop = l, .waiting = WAITING_SERVER};
     return c;
 }
 
@@ -105,7 +172,10 @@ static void conn_opened(struct loop *l, struct MHD_Connection *mhd, void **ctx)
     struct conn *c = conn_new(l);
     c->mhd = mhd;
     c->fd = info->connect_fd;
-    c->over_cap = l->conns >= s->c.connections_max;
+    if (is_full(l))
+        evict(l);
+    c->over_cap = is_full(l);
+    conn_wait(c, WAITING_FIRST);
     c->deadline = l->second + 1 + s->c.header_timeout_s;
     struct epoll_event ev = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = c};
     epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->fd, &ev);
@@ -131,7 +201,9 @@ static void conn_closed(struct loop *l, void **ctx)
     if (c->linger)
         conn_linger(c);
     wheel_unlink(c);
+    wait_leave(c);
     l->conns--;
+    l->cut -= c->is_cut;
     counter_add(l->server->connections, -1);
     c->next = l->free_conn;
     l->free_conn = c;

@@ -62,6 +62,7 @@ void exchange_end(void *loop, struct MHD_Connection *mhd, void **cls, enum MHD_R
     x->conn->now = NULL;
     if (x->conn->peer_done)
         conn_peer_done(x->conn);
+    conn_wait(x->conn, WAITING_NEXT);
     conn_deadline(x->conn, l->second + 1 + c->idle_timeout_s + c->header_timeout_s);
     x->conn = NULL;
     if (x->holder == HOLDER_LOOP)
@@ -80,6 +81,7 @@ static enum MHD_Result answer_queue(struct exchange *x)
     enum MHD_Result ok = MHD_queue_response(x->conn->mhd, (unsigned)x->status, response);
     MHD_destroy_response(response);
     measure_answer(x);
+    conn_wait(x->conn, WAITING_TRANSFER);
     conn_deadline(x->conn, l->second + 1 + l->server->c.idle_timeout_s + (int64_t)(x->answer.n / HTTP_SEND_RATE));
     return ok;
 }
@@ -124,6 +126,7 @@ static enum MHD_Result step_head(struct exchange *x, struct MHD_Connection *mhd,
     if (head_read(x, mhd, method, version, &err) && head_check(x, &err)) {
         if (!x->ready) {
             x->stage = STAGE_BODY;
+            conn_wait(x->conn, WAITING_TRANSFER);
             return MHD_YES;
         }
     } else {
@@ -167,6 +170,7 @@ static enum MHD_Result step_complete(struct exchange *x)
     struct MHD_Connection *mhd = x->conn->mhd;
     x->stage = STAGE_COMPLETE;
     conn_deadline(x->conn, 0);
+    conn_wait(x->conn, WAITING_SERVER);
     x->rq.body = (struct str){x->body, x->body_n};
     x->holder = HOLDER_HANDLER;
     x->in_handler = true;

@@ -26,6 +26,8 @@ enum {
     HTTP_BODIES_MAX = 256 << 20,        /* bytes of bodies being received by one loop */
     HTTP_ARENA = 16 * 1024, HTTP_ARENAS_KEPT = 64,
     HTTP_OVER_CAP = 64,                 /* connections above the cap that are told 503 instead of left waiting */
+    HTTP_QUIET_S = 60,                  /* between two log lines about that, as long as it goes on */
+    HTTP_TRANSFER_S = 5,                /* a body or an answer under way so long may lose its slot to a newcomer */
     HTTP_LISTEN_MAX = 8, HTTP_LOOPS_MAX = 8,
     HTTP_LINGER_MAX = 128, HTTP_LINGER_S = 5, HTTP_LINGER_BYTES = 64 << 20,
     HTTP_WHEEL = 64,                    /* slots of one second */
@@ -48,9 +50,16 @@ struct answer_header {
 
 enum watched { WATCHED_CONN, WATCHED_LINGERER };     /* first member of what a loop's epoll set points to */
 
+/* Whom a connection waits for. The first three wait for the client, and give their slot up when there is no other:
+ * see conn_wait. */
+enum waiting { WAITING_FIRST, WAITING_NEXT, WAITING_TRANSFER, WAITING_GROUPS, WAITING_SERVER = WAITING_GROUPS };
+
 /* A TCP connection. */
 struct conn {
     enum watched kind;
+    enum waiting waiting;
+    int64_t waiting_since;              /* monotonic second */
+    struct conn *wait_next, **wait_prev;        /* in the group of those that wait for the same */
     struct loop *loop;
     struct MHD_Connection *mhd;
     struct exchange *now;               /* the request under way */
@@ -58,7 +67,7 @@ struct conn {
     int64_t deadline;                   /* monotonic second at which it is cut off; 0: none */
     struct conn *next, **prev;          /* in a slot of the wheel */
     int slot;
-    bool over_cap, linger;
+    bool over_cap, linger, is_cut;
     bool peer_done;                     /* the client has ended its stream (perhaps with bytes still unread) */
     bool listed;
     struct conn *next_done;             /* in the loop's list, when listed */
@@ -128,6 +137,12 @@ struct daemon {
     int fd;                             /* its epoll descriptor */
 };
 
+/* Connections in the order in which they began to wait. */
+struct wait_group {
+    struct conn *first, **last;
+    int n;
+};
+
 struct loop {
     struct server *server;
     struct mailbox *mailbox;
@@ -137,10 +152,13 @@ struct loop {
     struct daemon daemon[HTTP_LISTEN_MAX];
     int daemons;
     int conns, handed;                  /* connections; requests held by handlers */
+    int cut;                            /* of the connections, those cut off that the library has still to close */
+    struct wait_group group[WAITING_GROUPS];
     struct conn *wheel[HTTP_WHEEL], *free_conn;
     struct conn *done;                  /* connections to look at: their clients have ended the stream */
     int64_t second;                     /* up to which the wheel has turned */
     int64_t refused_second;             /* when a 503 was last logged */
+    int64_t evicted_second;             /* … and a connection that lost its slot */
     struct lingerer *lingering;
     int lingerers;
     struct arena *arena[HTTP_ARENAS_KEPT];
@@ -161,7 +179,7 @@ struct server {
     struct router *router;
     struct route_metrics *routes;       /* by route index; the last is for unmatched paths */
     struct histogram *seconds;
-    struct counter *connections, *overload;
+    struct counter *connections, *overload, *evicted;
     struct metrics *own_metrics;        /* when the configuration has none */
     struct id_source ids;
     struct str prefix;
@@ -224,6 +242,7 @@ void mailbox_put(struct exchange *x);
 /* conn.c */
 void conn_notify(void *loop, struct MHD_Connection *mhd, void **ctx, enum MHD_ConnectionNotificationCode what);
 void conn_deadline(struct conn *c, int64_t deadline);
+void conn_wait(struct conn *c, enum waiting w);
 void conn_linger(struct conn *c);
 void conn_peer_done(struct conn *c);
 void conn_check_done(struct loop *l);

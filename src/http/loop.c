@@ -297,6 +297,8 @@ bool loop_start(struct loop *l, const int *listen_fd, struct error *err)
     l->mailbox = mailbox_new(l->server);
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     l->second = second_now();
+    for (int i = 0; i < WAITING_GROUPS; i++)
+        l->group[i].last = &l->group[i].first;
     atomic_store(&l->stop_ms, -1);
     struct epoll_event ev = {.events = EPOLLIN, .data.ptr = l};
     if (l->epoll < 0 || l->mailbox->wake < 0 || epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->mailbox->wake, &ev))

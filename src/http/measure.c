@@ -19,6 +19,7 @@ bool measure_create(struct server *s)
                                    NULL, bounds, sizeof bounds / sizeof *bounds);
     s->connections = metrics_gauge(m, "carillon_http_connections", "Open HTTP connections.", NULL);
     s->overload = metrics_counter(m, "carillon_http_overload_total", "Requests refused because of overload.", NULL);
+    s->evicted = metrics_counter(m, "carillon_http_evicted_total", "Waiting connections closed because a newcomer needed a slot.", NULL);
     return s->routes != NULL;
 }
 

@@ -154,22 +154,128 @@ static void overload_is_told(void **state)
     client_close(c);
 }
 
+/* Every slot is taken by a request that its handler still has. */
 static void connections_above_the_cap_are_refused(void **state)
 {
     struct server *s = server_with((struct server_config){.loops = 1, .connections_max = 2});
-    struct client *c[3];
+    struct client *held[2], *c = NULL;
     struct reply r;
     char v[512];
     (void)state;
-    for (int i = 0; i < 3; i++) {
-        c[i] = client_to(s);
-        ask(c[i], "GET /query HTTP/1.1\r\nHost: x\r\n\r\n", &r);
-        assert_int_equal(r.status, i < 2 ? 200 : 503);
+    worker_release_at(3);
+    for (int i = 0; i < 2; i++) {
+        held[i] = client_to(s);
+        say(held[i], "POST /later HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
     }
+    worker_wait_held(2);
+    c = client_to(s);
+    ask(c, "GET /query HTTP/1.1\r\nHost: x\r\n\r\n", &r);
+    assert_int_equal(r.status, 503);
     assert_string_equal(header(&r, "Connection", v), "close");
-    assert_ended(c[2]);
-    for (int i = 0; i < 3; i++)
+    assert_ended(c);
+    worker_release_at(1);
+    for (int i = 0; i < 2; i++) {
+        assert_true(read_reply(held[i], &r, false));
+        assert_int_equal(r.status, 201);
+        client_close(held[i]);
+    }
+    client_close(c);
+    server_stop(s, 0);
+}
+
+static bool has_ended(struct client *c)
+{
+    struct pollfd p = {.fd = c->fd, .events = POLLIN};
+    return poll(&p, 1, 0) > 0;
+}
+
+static void ask_hello(struct client *c)
+{
+    struct reply r;
+    ask(c, "GET /hello/x HTTP/1.1\r\nHost: x\r\n\r\n", &r);
+    assert_int_equal(r.status, 200);
+}
+
+/* Connections that say nothing, or half a head, take no slot from those that ask. */
+static void silent_connections_give_way(void **state)
+{
+    enum { CAP = 50, FLOOD = 2000 };
+    struct server *s = server_with((struct server_config){.loops = 1, .connections_max = CAP});
+    struct client *known = client_to(s), **silent = calloc(FLOOD, sizeof *silent);
+    int ended = 0;
+    (void)state;
+    ask_hello(known);
+    for (int i = 0; i < FLOOD; i++) {
+        silent[i] = client_to(s);
+        if (i % 2)
+            say(silent[i], "GET /hello/x HTTP/1.1\r\nHos");
+        if (i % 100)
+            continue;
+        struct client *c = client_to(s);
+        ask_hello(c);
+        client_close(c);
+        ask_hello(known);               /* who was served before keeps the connection */
+    }
+    ask_hello(known);
+    for (int i = 0; i < FLOOD; i++) {
+        ended += has_ended(silent[i]);
+        client_close(silent[i]);
+    }
+    assert_in_range(ended, FLOOD - 2 * CAP, FLOOD);
+    free(silent);
+    client_close(known);
+    server_stop(s, 0);
+}
+
+/* … nor those that have been served and stay. The newest of them stay longest. */
+static void idle_connections_give_way(void **state)
+{
+    enum { CAP = 10 };
+    struct server *s = server_with((struct server_config){.loops = 1, .connections_max = CAP});
+    struct client *c[3 * CAP];
+    (void)state;
+    for (int i = 0; i < 3 * CAP; i++)
+        ask_hello(c[i] = client_to(s));
+    for (int i = 0; i < 2 * CAP; i++)
+        assert_ended(c[i]);
+    for (int i = 2 * CAP; i < 3 * CAP; i++)
+        ask_hello(c[i]);
+    for (int i = 0; i < 3 * CAP; i++)
         client_close(c[i]);
+    server_stop(s, 0);
+}
+
+/* Bodies that do not come on lose their slots too, but not at once. */
+static void stuck_bodies_give_way(void **state)
+{
+    enum { CAP = 10 };
+    struct server *s = server_with((struct server_config){.loops = 1, .connections_max = CAP});
+    struct client *stuck[CAP], *c = NULL;
+    struct reply r = {0};
+    int refused = 0;
+    (void)state;
+    for (int i = 0; i < CAP; i++) {
+        stuck[i] = client_to(s);
+        ask(stuck[i], "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n", &r);
+        assert_int_equal(r.status, 100);
+    }
+    r.status = 0;
+    while (r.status != 200) {           /* 5 s */
+        if (c)
+            client_close(c);
+        c = client_to(s);
+        ask(c, "GET /hello/x HTTP/1.1\r\nHost: x\r\n\r\n", &r);
+        refused += r.status == 503;
+        usleep(100000);
+    }
+    assert_true(refused > 10);
+    assert_ended(stuck[0]);
+    say(stuck[CAP - 1], "{\"k\":1234}");
+    assert_true(read_reply(stuck[CAP - 1], &r, false));
+    assert_int_equal(r.status, 201);
+    client_close(c);
+    for (int i = 0; i < CAP; i++)
+        client_close(stuck[i]);
     server_stop(s, 0);
 }
 
@@ -350,6 +456,9 @@ int main(void)
         cmocka_unit_test(clients_that_leave_cost_nothing),
         cmocka_unit_test(overload_is_told),
         cmocka_unit_test(connections_above_the_cap_are_refused),
+        cmocka_unit_test(silent_connections_give_way),
+        cmocka_unit_test(idle_connections_give_way),
+        cmocka_unit_test(stuck_bodies_give_way),
         cmocka_unit_test(slow_senders_are_cut_off),
         cmocka_unit_test(idle_connections_end),
         cmocka_unit_test(websockets_are_handed_over),
