@@ -84,6 +84,7 @@ bool app_inbox_publish_all(struct app *app, struct db *db, const struct id *peop
 /* Listens for that. Before notify_start. */
 void app_inbox_listen(struct app *app);
 void app_socket_presence(void *app, const struct hub_identity *id, bool online);
+void app_revived(void *app);            /* engine_world.revived */
 /* What the engine needs of the world (src/api/world.c). */
 void app_deliver(void *app, struct engine_delivery *d);
 void app_call(void *app, struct engine_call *c);       /* src/api/call.c */

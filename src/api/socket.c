@@ -117,6 +117,11 @@ void app_socket_presence(void *arg, const struct hub_identity *id, bool online)
         free(p);
 }
 
+void app_revived(void *arg)
+{
+    hub_announce(((struct app *)arg)->hub);
+}
+
 static void handle_engineio(struct request *rq)
 {
     hub_handle_engineio(app_of(rq)->hub, rq);

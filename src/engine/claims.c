@@ -41,7 +41,7 @@ struct claim {
     struct delivery_record *records;
     size_t n;
     int64_t nodes;
-    bool more;
+    bool more, fresh;
 };
 
 static bool claim_apply(void *arg, struct db *db, struct error *err)
@@ -101,17 +101,30 @@ static bool renew_apply(void *arg, struct db *db, struct error *err)
     const struct lease *l = c->engine->lease;
     int64_t until = l->shared ? c->now + LEASE_MS : INT64_MAX;
     /* A lease that ended long ago is forgotten; what that process had begun is adopted all the same. */
-    return node_renew(db, c->engine->boot, until, l->shared ? c->now - 10 * LEASE_MS : INT64_MAX, err)
+    return node_renew(db, c->engine->boot, until, l->shared ? c->now - 10 * LEASE_MS : INT64_MAX, &c->fresh, err)
         && node_count(db, c->now, &c->nodes, err);
 }
 
-static bool renew(struct engine *e, struct error *err)
+static bool renew(struct engine *e, bool *fresh, struct error *err)
 {
     struct claim c = {.engine = e, .now = clock_real_ms()};
     if (!writer_run(e->c.writer, renew_apply, &c, err))
         return false;
     atomic_store(&e->lease->until, e->lease->shared ? c.now + LEASE_MS : INT64_MAX);
     atomic_store(&e->lease->share, c.nodes < 1 ? 1 : (int)c.nodes);
+    *fresh = c.fresh;
+    return true;
+}
+
+static bool renew_again(struct engine *e, struct error *err)
+{
+    bool fresh;
+    if (!renew(e, &fresh, err))
+        return false;
+    if (fresh)
+        log_warn("the lease of this process had ended: others may have taken over what it had begun", NULL);
+    if (fresh && e->c.world.revived)
+        e->c.world.revived(e->c.world.app);
     return true;
 }
 
@@ -128,7 +141,7 @@ static void *lease_main(void *arg)
         if (l->stop)
             break;
         pthread_mutex_unlock(&l->lock);
-        if (!renew(l->engine, &err) || !claims_adopt(l->engine, &err) || !claims_presence(l->engine, &err))
+        if (!renew_again(l->engine, &err) || !claims_adopt(l->engine, &err) || !claims_presence(l->engine, &err))
             log_warn("lease not renewed", "reason", err.message, NULL);
         pthread_mutex_lock(&l->lock);
     }
@@ -140,6 +153,7 @@ bool claims_start(struct engine *e, struct error *err)
 {
     struct lease *l = e->lease = calloc(1, sizeof *l);
     pthread_condattr_t attr;
+    bool fresh;
     if (!l)
         abort();
     l->engine = e;
@@ -150,7 +164,7 @@ bool claims_start(struct engine *e, struct error *err)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&l->wake, &attr);
     pthread_condattr_destroy(&attr);
-    if (!renew(e, err) || !claims_adopt(e, err) || !claims_presence(e, err))
+    if (!renew(e, &fresh, err) || !claims_adopt(e, err) || !claims_presence(e, err))
         return false;
     if (l->shared && pthread_create(&l->thread, NULL, lease_main, l))
         return error_set(err, ERROR_IO, "Cannot start the lease thread");

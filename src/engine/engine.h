@@ -87,6 +87,9 @@ struct engine_world {
     void (*received)(void *app, const struct message *m, struct str json);
     /* Could anybody hear `received` now? Spares making json when not. From any thread; NULL: yes. */
     bool (*listening)(void *app);
+    /* Other processes took this one for dead, and its people for gone, until now: it must say again who is online
+     * (model/presence.h). From any thread; must not wait. May be NULL. */
+    void (*revived)(void *app);
     /* A message of the built-in outbox was stored. From the writer's thread; must not wait. May be NULL. */
     void (*outboxed)(void *app, const struct outbox_message *m);
 };

@@ -259,17 +259,14 @@ yyjson_mut_val *deliveries_json(yyjson_mut_doc *d, const struct delivery_record 
 
 /* --- leases -------------------------------------------------------------------------------------------------- */
 
-bool node_renew(struct db *db, struct id node, int64_t lease_until, int64_t forget, struct error *err)
+bool node_renew(struct db *db, struct id node, int64_t lease_until, int64_t forget, bool *fresh, struct error *err)
 {
-    struct db_stmt *s = db_query(db, err, "INSERT INTO nodes (id, lease_until) VALUES (?1, ?2) "
-                                 "ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until",
-                                 node, lease_until);
-    if (!s)
+    struct db_stmt *s = db_query(db, err, "UPDATE nodes SET lease_until = ?2 WHERE id = ?1", node, lease_until);
+    if (!s || !db_run(s, err))
         return false;
-    if (!db_run(s, err) || !(s = db_prepare(db, "DELETE FROM nodes WHERE lease_until < ?1", err)))
-        return false;
-    db_bind_int(s, 1, forget);
-    return db_run(s, err);
+    *fresh = !db_changes(s);
+    return (!*fresh || db_write(db, err, "INSERT INTO nodes (id, lease_until) VALUES (?1, ?2)", node, lease_until))
+        && db_write(db, err, "DELETE FROM nodes WHERE lease_until < ?1", forget);
 }
 
 bool node_leave(struct db *db, struct id node, struct error *err)

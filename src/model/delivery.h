@@ -90,8 +90,9 @@ yyjson_mut_val *deliveries_json(yyjson_mut_doc *d, const struct delivery_record 
 
 /* --- processes that share the store ------------------------------------------------------------------------ */
 
-/* Renews or takes the lease; forgets the leases of others that ended before `forget`. */
-bool node_renew(struct db *db, struct id node, int64_t lease_until, int64_t forget, struct error *err);
+/* Renews or takes the lease; forgets the leases of others that ended before `forget`. *fresh: there was none to renew: it is
+ * the first, or others have declared this process dead since (presence.h) and taken its people out. */
+bool node_renew(struct db *db, struct id node, int64_t lease_until, int64_t forget, bool *fresh, struct error *err);
 bool node_leave(struct db *db, struct id node, struct error *err);
 /* How many leases hold. */
 bool node_count(struct db *db, int64_t real_now, int64_t *n, struct error *err);

@@ -24,16 +24,20 @@ static bool subscriber_lock(struct db *db, struct id environment, struct id subs
     return step == DB_ROW || step == DB_DONE;
 }
 
+static bool leave(struct db *db, struct db_stmt *removal, struct id environment, struct id subscriber, int64_t now, struct error *err)
+{
+    if (!removal || !db_run(removal, err))
+        return false;
+    return !db_changes(removal) || db_write(db, err, "UPDATE subscribers SET is_online = 0, last_online_at = ?3 WHERE environment_id = ?1 AND id = ?2 "
+                                               "AND NOT EXISTS (SELECT 1 FROM presence WHERE subscriber_id = ?2)",
+                                            environment, subscriber, now);
+}
+
 bool presence_leave(struct db *db, struct id node, struct id environment, struct id subscriber, int64_t now, struct error *err)
 {
-    if (!subscriber_lock(db, environment, subscriber, err))
-        return false;
-    struct db_stmt *s = db_query(db, err, "DELETE FROM presence WHERE node_id = ?1 AND subscriber_id = ?2", node, subscriber);
-    if (!s || !db_run(s, err))
-        return false;
-    return !db_changes(s) || db_write(db, err, "UPDATE subscribers SET is_online = 0, last_online_at = ?3 WHERE environment_id = ?1 AND id = ?2 "
-                                               "AND NOT EXISTS (SELECT 1 FROM presence WHERE subscriber_id = ?2)",
-                                      environment, subscriber, now);
+    return subscriber_lock(db, environment, subscriber, err)
+        && leave(db, db_query(db, err, "DELETE FROM presence WHERE node_id = ?1 AND subscriber_id = ?2", node, subscriber),
+                 environment, subscriber, now, err);
 }
 
 /* --- processes that are no more --------------------------------------------------------------------------------- */
@@ -52,9 +56,11 @@ static bool node_after(struct db *db, struct id last, struct id *node, bool *fou
     return step == DB_ROW || step == DB_DONE;
 }
 
+/* A lease that is over goes away, so that its process, if it lives, finds none to renew. */
 static bool node_lives(struct db *db, struct id node, int64_t real_now, int64_t *lives, struct error *err)
 {
-    return row_int(db_query(db, err, "SELECT count(*) FROM nodes WHERE id = ?1 AND lease_until > ?2", node, real_now), lives, err);
+    return db_write(db, err, "DELETE FROM nodes WHERE id = ?1 AND lease_until <= ?2", node, real_now)
+        && row_int(db_query(db, err, "SELECT count(*) FROM nodes WHERE id = ?1 AND lease_until > ?2", node, real_now), lives, err);
 }
 
 struct entry {
@@ -76,14 +82,23 @@ static bool node_entries(struct db *db, struct id node, struct entry out[PRESENC
     return step == DB_ROW || step == DB_DONE;
 }
 
-static bool node_lapse(struct db *db, struct id node, int64_t now, bool *more, struct error *err)
+/* The process may have come back while we wait for the subscriber's row, and said anew that they are here. */
+static bool entry_lapse(struct db *db, struct id node, const struct entry *e, int64_t real_now, int64_t now, struct error *err)
+{
+    return subscriber_lock(db, e->environment, e->subscriber, err)
+        && leave(db, db_query(db, err, "DELETE FROM presence WHERE node_id = ?1 AND subscriber_id = ?2 "
+                                       "AND NOT EXISTS (SELECT 1 FROM nodes WHERE id = ?1 AND lease_until > ?3)", node, e->subscriber, real_now),
+                 e->environment, e->subscriber, now, err);
+}
+
+static bool node_lapse(struct db *db, struct id node, int64_t real_now, int64_t now, bool *more, struct error *err)
 {
     struct entry entries[PRESENCE_LAPSE_MAX];
     int n;
     if (!node_entries(db, node, entries, &n, err))
         return false;
     for (int i = 0; i < n; i++)
-        if (!presence_leave(db, node, entries[i].environment, entries[i].subscriber, now, err))
+        if (!entry_lapse(db, node, &entries[i], real_now, now, err))
             return false;
     *more = n == PRESENCE_LAPSE_MAX;
     return true;
@@ -100,7 +115,7 @@ bool presence_lapse(struct db *db, int64_t real_now, int64_t now, bool *more, st
             return true;
         if (!node_lives(db, node, real_now, &lives, err))
             return false;
-        if (!lives && (!node_lapse(db, node, now, more, err) || *more))
+        if (!lives && (!node_lapse(db, node, real_now, now, more, err) || *more))
             return *more;
     }
     return false;

@@ -12,7 +12,8 @@ bool presence_enter(struct db *db, struct id node, struct id environment, struct
 /* Offline, unless another process has them. A process that had not said they are here changes nothing. */
 bool presence_leave(struct db *db, struct id node, struct id environment, struct id subscriber, int64_t now, struct error *err);
 enum { PRESENCE_LAPSE_MAX = 200 };
-/* Takes out some of those who were at processes whose leases are over. *more: there are others. */
+/* Takes out some of those who were at processes whose leases are over, and these leases. *more: there are others. A process
+ * that lives all the same learns it from its next node_renew, and enters its people again. */
 bool presence_lapse(struct db *db, int64_t real_now, int64_t now, bool *more, struct error *err);
 /* At the start of the only process that a store has: nobody is connected to it yet. */
 bool presence_clear(struct db *db, int64_t now, struct error *err);

@@ -103,6 +103,11 @@ void hub_changed_all(struct hub *h, unsigned what)
     push(h, m);
 }
 
+void hub_announce(struct hub *h)
+{
+    push(h, command_new(COMMAND_ANNOUNCE, STR_NULL, STR_NULL, STR_NULL));
+}
+
 void hub_attach(struct hub *h, int fd, bool plain, struct str sid, struct str token, struct str early)
 {
     struct command *m = command_new(COMMAND_ATTACH, sid, token, early);
@@ -242,6 +247,9 @@ static void perform(struct hub *h, struct command *m)
             attach_probe(h, m);
         else
             attach_new(h, m);
+        break;
+    case COMMAND_ANNOUNCE:
+        rooms_announce(h);
         break;
     case COMMAND_EXCHANGE:
         polling_exchange(h, m->exchange);

@@ -47,6 +47,8 @@ enum { HUB_UNSEEN = 1, HUB_UNREAD = 2 };
 void hub_changed(struct hub *h, struct id subscriber, unsigned what);
 /* … of everybody: it is not known whose did. A part of them each turn. */
 void hub_changed_all(struct hub *h, unsigned what);
+/* Calls presence(true) once more for everybody who is here, a part of them at a time. */
+void hub_announce(struct hub *h);
 int hub_sockets(const struct hub *h);
 /* Closes all connections as hub_stop does and refuses new ones (503) from now on, so that a server that is
  * stopping has no held polls to wait for. From then on no callback but authenticate is called. Any thread;

@@ -36,6 +36,7 @@ enum {
     UPGRADE_MS = 10000,                     /* §5.4 */
     NOOP_MS = 100,                          /* polls that start while an upgrade waits are answered after this */
     LINGER_MS = 2000,                       /* after a close frame, for the other side's */
+    ANNOUNCE_MS = 10, ANNOUNCE_BUCKETS = 128,   /* so many hash chains of rooms every so many ms: they become writes */
     OFFLINE_MS = 2000,                      /* §6.3: page reloads are not an absence */
     RETRY_MS = 1000,                        /* counts could not be read */
     STOP_MS = 500                           /* hub_stop waits for the other sides' close frames */
@@ -241,6 +242,7 @@ void room_emit_message(struct hub *h, struct id subscriber, struct str context, 
 /* context NULL: every context. */
 void room_changed(struct hub *h, struct id subscriber, const struct str *context, unsigned what);
 void rooms_changed(struct hub *h, unsigned what);
+void rooms_announce(struct hub *h);
 bool rooms_count(struct hub *h);            /* some of the dirty ones; true if there are more */
 void rooms_free(struct hub *h);
 
@@ -261,7 +263,7 @@ void polling_end(struct session *s, const char *packet);
 void exchange_refuse(struct exchange *x, int engineio_refusal_code);
 
 /* ---- hub.c ---- */
-enum command_kind { COMMAND_MESSAGE, COMMAND_CHANGED, COMMAND_ATTACH, COMMAND_EXCHANGE, COMMAND_DRAIN };
+enum command_kind { COMMAND_MESSAGE, COMMAND_CHANGED, COMMAND_ATTACH, COMMAND_ANNOUNCE, COMMAND_EXCHANGE, COMMAND_DRAIN };
 
 struct command {
     struct command *next;
@@ -304,6 +306,8 @@ struct hub {
 
     struct timers timers;
     struct table sids, rooms;
+    struct timer announcing;                /* while it runs: rooms from bucket `announced` on are still to be told of */
+    size_t announced;
     struct command *taken;                  /* still to be performed, before those that come */
     struct session *oldest_stranger, *newest_stranger;
     int strangers, n_sockets;

@@ -125,6 +125,29 @@ void room_leave(struct member *m)
     free(m);
 }
 
+static void announce_some(struct hub *h, struct timer *t)
+{
+    size_t end = h->announced + ANNOUNCE_BUCKETS;
+    for (; h->announced < end && h->announced < h->rooms.cap; h->announced++)
+        for (struct node *n = h->rooms.bucket[h->announced]; n; n = n->next) {
+            struct room *r = (struct room *)((char *)n - offsetof(struct room, by_subscriber));
+            if (r->n && !h->draining)
+                h->config.presence(h->config.app, &r->members->person->id, true);
+        }
+    if (h->announced < h->rooms.cap)
+        timer_set(&h->timers, t, h->now + ANNOUNCE_MS);
+}
+
+/* From the first chain on, also if that is under way. When the table grows meanwhile its rooms move to later chains. */
+void rooms_announce(struct hub *h)
+{
+    if (!h->config.presence)
+        return;
+    h->announced = 0;
+    h->announcing.fire = announce_some;
+    timer_set(&h->timers, &h->announcing, h->now);
+}
+
 void rooms_free(struct hub *h)
 {
     for (size_t i = 0; i < h->rooms.cap; i++)

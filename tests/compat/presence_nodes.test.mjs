@@ -76,6 +76,20 @@ test("a process that is killed takes along those who were there alone, and nobod
   assert.equal((await lonely.events.next(received)).result.transactionId, "t-lonely");
 });
 
+test("a process that was only slow says again who is there", { timeout: 90000 }, async () => {
+  const slow = await connect(one, "slow");
+  await until(async () => (await places("slow")) === 1, "presence");
+  const node = sql("SELECT encode(p.node_id, 'hex') FROM presence p JOIN subscribers s ON s.id = p.subscriber_id WHERE s.subscriber_id = 'slow'");
+  one.child.kill("SIGSTOP");
+  sql(`UPDATE nodes SET lease_until = 0 WHERE id = decode('${node}', 'hex')`);
+  await until(async () => (await profile("slow")).isOnline === false, "the other process to notice", 25000);
+  one.child.kill("SIGCONT");
+  await until(async () => (await profile("slow")).isOnline === true, "the slow one to say so", 25000);
+  assert.equal(await places("slow"), 1);
+  await api(two).trigger({ workflowId: "order-shipped", to: "slow", payload: order, transactionId: "t-slow" });
+  assert.equal((await slow.events.next(received)).result.transactionId, "t-slow");
+});
+
 test("a process that stops in order leaves nobody behind who does not come back", { timeout: 90000 }, async () => {
   const gone = await connect(one, "gone");
   await until(async () => (await places("gone")) === 1, "presence");

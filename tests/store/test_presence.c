@@ -34,10 +34,12 @@ static void put_subscriber(struct db *db, int n)
     must(subscriber_upsert(db, ENV, &p, id_of(n), 1, &stored, &err), &err, "subscriber");
 }
 
-static void lease(struct db *db, struct id node, int64_t until)
+static bool lease(struct db *db, struct id node, int64_t until)
 {
     struct error err = {0};
-    must(node_renew(db, node, until, 0, &err), &err, "lease");
+    bool fresh;
+    must(node_renew(db, node, until, 0, &fresh, &err), &err, "lease");
+    return fresh;
 }
 
 static void enter(struct db *db, struct id node, int n)
@@ -124,6 +126,26 @@ static void a_process_that_died_has_nobody(void **state)
     is(db, 3, 0, 80);
 }
 
+/* A process that others took for dead learns it from its next renewal, and only then. */
+static void a_process_that_comes_back_learns_it(void **state)
+{
+    struct db *db = open_store(state);
+    put_subscriber(db, 1);
+    assert_true(lease(db, A, 1000));
+    enter(db, A, 1);
+    assert_false(lease(db, A, 2000));
+    assert_int_equal(lapse(db, 1999, 50), 1);
+    assert_false(lease(db, A, 3000));
+    assert_int_equal(lapse(db, 3000, 60), 1);
+    is(db, 1, 0, 60);
+    assert_true(lease(db, A, 4000));
+    enter(db, A, 1);
+    is(db, 1, 1, 60);
+    assert_int_equal(lapse(db, 3999, 70), 1);
+    is(db, 1, 1, 60);
+    assert_false(lease(db, A, 5000));
+}
+
 static void a_crowd_lapses_in_parts(void **state)
 {
     enum { N = 2 * PRESENCE_LAPSE_MAX + 10 };
@@ -182,7 +204,8 @@ static void of_two_that_are_left_at_once_the_second_says_offline(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(online_as_long_as_one_process_has_them), BOTH(a_process_that_died_has_nobody), BOTH(a_crowd_lapses_in_parts),
+        BOTH(online_as_long_as_one_process_has_them), BOTH(a_process_that_died_has_nobody), BOTH(a_process_that_comes_back_learns_it),
+        BOTH(a_crowd_lapses_in_parts),
         BOTH(a_store_of_one_process_begins_empty), BOTH(of_two_that_are_left_at_once_the_second_says_offline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

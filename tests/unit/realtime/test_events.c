@@ -281,6 +281,32 @@ static void presence_follows_the_first_and_the_last_socket(void **state)
     client_free(a);
 }
 
+static void everybody_is_announced_again(void **state)
+{
+    (void)state;
+    enum { N = 300 };                   /* more than one part */
+    struct client *c[N];
+    for (int i = 0; i < N; i++) {
+        char token[16];
+        snprintf(token, sizeof token, "#%d", i % 250 + 1);
+        c[i] = client_connected(&r, token);
+    }
+    assert_int_equal(r.online, 250);
+    client_free(c[0]);                  /* 250 is left, and will be gone in 2 s */
+    client_free(c[250]);
+    settle(&r);
+    hub_announce(r.hub);
+    for (int i = 0; i < 10; i++)
+        advance(&r, ANNOUNCE_MS);
+    assert_int_equal(r.online, 250 + 249);
+    assert_int_equal(r.offline, 0);
+    advance(&r, OFFLINE_MS);
+    assert_int_equal(r.online, 250 + 249);
+    for (int i = 1; i < N; i++)
+        if (i != 250)
+            client_free(c[i]);
+}
+
 static void stopping_is_no_absence(void **state)
 {
     (void)state;
@@ -365,7 +391,7 @@ int main(void)
         T(all_sockets_of_one_subscriber_and_context), T(changes_that_wait_are_counted_once),
         T(counts_that_fail_are_tried_again), T(many_rooms_are_counted_over_several_turns),
         T(one_packet_for_all_sockets), T(many_namespaces_get_each_their_own), T(nobody_is_here),
-        T(presence_follows_the_first_and_the_last_socket), T(stopping_is_no_absence), T(plain_events),
+        T(presence_follows_the_first_and_the_last_socket), T(everybody_is_announced_again), T(stopping_is_no_absence), T(plain_events),
         T(plain_bad_tokens), T(plain_clients_that_are_gone_are_found_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
