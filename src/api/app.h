@@ -81,10 +81,14 @@ bool app_socket_counts(void *app, const struct hub_identity *id, struct hub_coun
 /* In a transaction that changes what a person's counts say: other processes have sockets, too. */
 bool app_inbox_publish(struct app *app, struct db *db, struct id subscriber, struct error *err);
 bool app_inbox_publish_all(struct app *app, struct db *db, const struct id *people, size_t n, struct error *err);
+bool app_inbox_publish_everybody(struct app *app, struct db *db, struct error *err);
 /* Listens for that. Before notify_start. */
 void app_inbox_listen(struct app *app);
 void app_socket_presence(void *app, const struct hub_identity *id, bool online);
-void app_revived(void *app);            /* engine_world.revived */
+/* engine_world's callbacks of these names. */
+bool app_forgetting(void *app, struct db *db, const struct id *people, size_t n, struct error *err);
+void app_forgot(void *app, const struct id *people, size_t n);
+void app_revived(void *app);
 /* What the engine needs of the world (src/api/world.c). */
 void app_deliver(void *app, struct engine_delivery *d);
 void app_call(void *app, struct engine_call *c);       /* src/api/call.c */

@@ -147,7 +147,7 @@ static void handle_delete(struct request *rq)
 
 /* --- all messages of a transaction ------------------------------------------------------------------------------ */
 
-enum { PEOPLE_MAX = 10000 };
+enum { PEOPLE_MAX = 10000 };            /* of more, everybody with a socket is told */
 
 struct transaction_erase {
     struct api_write w;
@@ -164,13 +164,16 @@ static bool transaction_apply(struct api_write *w, struct db *db, struct error *
     return message_delete_by_event(db, w->rq->principal.environment, x->event, x->channel, x->people, PEOPLE_MAX, &x->people_n,
                                    &x->deleted, err)
         && (x->deleted || error_http(err, 404, "Invalid transactionId or channel"))
-        && app_inbox_publish_all(app_of(w->rq), db, x->people, x->people_n, err);
+        && (x->people_n < PEOPLE_MAX ? app_inbox_publish_all(app_of(w->rq), db, x->people, x->people_n, err)
+                                     : app_inbox_publish_everybody(app_of(w->rq), db, err));
 }
 
 static void transaction_committed(struct api_write *w)
 {
     struct transaction_erase *x = (struct transaction_erase *)w;
-    for (size_t i = 0; i < x->people_n; i++)
+    if (x->people_n == PEOPLE_MAX)
+        hub_changed_all(app_of(w->rq)->hub, HUB_UNSEEN | HUB_UNREAD);
+    for (size_t i = 0; i < x->people_n && x->people_n < PEOPLE_MAX; i++)
         hub_changed(app_of(w->rq)->hub, x->people[i], HUB_UNSEEN | HUB_UNREAD);
 }
 

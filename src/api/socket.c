@@ -33,7 +33,7 @@ bool app_socket_counts(void *arg, const struct hub_identity *id, struct hub_coun
     return true;
 }
 
-/* --- words between processes: "<process> <subscriber>…", each of these behind a blank ---------------------------- */
+/* --- words between processes: "<process> <subscriber>…", each of these behind a blank; none: everybody ---------------------------- */
 
 #define NOTIFY_INBOX "inbox_changed"
 enum { WORD_PEOPLE = 300, WORD_MAX = ID_HEX + WORD_PEOPLE * (1 + ID_HEX) };
@@ -56,6 +56,13 @@ bool app_inbox_publish_all(struct app *app, struct db *db, const struct id *peop
     return true;
 }
 
+bool app_inbox_publish_everybody(struct app *app, struct db *db, struct error *err)
+{
+    char word[ID_HEX + 1];
+    id_hex(app->node, word);
+    return notify_publish(db, NOTIFY_INBOX, (struct str){word, ID_HEX}, err);
+}
+
 bool app_inbox_publish(struct app *app, struct db *db, struct id subscriber, struct error *err)
 {
     return app_inbox_publish_all(app, db, &subscriber, 1, err);
@@ -71,6 +78,8 @@ static void inbox_heard(void *arg, struct str word)
     }
     if (!id_parse(str_sub(word, 0, ID_HEX), &node) || id_eq(node, app->node))
         return;
+    if (word.n == ID_HEX)
+        hub_changed_all(app->hub, HUB_UNSEEN | HUB_UNREAD);
     for (size_t at = ID_HEX + 1; at + ID_HEX <= word.n; at += ID_HEX + 1)
         if (id_parse(str_sub(word, at, at + ID_HEX), &subscriber))
             hub_changed(app->hub, subscriber, HUB_UNSEEN | HUB_UNREAD);
@@ -115,6 +124,18 @@ void app_socket_presence(void *arg, const struct hub_identity *id, bool online)
                            .subscriber = id->subscriber, .online = online, .now = clock_now_ms(&app->clock)};
     if (!writer_submit(app->writer, &p->task, &err))
         free(p);
+}
+
+bool app_forgetting(void *app, struct db *db, const struct id *people, size_t n, struct error *err)
+{
+    return app_inbox_publish_all(app, db, people, n, err);
+}
+
+void app_forgot(void *arg, const struct id *people, size_t n)
+{
+    struct app *app = arg;
+    for (size_t i = 0; i < n; i++)
+        hub_changed(app->hub, people[i], HUB_UNSEEN | HUB_UNREAD);
 }
 
 void app_revived(void *arg)

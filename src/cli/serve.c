@@ -183,7 +183,8 @@ static bool engine_open(struct serve *s, struct error *err)
                             .sockets_max = s->descriptors / 8 * 5};
     struct engine_config ec = {.database_url = s->url, .writer = app->writer, .clock = &app->clock, .ids = &app->ids,
                                .directory = app->directory, .definitions = app->definitions,
-                               .world = {.app = app, .deliver = app_deliver, .call = app_call, .received = app_received, .listening = app_listening, .outboxed = app_outboxed, .revived = app_revived},
+                               .world = {.app = app, .deliver = app_deliver, .call = app_call, .received = app_received, .listening = app_listening, .outboxed = app_outboxed,
+                                         .forgetting = app_forgetting, .forgot = app_forgot, .revived = app_revived},
                                .metrics = app->metrics, .workers = (int)workers,
                                .retention_days = (int)days, .retention_in_app_days = (int)in_app_days,
                                .defer_max_ms = (int64_t)limit_of(s->config.defer_hours_max) * 3600000,

@@ -87,6 +87,10 @@ struct engine_world {
     void (*received)(void *app, const struct message *m, struct str json);
     /* Could anybody hear `received` now? Spares making json when not. From any thread; NULL: yes. */
     bool (*listening)(void *app);
+    /* In-app messages of these people were let go by age, so their counts differ: in that transaction, for other processes,
+     * and after its commit. From the writer's thread; must not wait. Either may be NULL. */
+    bool (*forgetting)(void *app, struct db *db, const struct id *people, size_t n, struct error *err);
+    void (*forgot)(void *app, const struct id *people, size_t n);
     /* Other processes took this one for dead, and its people for gone, until now: it must say again who is online
      * (model/presence.h). From any thread; must not wait. May be NULL. */
     void (*revived)(void *app);

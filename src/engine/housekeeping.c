@@ -20,6 +20,7 @@ struct housekeeping {
     bool attachments_over, attachments_over_after;
     struct retention_cursor cursor, cursor_after;
     struct attachment_removal removal;
+    struct retention_people people;
 };
 
 static bool settle_chunk(struct housekeeping *h, struct db *db, struct error *err)
@@ -40,12 +41,15 @@ static bool housekeeping_apply(struct write_task *t, struct db *db, struct error
 {
     struct housekeeping *h = (struct housekeeping *)t;
     h->removal = (struct attachment_removal){.n = 0};
+    h->people.n = 0;
     h->event_after = h->event;
     h->attachments_over_after = h->attachments_over;
     h->cursor_after = h->cursor;
     if (!h->attachments_over)
         return settle_chunk(h, db, err);
-    return retention_purge(db, &h->retention, &h->cursor_after, err);
+    const struct engine_world *w = &h->engine->c.world;
+    return retention_purge(db, &h->retention, &h->cursor_after, &h->people, err)
+        && (!h->people.n || !w->forgetting || w->forgetting(w->app, db, h->people.ids, h->people.n, err));
 }
 
 static void end(struct housekeeping *h)
@@ -69,6 +73,8 @@ static void housekeeping_done(struct write_task *t, const struct error *err)
     }
     if (h->removal.n)
         attachment_store_remove(e->attachments, &h->removal);
+    if (h->people.n && e->c.world.forgot)
+        e->c.world.forgot(e->c.world.app, h->people.ids, h->people.n);
     h->event = h->event_after;
     h->attachments_over = h->attachments_over_after;
     h->cursor = h->cursor_after;

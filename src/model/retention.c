@@ -34,7 +34,25 @@ static bool delete_one(struct db *db, const char *sql, struct id environment, st
     return db_write(db, err, sql, environment, id);
 }
 
-static bool remove_one(struct db *db, int phase, struct id environment, struct id id, struct error *err)
+/* What somebody had not read or seen was counted. */
+static bool delete_in_app(struct db *db, struct id environment, struct id id, struct retention_people *people, struct error *err)
+{
+    struct db_stmt *s = db_query(db, err, "DELETE FROM messages WHERE environment_id = ?1 AND id = ?2 "
+                                          "RETURNING subscriber_id, read = 0 OR seen = 0", environment, id);
+    enum db_step step;
+    if (!s)
+        return false;
+    while ((step = db_step(s, err)) == DB_ROW) {
+        struct id whose = db_id(s, 0);
+        bool known = people->n && id_eq(people->ids[people->n - 1], whose);
+        if (db_int(s, 1) && !known)
+            people->ids[people->n++] = whose;
+    }
+    db_reset(s);
+    return step == DB_DONE;
+}
+
+static bool remove_one(struct db *db, int phase, struct id environment, struct id id, struct retention_people *people, struct error *err)
 {
     switch (phase) {
     case RETENTION_RUNS:
@@ -47,7 +65,7 @@ static bool remove_one(struct db *db, int phase, struct id environment, struct i
         return fanout_delete(db, id, err)
             && delete_one(db, "DELETE FROM events WHERE environment_id = ?1 AND id = ?2", environment, id, err);
     case RETENTION_IN_APP:
-        return delete_one(db, "DELETE FROM messages WHERE environment_id = ?1 AND id = ?2", environment, id, err);
+        return delete_in_app(db, environment, id, people, err);
     default:
         return delete_one(db, "DELETE FROM outbox WHERE environment_id = ?1 AND id = ?2", environment, id, err);
     }
@@ -101,10 +119,11 @@ static bool next_environment(struct db *db, struct retention_cursor *c, struct e
     return step != DB_FAILED;
 }
 
-bool retention_purge(struct db *db, const struct retention *r, struct retention_cursor *c, struct error *err)
+bool retention_purge(struct db *db, const struct retention *r, struct retention_cursor *c, struct retention_people *people, struct error *err)
 {
     struct id ids[RETENTION_CHUNK];
     size_t n;
+    people->n = 0;
     if (c->phase == RETENTION_OVER)
         return true;
     if (c->phase == RETENTION_NEXT_ENVIRONMENT)
@@ -112,7 +131,7 @@ bool retention_purge(struct db *db, const struct retention *r, struct retention_
     if (!collect(db, r, c, ids, &n, err))
         return false;
     for (size_t i = 0; i < n; i++)
-        if (!remove_one(db, c->phase, c->environment, ids[i], err))
+        if (!remove_one(db, c->phase, c->environment, ids[i], people, err))
             return false;
     if (n)
         c->after = ids[n - 1];

@@ -21,7 +21,14 @@ struct retention_cursor {
     enum { RETENTION_NEXT_ENVIRONMENT, RETENTION_RUNS, RETENTION_DEAD, RETENTION_EVENTS, RETENTION_IN_APP, RETENTION_OUTBOX, RETENTION_OVER } phase;
 };
 
+/* Whose counts of unread or unseen messages are less now. */
+struct retention_people {
+    struct id ids[RETENTION_CHUNK];
+    size_t n;
+};
+
 /* One chunk; c moves on. For one transaction of the writer; may be repeated with the same c. */
-bool retention_purge(struct db *db, const struct retention *r, struct retention_cursor *c, struct error *err);
+bool retention_purge(struct db *db, const struct retention *r, struct retention_cursor *c, struct retention_people *people,
+                     struct error *err);
 
 #endif

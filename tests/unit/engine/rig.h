@@ -49,7 +49,7 @@ struct rig {
     struct seen_delivery deliveries[DELIVERIES_MAX];
     atomic_int deliveries_n;                    /* written under the lock, read without by barriers' asserts */
     struct { int64_t at, now; struct id run; } received[RECEIVED_MAX];
-    int received_n;
+    int received_n, forgetting, forgot;         /* the latter two: people */
     struct engine_delivery *first, **last;      /* not answered yet */
     bool hold, world_stop;                      /* hold: the answering thread waits */
     const enum delivery_verdict *script;        /* by attempt; NULL: sent */
@@ -93,6 +93,25 @@ static inline void rig_received(void *app, const struct message *m, struct str j
     r->received[i].now = clock_now_ms(&r->clock);
     r->received[i].run = m->run;
     pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(&r->lock);
+}
+
+static inline bool rig_forgetting(void *app, struct db *db, const struct id *people, size_t n, struct error *err)
+{
+    (void)db;
+    (void)people;
+    (void)err;
+    ((struct rig *)app)->forgetting += (int)n;
+    return true;
+}
+
+static inline void rig_forgot(void *app, const struct id *people, size_t n)
+{
+    struct rig *r = app;
+    for (size_t i = 0; i < n; i++)
+        assert_false(id_is_zero(people[i]));
+    pthread_mutex_lock(&r->lock);
+    r->forgot += (int)n;
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -158,7 +177,7 @@ static inline void rig_engine_start(struct rig *r)
         .definitions = r->definitions, .metrics = r->metrics, .workers = r->workers ? r->workers : 2,
         .attempts_max = r->attempts_max, .capture = r->capture,
         .world = {.app = r, .deliver = rig_deliver, .received = rig_received, .listening = r->listening,
-                  .call = r->call},
+                  .call = r->call, .forgetting = rig_forgetting, .forgot = rig_forgot},
         .retention_days = r->retention_days, .retention_in_app_days = r->retention_days ? 12 * r->retention_days : 0};
     r->engine = engine_start(&c, &err);
     must(r->engine != NULL, &err, "engine_start");

@@ -844,8 +844,12 @@ static void what_is_old_goes_but_nothing_pending(void **state)
     rig_advance(r, 9 * DAY + 2 * 3600000);
     assert_int_equal(count(r, "messages WHERE channel = 0"), 452);      /* the delay fired, its run is only over now … */
     assert_int_equal(count(r, "events WHERE transaction_id = 'pending'"), 0);   /* … and older than 30 days: it goes */
+    rig_sql(r, "UPDATE messages SET read = 1, seen = 1 WHERE subscriber_id IN (SELECT id FROM subscribers WHERE subscriber_id LIKE 'p1%')");
+    assert_int_equal(r->forgot, 0);
     rig_advance(r, 345 * DAY);
     assert_int_equal(count(r, "messages"), 1);                  /* the late one is not a year old yet */
+    assert_int_equal(r->forgot, 338 + 2);                       /* those who had not read theirs, x twice */
+    assert_int_equal(r->forgetting, r->forgot);
     rig_advance(r, 20 * DAY);
     assert_int_equal(count(r, "messages"), 0);
     assert_int_equal(count(r, "runs"), 0);
