@@ -435,6 +435,9 @@ const struct route inbox_routes[] = {
     INBOX(HTTP_POST, "/notifications/archive", "inboxArchiveAll", "Archive all", 204, ENVELOPE_NONE, inbox_handle_archive_all),
     INBOX(HTTP_POST, "/notifications/read-archive", "inboxArchiveRead", "Archive those that are read", 204, ENVELOPE_NONE,
           inbox_handle_read_archive),
+    // Where @novu/js 3.8 looks for it.
+    INBOX(HTTP_POST, "/notifications/archive/read", "inboxArchiveReadV1", "Archive those that are read (older path)", 204, ENVELOPE_NONE,
+          inbox_handle_read_archive),
     INBOX(HTTP_POST, "/notifications/delete", "inboxDeleteAll", "Delete all", 204, ENVELOPE_NONE, inbox_handle_delete_all),
     INBOX(HTTP_POST, "/notifications/seen", "inboxSeen", "Mark as seen", 204, ENVELOPE_NONE, inbox_handle_seen),
     INBOX(HTTP_POST, "/events", "inboxEvent", "Trigger the demo workflow for oneself", 201, ENVELOPE_DATA, inbox_handle_event),
