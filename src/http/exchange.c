@@ -201,6 +201,31 @@ void exchange_answered(struct exchange *x)
     }
 }
 
+void exchange_continued(struct exchange *x)
+{
+    void (*more)(void *arg) = x->more;
+    x->more = NULL;
+    if (!x->conn) {
+        exchange_answered(x);
+        return;
+    }
+    x->in_handler = true;
+    more(x->more_arg);
+    x->in_handler = false;
+    if (x->ready)
+        exchange_answered(x);
+    else
+        x->loop->handed++;
+}
+
+void request_continue(struct request *rq, void (*fn)(void *arg), void *arg)
+{
+    struct exchange *x = exchange_of(rq);
+    x->more = fn;
+    x->more_arg = arg;
+    mailbox_put(x);
+}
+
 enum MHD_Result exchange_step(void *loop, struct MHD_Connection *mhd, const char *url, const char *method,
                               const char *version, const char *upload, size_t *upload_n, void **cls)
 {

@@ -92,6 +92,8 @@ struct exchange {
     struct mailbox *mailbox;
     struct conn *conn;                  /* NULL when the client is gone */
     struct exchange *next;              /* in the mailbox */
+    void (*more)(void *arg);            /* to be called there, instead of answered; NULL: it is answered */
+    void *more_arg;
     int64_t began_ns;
     enum stage stage;                   /* these five: loop thread only */
     enum holder holder;
@@ -199,6 +201,7 @@ enum MHD_Result exchange_step(void *loop, struct MHD_Connection *mhd, const char
 void exchange_end(void *loop, struct MHD_Connection *mhd, void **cls, enum MHD_RequestTerminationCode why);
 void exchange_free(struct exchange *x);         /* on the loop's thread, or after it has gone */
 void exchange_answered(struct exchange *x);     /* back from a handler: loop thread */
+void exchange_continued(struct exchange *x);    /* the same, but it goes on as x->more says */
 
 /* head.c: what the request's head says, and whether it is refused */
 bool head_read(struct exchange *x, struct MHD_Connection *mhd, const char *method, const char *version, struct error *err);

@@ -75,7 +75,10 @@ static void mailbox_empty(struct loop *l)
     for (; x; x = next) {
         next = x->next;
         l->handed--;
-        exchange_answered(x);
+        if (x->more)
+            exchange_continued(x);
+        else
+            exchange_answered(x);
     }
 }
 

@@ -72,6 +72,11 @@ void reply_drop(struct request *rq);
 /* Sends what is kept, or what the answering hook has taken. The hook is not called (again). */
 void reply_send(struct request *rq);
 
+/* For work that has waited elsewhere: calls fn on the request's loop thread, as if it were still the handler. From any thread,
+ * also while the handler runs; rq must not be touched afterwards. A client that is gone by then has nobody to answer: fn is
+ * not called, so what waits may hold nothing that does not live in rq->arena. */
+void request_continue(struct request *rq, void (*fn)(void *arg), void *arg);
+
 /* Completes the WebSocket handshake; then calls taken on the server's loop thread with a socket of its own
  * (non-blocking, the callee closes it) and the bytes that had already been read, or with fd -1 when the client
  * was gone first, so that arg can be released. Never for non-upgrades. */

@@ -46,6 +46,32 @@ struct fixture {
 
 static struct fixture f;
 
+/* A request that comes back to its loop several times, from another thread and from the loop's own. */
+struct rounds {
+    struct request *rq;
+    int left;
+    pthread_t loop;
+};
+
+static void rounds_go(void *arg)
+{
+    struct rounds *x = arg;
+    if (!pthread_equal(x->loop, pthread_self()))
+        abort();
+    if (--x->left > 0)
+        request_continue(x->rq, rounds_go, x);
+    else
+        reply_json_text(x->rq, 201, STR("{\"rounds\":true}"));
+}
+
+static void worker_answer(struct request *rq)
+{
+    if (rq->note)
+        request_continue(rq, rounds_go, rq->note);
+    else
+        reply_json_text(rq, 201, STR("{\"later\":true}"));
+}
+
 static void *worker_run(void *arg)
 {
     struct worker *w = arg;
@@ -56,7 +82,7 @@ static void *worker_run(void *arg)
             continue;
         }
         for (int i = 0; i < w->n; i++)
-            reply_json_text(w->held[i], 201, STR("{\"later\":true}"));
+            worker_answer(w->held[i]);
         w->n = 0;
         pthread_cond_broadcast(&w->more);
     }
@@ -87,6 +113,14 @@ static void handle_later(struct request *rq)
     w->held[w->n++] = rq;
     pthread_cond_broadcast(&w->more);
     pthread_mutex_unlock(&w->lock);
+}
+
+static void handle_rounds(struct request *rq)
+{
+    struct rounds *x = ARENA_NEW(rq->arena, struct rounds);
+    *x = (struct rounds){.rq = rq, .left = 3, .loop = pthread_self()};
+    rq->note = x;
+    handle_later(rq);
 }
 
 static void handle_hello(struct request *rq)
@@ -225,6 +259,7 @@ static const struct route routes[] = {
     {HTTP_GET, "/nothing", .operation = "nothing", .status = 200, .handle = handle_nothing},
     {HTTP_DELETE, "/gone", .operation = "gone", .status = 204, .handle = handle_gone},
     {HTTP_POST, "/later", .operation = "later", .status = 201, .handle = handle_later},
+    {HTTP_POST, "/rounds", .operation = "rounds", .status = 201, .handle = handle_rounds},
     {HTTP_GET, "/fail/{how}", .operation = "fail", .status = 200, .handle = handle_fail},
     {HTTP_POST, "/v1/events/trigger", .operation = "trigger", .rate = RATE_TRIGGER, .status = 201, .handle = handle_echo},
     {HTTP_POST, "/validation", .operation = "validation", .status = 201, .handle = handle_validation},

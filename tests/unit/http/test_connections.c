@@ -132,6 +132,27 @@ static void clients_that_leave_cost_nothing(void **state)
     worker_release_at(1);
 }
 
+/* Work may come back to its loop before it answers. Of clients that have left meanwhile nothing comes back. */
+static void requests_go_on_where_they_began(void **state)
+{
+    struct client *stays = client_to(f.server), *leaves = client_to(f.server);
+    struct linger reset = {.l_onoff = 1};
+    struct reply r;
+    (void)state;
+    worker_release_at(2);
+    say(leaves, "POST /rounds HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+    worker_wait_held(1);
+    setsockopt(leaves->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    client_close(leaves);
+    say(stays, "POST /rounds HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+    assert_true(read_reply(stays, &r, false));
+    assert_body(&r, "{\"data\":{\"rounds\":true}}");
+    worker_release_at(1);
+    ask(stays, "POST /rounds HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", &r);
+    assert_int_equal(r.status, 201);
+    client_close(stays);
+}
+
 static void overload_is_told(void **state)
 {
     struct client *c = client_to(f.server);
@@ -427,13 +448,14 @@ static void stopping_lets_answers_finish(void **state)
     client_close(busy);
 }
 
-static void answers_after_the_end_are_dropped(void **state)
+static void after_the_end(const char *path)
 {
     struct server *s = server_with((struct server_config){.loops = 1});
     struct client *c = client_to(s);
-    (void)state;
+    char request[128];
     worker_release_at(2);
-    say(c, "POST /later HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+    snprintf(request, sizeof request, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", path);
+    say(c, request);
     worker_wait_held(1);
     server_stop(s, 1);
     assert_ended(c);
@@ -446,6 +468,13 @@ static void answers_after_the_end_are_dropped(void **state)
     client_close(c);
 }
 
+static void answers_after_the_end_are_dropped(void **state)
+{
+    (void)state;
+    after_the_end("/later");
+    after_the_end("/rounds");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -454,6 +483,7 @@ int main(void)
         cmocka_unit_test(many_are_answered_at_once),
         cmocka_unit_test(exactly_128_are_answered),
         cmocka_unit_test(clients_that_leave_cost_nothing),
+        cmocka_unit_test(requests_go_on_where_they_began),
         cmocka_unit_test(overload_is_told),
         cmocka_unit_test(connections_above_the_cap_are_refused),
         cmocka_unit_test(silent_connections_give_way),
