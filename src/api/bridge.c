@@ -1,6 +1,6 @@
 /* /v1/bridge: code-first workflows are synced from the application's bridge, and asked there (bridge-cli.md §3). */
-#include "api/bridge_call.h"
 #include "api/bridge_doc.h"
+#include "api/discovery.h"
 #include "api/tables.h"
 #include "api/workflow_write.h"
 #include "model/environment.h"
@@ -36,14 +36,6 @@ static struct str check_url(struct checks *c, yyjson_val *body, const char *key)
     return url;
 }
 
-/* By its text; where its name leads is judged when connecting. */
-static bool url_is_allowed(struct request *rq, struct str url, struct error *err)
-{
-    struct outbound_target t;
-    struct error why = {0};
-    return outbound_check(&app_of(rq)->outbound, rq->arena, url, &t, &why) || error_http(err, 400, "bridgeUrl: %s", why.message);
-}
-
 static struct bridge_request *begin(struct request *rq, const char *action, void (*done)(struct bridge_call *c, const struct bridge_answer *said))
 {
     struct bridge_request *x = ARENA_NEW(rq->arena, struct bridge_request);
@@ -69,7 +61,7 @@ static void ask(struct bridge_request *x, bool of_environment)
         reply_error(rq, &err);
     else if (of_environment && !x->call.url.n)
         bridge_call_reply_failure(rq, &(struct bridge_answer){.status = 400, .code = STR("InvalidBridgeUrl"), .message = STR("Invalid bridge URL: ")}, 0);
-    else if (!url_is_allowed(rq, x->call.url, &err))
+    else if (!bridge_url_allowed(rq, x->call.url, &err))
         reply_error(rq, &err);
     else
         bridge_call_start(&x->call, v);
@@ -125,7 +117,7 @@ static void handle_validate(struct request *rq)
     x->call.url = check_url(&checks, rq->json, "bridgeUrl");
     if (!checks_done(&checks))
         return;
-    if (url_is_allowed(rq, x->call.url, &err))
+    if (bridge_url_allowed(rq, x->call.url, &err))
         ask(x, false);
     else
         reply_validity(rq, str_dup(rq->arena, str_of(err.message)));
@@ -149,8 +141,8 @@ static void discovered(struct bridge_call *c, const struct bridge_answer *said)
         return;
     }
     yyjson_arr_foreach(json_get(said->body, "workflows"), i, n, w) {
-        struct workflow row = {.id = app_id(rq), .environment = rq->principal.environment, .created_at = app_now(rq), .updated_at = app_now(rq)};
-        bridge_doc_make(rq->arena, &app_of(rq)->ids, app_now(rq), w, NULL, &row);
+        struct workflow row = {.id = bridge_doc_id(rq->arena, rq->principal.environment, c->url, json_get_str(w, "workflowId")), .environment = rq->principal.environment, .created_at = app_now(rq), .updated_at = app_now(rq)};
+        bridge_doc_make(rq->arena, w, NULL, &row);
         yyjson_mut_val *one = bridge_doc_json(d, rq->arena, &row, rq->principal.organization);
         json_add_str(d, one, "workflowId", row.identifier);
         yyjson_mut_arr_append(list, one);
@@ -284,7 +276,7 @@ static bool workflow_put(struct bridge_request *x, struct db *db, yyjson_val *di
     if (!exists)
         *w = (struct workflow){.id = app_id(rq), .environment = rq->principal.environment, .version = 1, .created_at = app_now(rq)};
     w->updated_at = app_now(rq);
-    bridge_doc_make(a, &app_of(rq)->ids, app_now(rq), discovered_one, before, w);
+    bridge_doc_make(a, discovered_one, before, w);
     return exists ? workflow_update(db, w, rq->principal.user, err)
                   : workflow_write_create(db, a, w, (int64_t)app_of(rq)->workflows_max, rq->principal.user, err);
 }

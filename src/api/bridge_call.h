@@ -23,7 +23,8 @@ struct bridge_call {
 
 void bridge_call_start(struct bridge_call *c, const struct environment_view *v);
 
-/* The failure as an answer; status 0: its own. */
+/* The failure as an error, and as an answer; status 0: its own. */
+bool bridge_call_error(struct arena *a, const struct bridge_answer *said, int status, struct error *err);
 void bridge_call_reply_failure(struct request *rq, const struct bridge_answer *said, int status);
 
 #endif

@@ -2,9 +2,20 @@
 #include "api/bridge_doc.h"
 
 #include "api/workflow_doc.h"
+#include "base/crypto.h"
 #include "model/types.h"
 
 enum { WORKFLOWS_MAX = 10000, BRIDGE_STEPS_MAX = 500, IDENTIFIER_BYTES_MAX = 512 };
+
+static yyjson_val *step_of(yyjson_val *doc, struct str step_id)
+{
+    size_t i, n;
+    yyjson_val *step;
+    yyjson_arr_foreach(json_get(doc, "steps"), i, n, step)
+        if (str_eq(json_get_str(step, "stepId"), step_id))
+            return step;
+    return NULL;
+}
 
 static bool workflow_check(yyjson_val *w, struct error *err)
 {
@@ -14,7 +25,7 @@ static bool workflow_check(yyjson_val *w, struct error *err)
     if (!id.n || id.n > IDENTIFIER_BYTES_MAX || !yyjson_is_arr(json_get(w, "steps")) || yyjson_arr_size(json_get(w, "steps")) > BRIDGE_STEPS_MAX)
         return error_http(err, 400, "Invalid Bridge URL Response");
     yyjson_arr_foreach(json_get(w, "steps"), i, n, step)
-        if (!json_get_str(step, "stepId").n || !json_get_str(step, "type").n)
+        if (!json_get_str(step, "stepId").n || !json_get_str(step, "type").n || step_of(w, json_get_str(step, "stepId")) != step)
             return error_http(err, 400, "Invalid Bridge URL Response");
     return true;
 }
@@ -31,13 +42,28 @@ bool bridge_doc_check(yyjson_val *discovery, struct error *err)
     return true;
 }
 
-static yyjson_val *step_of(yyjson_val *doc, struct str step_id)
+/* A name within another thing: an id of the same time part. */
+static struct id id_within(struct arena *a, struct id of, struct str type, struct str name)
+{
+    uint8_t hash[32];
+    struct id id = of;
+    crypto_sha256(str_fmt(a, "%.*s %.*s %.*s", STR_ARG(id_str(a, of)), STR_ARG(type), STR_ARG(name)), hash);
+    memcpy(id.b + 4, hash, sizeof id.b - 4);
+    return id;
+}
+
+struct id bridge_doc_id(struct arena *a, struct id environment, struct str url, struct str workflow)
+{
+    return id_within(a, environment, url, workflow);
+}
+
+yyjson_val *bridge_doc_find(yyjson_val *discovery, struct str name)
 {
     size_t i, n;
-    yyjson_val *step;
-    yyjson_arr_foreach(json_get(doc, "steps"), i, n, step)
-        if (str_eq(json_get_str(step, "stepId"), step_id))
-            return step;
+    yyjson_val *w;
+    yyjson_arr_foreach(json_get(discovery, "workflows"), i, n, w)
+        if (str_eq(json_get_str(w, "workflowId"), name))
+            return w;
     return NULL;
 }
 
@@ -47,8 +73,7 @@ static void add_schema(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, yy
         json_add_val(d, o, key, json_get(holder, "schema"));
 }
 
-static void add_step(struct arena *a, struct id_source *ids, int64_t now, yyjson_mut_doc *d, yyjson_mut_val *list, yyjson_val *step,
-                     yyjson_val *before)
+static void add_step(struct arena *a, struct id workflow, yyjson_mut_doc *d, yyjson_mut_val *list, yyjson_val *step, yyjson_val *before)
 {
     enum step_type type;
     struct str step_id = json_get_str(step, "stepId");
@@ -58,7 +83,7 @@ static void add_step(struct arena *a, struct id_source *ids, int64_t now, yyjson
         return;
     bool same = old && str_eq(json_get_str(old, "type"), json_get_str(step, "type"));
     if (!same || !id_parse(json_get_str(old, "_id"), &id))
-        id = id_new(ids, now);
+        id = id_within(a, workflow, json_get_str(step, "type"), step_id);
     yyjson_mut_val *o = yyjson_mut_arr_add_obj(d, list);
     json_add_str(d, o, "_id", id_str(a, id));
     json_add_str(d, o, "stepId", step_id);
@@ -101,7 +126,7 @@ static void add_raw(yyjson_mut_doc *d, yyjson_mut_val *doc, yyjson_val *w)
     yyjson_mut_obj_add_val(d, doc, "rawData", raw);
 }
 
-void bridge_doc_make(struct arena *a, struct id_source *ids, int64_t now, yyjson_val *discovered, yyjson_val *before, struct workflow *w)
+void bridge_doc_make(struct arena *a, yyjson_val *discovered, yyjson_val *before, struct workflow *w)
 {
     yyjson_mut_doc *d = json_doc(a);
     yyjson_mut_val *doc = yyjson_mut_obj(d);
@@ -131,9 +156,46 @@ void bridge_doc_make(struct arena *a, struct id_source *ids, int64_t now, yyjson
     workflow_doc_preference(d, preferences, "default", json_get(discovered, "preferences"));
     yyjson_mut_val *steps = json_add_arr(d, doc, "steps");
     yyjson_arr_foreach(json_get(discovered, "steps"), i, n, step)
-        add_step(a, ids, now, d, steps, step, before);
+        add_step(a, w->id, d, steps, step, before);
     add_raw(d, doc, discovered);
     w->doc = json_write_mut(a, doc);
+}
+
+/* What running it needs: not the code, and not the schemas that only the dashboard shows. */
+static void leave_source(yyjson_mut_val *doc)
+{
+    static const char *const of_workflow[] = {"rawData", "payloadSchema", "controlSchema"};
+    static const char *const of_steps[] = {"code", "controlSchema", "outputSchema", "resultSchema"};
+    yyjson_mut_val *step;
+    size_t i, n;
+    for (size_t k = 0; k < sizeof of_workflow / sizeof *of_workflow; k++)
+        yyjson_mut_obj_remove_key(doc, of_workflow[k]);
+    yyjson_mut_arr_foreach(yyjson_mut_obj_get(doc, "steps"), i, n, step)
+        for (size_t k = 0; k < sizeof of_steps / sizeof *of_steps; k++)
+            yyjson_mut_obj_remove_key(step, of_steps[k]);
+}
+
+yyjson_val *bridge_doc_brought(struct arena *a, struct id workflow, struct str url, yyjson_val *discovered)
+{
+    struct workflow w = {.id = workflow};
+    yyjson_mut_doc *d = json_doc(a);
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    yyjson_val *whole = NULL, *doc = NULL;
+    uint8_t hash[32];
+    int64_t version = 0;
+    bridge_doc_make(a, discovered, NULL, &w);
+    json_parse(a, w.doc, &doc, NULL);
+    yyjson_mut_val *kept = yyjson_val_mut_copy(d, doc);
+    leave_source(kept);
+    crypto_sha256(json_write_mut(a, kept), hash);
+    for (int i = 0; i < 6; i++)                 /* exact as a number of JavaScript */
+        version = version << 8 | hash[i];
+    json_add_str(d, o, "url", url);
+    json_add_int(d, o, "version", version);
+    json_add_str(d, o, "name", w.name);
+    yyjson_mut_obj_add_val(d, o, "workflow", kept);
+    json_parse(a, json_write_mut(a, o), &whole, NULL);
+    return whole;
 }
 
 static void add_step_json(yyjson_mut_doc *d, yyjson_mut_val *list, yyjson_val *step)

@@ -252,15 +252,21 @@ void bridge_call_start(struct bridge_call *c, const struct environment_view *v)
     bridge_go(c);
 }
 
-void bridge_call_reply_failure(struct request *rq, const struct bridge_answer *said, int status)
+bool bridge_call_error(struct arena *a, const struct bridge_answer *said, int status, struct error *err)
 {
-    yyjson_mut_doc *d = json_doc(rq->arena);
+    yyjson_mut_doc *d = json_doc(a);
     yyjson_mut_val *o = yyjson_mut_obj(d);
-    struct error err = {0};
-    error_http(&err, status ? status : said->status, "%.*s", STR_ARG(str_cut(said->message, sizeof err.message - 1)));
+    error_http(err, status ? status : said->status, "%.*s", STR_ARG(str_cut(said->message, sizeof err->message - 1)));
     json_add_str(d, o, "code", said->code);
     if (!json_get(said->data, "stack"))         /* paths of the customer's files: for execution details only (§1.9) */
         json_add_val(d, o, "data", said->data);
-    err.details = json_write_mut(rq->arena, o);
+    err->details = json_write_mut(a, o);
+    return false;
+}
+
+void bridge_call_reply_failure(struct request *rq, const struct bridge_answer *said, int status)
+{
+    struct error err = {0};
+    bridge_call_error(rq->arena, said, status, &err);
     reply_error(rq, &err);
 }

@@ -106,13 +106,17 @@ static bool decision_text(struct request *rq, const struct decision_row *x, stru
     struct error missing = {0};
     yyjson_mut_doc *d = json_doc(rq->arena);
     yyjson_mut_val *o = yyjson_mut_obj(d);
-    struct definition *v = definition_version(app_of(rq)->definitions, db, rq->principal.environment, x->workflow,
-                                              x->workflow_version, &missing);
+    yyjson_val *doc = NULL;
+    bool found = event_find(db, rq->arena, rq->principal.environment, x->event, &event, &missing);
+    if (found)
+        json_parse(rq->arena, event.doc, &doc, NULL);
+    struct definition *v = definition_of_run(app_of(rq)->definitions, db, rq->principal.environment, x->workflow, x->workflow_version,
+                                             doc, &missing);
     json_add_id(d, o, "_id", x->id);
     json_add_str(d, o, "kind", str_of(kinds[x->kind]));
     json_add_time(d, o, "at", x->at);
     put_workflow(d, o, x, v);
-    if (event_find(db, rq->arena, rq->principal.environment, x->event, &event, &missing))
+    if (found)
         json_add_str(d, o, "transactionId", event.transaction_id);
     bool ok = true;
     if (x->kind == DECISION_RUN)

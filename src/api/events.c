@@ -62,6 +62,7 @@ struct bulk {
     struct trigger_call *calls;
     struct error *errors;
     size_t n;
+    struct discoveries discoveries;
     struct arena *answers;              /* of the engine: only the writer's thread touches it until all are there */
     bool other_body;
     _Atomic size_t open;
@@ -127,7 +128,7 @@ static void bulk_begin(struct bulk *b, size_t i, yyjson_val *event)
     struct checks checks = checks_begin(b->rq);
     struct trigger_call *c = &b->calls[i];
     *c = (struct trigger_call){.rq = b->rq, .done = bulk_call_done, .owner = b, .index = i, .bulk = true,
-                               .arena = b->answers};
+                               .arena = b->answers, .discoveries = &b->discoveries};
     trigger_check(&checks, event, false);
     if (checks.n) {
         struct str text = joined(&checks);
@@ -138,11 +139,25 @@ static void bulk_begin(struct bulk *b, size_t i, yyjson_val *event)
     }
 }
 
+/* All bridges are asked: the events begin. */
+static void bulk_go(void *arg)
+{
+    struct bulk *b = arg;
+    size_t n = b->n;
+    b->answers = arena_create(0);
+    /* One more than the events: nothing is answered before the last has begun. While they begin, results of the first may
+     * arrive on other threads, which therefore must not use the request's arena: they only count. */
+    atomic_init(&b->open, n + 1);
+    for (size_t i = 0; i < n; i++)
+        bulk_begin(b, i, yyjson_arr_get(json_get(b->rq->json, "events"), i));
+    bulk_item_done(b);
+}
+
 static void handle_bulk(struct request *rq)
 {
-    yyjson_val *events = json_get(rq->json, "events");
+    yyjson_val *events = json_get(rq->json, "events"), *event;
     struct checks checks = checks_begin(rq);
-    size_t n = yyjson_arr_size(events);
+    size_t n = yyjson_arr_size(events), i;
     if (!yyjson_is_arr(events))
         check_fail(&checks, "events must be an array");
     else if (n == 0)
@@ -153,13 +168,10 @@ static void handle_bulk(struct request *rq)
         return;
     struct bulk *b = ARENA_NEW(rq->arena, struct bulk);
     *b = (struct bulk){.rq = rq, .n = n, .calls = ARENA_ARRAY(rq->arena, struct trigger_call, n),
-                       .errors = ARENA_ARRAY(rq->arena, struct error, n), .answers = arena_create(0)};
-    /* One more than the events: nothing is answered before the last has begun. While they begin, results of the first may
-     * arrive on other threads, which therefore must not use the request's arena: they only count. */
-    atomic_init(&b->open, n + 1);
-    for (size_t i = 0; i < n; i++)
-        bulk_begin(b, i, yyjson_arr_get(events, i));
-    bulk_item_done(b);
+                       .errors = ARENA_ARRAY(rq->arena, struct error, n), .discoveries = {.rq = rq}};
+    yyjson_arr_foreach(events, i, n, event)
+        discoveries_add(&b->discoveries, event);
+    discoveries_begin(&b->discoveries, bulk_go, b);
 }
 
 /* --- cancel (engine.md §2.9, decisions.md 3) ------------------------------------------------------------------ */

@@ -77,7 +77,10 @@ static void explanation_reply(struct explain_call *x)
 static void explain_done(struct trigger_call *c, const struct error *err)
 {
     struct explain_call *x = c->owner;
-    (void)err;                          /* what is wrong with the trigger was told by trigger_begin */
+    if (err) {
+        reply_error(c->rq, err);
+        return;
+    }
     if (c->status != TRIGGER_PROCESSED) {
         refused_reply(x);
         return;

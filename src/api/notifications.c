@@ -21,8 +21,10 @@ static bool view_text(struct request *rq, struct run_row *row, yyjson_mut_doc *d
     struct error missing = {0};
     if (!run_marks(db, rq->arena, row->environment, row->id, &marks, &marks_n, err) || !run_decode(row, rq->arena, &run, err) || !event_find(db, rq->arena, row->environment, row->event, &event, err))
         return false;
-    struct definition *version = definition_version(app->definitions, db, row->environment, row->workflow,
-                                                    row->workflow_version, &missing);
+    yyjson_val *doc = NULL;
+    json_parse(rq->arena, event.doc, &doc, NULL);
+    struct definition *version = definition_of_run(app->definitions, db, row->environment, row->workflow, row->workflow_version, doc,
+                                                   &missing);
     run_view_add_marks(&run, marks, marks_n);
     bool found = subscriber_find_by_id(db, rq->arena, row->environment, row->subscriber, &subscriber, &missing);
     struct run_view v = {.run = &run, .version = version, .event = &event, .subscriber = found ? &subscriber : NULL,

@@ -1,6 +1,7 @@
 /* Checks of a trigger, and its way into the engine. */
 #include "api/trigger.h"
 
+#include "api/bridge_doc.h"
 #include "api/gate.h"
 #include "api/idempotency.h"
 #include "model/context.h"
@@ -73,6 +74,8 @@ void trigger_check(struct checks *c, yyjson_val *event, bool broadcast)
         to_check(c, json_get(event, "to"));
     check_object(c, event, "payload", broadcast);
     check_object(c, event, "overrides", false);
+    check_string(c, event, "bridgeUrl", false);
+    check_object(c, event, "controls", false);
     struct str tx = check_string(c, event, "transactionId", false);
     if (tx.n > 256)
         check_fail(c, "transactionId must be shorter than or equal to 256 characters");
@@ -129,14 +132,14 @@ static enum trigger_status steps_status(const struct definition *d)
     return !d->steps_n ? TRIGGER_NO_STEPS : active ? TRIGGER_PROCESSED : TRIGGER_NO_ACTIVE_STEPS;
 }
 
-/* Steps 6, 7 and 9 of engine.md §1.2. */
+/* Steps 6, 7 and 9 of engine.md §1.2; what a trigger brings along is not asked the first two. */
 static bool status_find(struct trigger_call *c, const struct definition *d, yyjson_val *event, struct error *err)
 {
     struct request *rq = c->rq;
-    bool known, active;
-    if (!tenant_check(rq, d, json_get(event, "tenant"), &known, &active, err))
+    bool known = true, active = true, brought = c->trigger.bridge != NULL;
+    if (!brought && !tenant_check(rq, d, json_get(event, "tenant"), &known, &active, err))
         return false;
-    c->status = !known ? TRIGGER_NO_TENANT : !active ? TRIGGER_NOT_ACTIVE : steps_status(d);
+    c->status = !known ? TRIGGER_NO_TENANT : !active ? TRIGGER_NOT_ACTIVE : brought ? TRIGGER_PROCESSED : steps_status(d);
     if (c->status != TRIGGER_PROCESSED || c->broadcast)
         return true;
     struct environment_view *v = directory_environment(app_of(rq)->directory, app_db(rq), rq->principal.environment, err);
@@ -206,6 +209,57 @@ static bool payload_check(struct request *rq, const struct definition *d, yyjson
     return json_parse(rq->arena, json_write_mut(rq->arena, result.value), payload, err);
 }
 
+/* What the event's bridge has of that name: used as it is now, and stored nowhere (bridge-cli.md §3.4). */
+static struct definition *brought_definition(struct trigger_call *c, yyjson_val *event, struct error *err)
+{
+    struct request *rq = c->rq;
+    struct str url = event_bridge_url(event), name = json_get_str(event, "name");
+    const struct discovery *x = discoveries_find(c->discoveries, url);
+    if (!x || !x->said) {
+        if (x)
+            *err = x->err;
+        else
+            error_http(err, 400, "bridgeUrl: one call may name at most %d bridges", DISCOVERIES_MAX);
+        return NULL;
+    }
+    yyjson_val *w = bridge_doc_find(x->said, name);
+    if (!w) {
+        error_set(err, ERROR_NOT_FOUND, "workflow_not_found");
+        return NULL;
+    }
+    struct id id = bridge_doc_id(rq->arena, rq->principal.environment, url, name);
+    c->trigger.bridge = bridge_doc_brought(rq->arena, id, url, w);
+    return definition_brought(app_of(rq)->definitions, rq->principal.environment, id, c->trigger.bridge, err);
+}
+
+static struct definition *event_definition(struct trigger_call *c, yyjson_val *event, struct error *err)
+{
+    struct request *rq = c->rq;
+    struct definition *d = event_bridge_url(event).n
+        ? brought_definition(c, event, err)
+        : definition_current(app_of(rq)->definitions, app_db(rq), rq->principal.environment, json_get_str(event, "name"), err);
+    if (!d && err->code == ERROR_NOT_FOUND)
+        error_http(err, 422, "workflow_not_found");
+    return d;
+}
+
+static void trigger_discovered(void *arg)
+{
+    struct trigger_call *c = arg;
+    struct error err = {0};
+    if (!trigger_begin(c, c->event, &err))
+        c->done(c, &err);
+}
+
+static void trigger_discover(struct trigger_call *c, yyjson_val *event)
+{
+    c->discoveries = ARENA_NEW(c->rq->arena, struct discoveries);
+    c->discoveries->rq = c->rq;
+    c->event = event;
+    discoveries_add(c->discoveries, event);
+    discoveries_begin(c->discoveries, trigger_discovered, c);
+}
+
 bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct error *err)
 {
     struct request *rq = c->rq;
@@ -215,10 +269,13 @@ bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct error *err)
     int hops;
     if (!size_check(c, event, err) || !agent_check(event, err) || !hops_check(rq, &hops, err))
         return false;
-    struct definition *d = definition_current(app->definitions, app_db(rq), rq->principal.environment,
-                                              json_get_str(event, "name"), err);
+    if (event_bridge_url(event).n && !c->discoveries) {
+        trigger_discover(c, event);
+        return true;
+    }
+    struct definition *d = event_definition(c, event, err);
     if (!d)
-        return err->code == ERROR_NOT_FOUND ? error_http(err, 422, "workflow_not_found") : false;
+        return false;
     if (!tx.n) {
         id_hex(app_id(rq), hex);
         tx = str_fmt(rq->arena, "txn_%s", hex);
@@ -244,7 +301,8 @@ bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct error *err)
         .arena = c->arena ? c->arena : rq->arena, .environment = rq->principal.environment, .organization = rq->principal.organization,
         .definition = d, .request_id = str_of(rq->id), .transaction_id = tx, .to = member(event, "to"),
         .payload = payload, .overrides = member(event, "overrides"), .actor = member(event, "actor"),
-        .tenant = member(event, "tenant"), .context = member(event, "context"), .broadcast = c->broadcast,
+        .tenant = member(event, "tenant"), .context = member(event, "context"), .bridge = c->trigger.bridge,
+        .controls = c->trigger.bridge ? member(event, "controls") : NULL, .broadcast = c->broadcast,
         .attachments = attachments, .attachments_n = attachments_n,
         .strict = c->trigger.strict, .hops = hops, .done = engine_done, .owner = c};
     if (c->explains) {

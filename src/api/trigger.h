@@ -2,7 +2,7 @@
 #ifndef API_TRIGGER_H
 #define API_TRIGGER_H
 
-#include "api/app.h"
+#include "api/discovery.h"
 
 enum { EVENT_BYTES_MAX = 524288 };      /* the event without attachments (decisions.md 7) */
 
@@ -17,13 +17,16 @@ struct trigger_call {
     size_t index;                       /* in a bulk call */
     struct arena *arena;                /* for the engine's answer; NULL: the request's */
     bool bulk, broadcast;
+    struct discoveries *discoveries;    /* what the bridges say that the events name; NULL: trigger_begin asks the event's */
+    yyjson_val *event;
     bool explains;                      /* `trigger` is made, but not handed to the engine: its definition is done's to release */
 };
 
 /* Adds the messages of class-validator for one event (422). broadcast: without `to`, and with a payload. */
 void trigger_check(struct checks *c, yyjson_val *event, bool broadcast);
 /* Runs the checks behind the form and starts the trigger. On false, err says why (done is not called); otherwise done
- * is called, at once when the status is not TRIGGER_PROCESSED. The event carries the request's Idempotency-Key. */
+ * is called, at once when the status is not TRIGGER_PROCESSED. A bridge that the event names is asked before: what is wrong then
+ * is told by done. The event carries the request's Idempotency-Key. */
 bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct error *err);
 /* Takes the files out of payload.attachments: *payload is then as it is stored, with a storagePath for each
  * (src/api/attachments.c). false: 400 or 413. */

@@ -243,13 +243,20 @@ struct definition *definition_by_id(struct definitions *d, struct db *db, struct
     return hit;
 }
 
+enum { VERSION_KEY = 12 + sizeof(int64_t) };
+
+static struct str version_key(char *buf, struct id workflow, int64_t version)
+{
+    memcpy(buf, workflow.b, 12);
+    memcpy(buf + 12, &version, sizeof version);
+    return (struct str){buf, VERSION_KEY};
+}
+
 struct definition *definition_version(struct definitions *d, struct db *db, struct id environment, struct id workflow,
                                       int64_t version, struct error *err)
 {
-    char buf[12 + sizeof version];
-    memcpy(buf, workflow.b, 12);
-    memcpy(buf + 12, &version, sizeof version);
-    struct str key = {buf, sizeof buf};
+    char buf[VERSION_KEY];
+    struct str key = version_key(buf, workflow, version);
     struct definition *hit = cache_get(d->versions, key);
     if (hit)
         return hit;
@@ -263,4 +270,30 @@ struct definition *definition_version(struct definitions *d, struct db *db, stru
     if (hit)
         cache_put(d->versions, key, &hit->head, cache_epoch(d->versions));
     return hit;
+}
+
+struct definition *definition_brought(struct definitions *d, struct id environment, struct id workflow, yyjson_val *bridge,
+                                      struct error *err)
+{
+    char buf[VERSION_KEY];
+    int64_t version = json_get_int(bridge, "version", 0);
+    struct str key = version_key(buf, workflow, version);
+    struct definition *hit = cache_get(d->versions, key);
+    if (hit)
+        return hit;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct workflow row = {.id = workflow, .environment = environment, .name = json_get_str(bridge, "name"), .active = true,
+                           .version = version, .doc = json_write(a, json_get(bridge, "workflow"))};
+    hit = definition_compile(&row, err);
+    if (hit)
+        cache_put(d->versions, key, &hit->head, cache_epoch(d->versions));
+    return hit;
+}
+
+struct definition *definition_of_run(struct definitions *d, struct db *db, struct id environment, struct id workflow, int64_t version,
+                                     yyjson_val *event, struct error *err)
+{
+    yyjson_val *bridge = json_get(event, "bridge");
+    return bridge ? definition_brought(d, environment, workflow, bridge, err)
+                  : definition_version(d, db, environment, workflow, version, err);
 }

@@ -64,6 +64,13 @@ struct environment_layouts *definition_layouts(struct definitions *d, struct db 
 /* The immutable version that a run was started with. */
 struct definition *definition_version(struct definitions *d, struct db *db, struct id environment, struct id workflow,
                                       int64_t version, struct error *err);
+/* What a trigger brought along instead of naming a stored workflow (bridge-cli.md §3.4). bridge: {url, version, name, workflow:
+ * as a stored document} as its event keeps it; the version stands for the document's text, and workflow for the URL and name. */
+struct definition *definition_brought(struct definitions *d, struct id environment, struct id workflow, yyjson_val *bridge,
+                                      struct error *err);
+/* What a run was started with: of its event's document (NULL: not known any more) if that has it, else a stored version. */
+struct definition *definition_of_run(struct definitions *d, struct db *db, struct id environment, struct id workflow, int64_t version,
+                                     yyjson_val *event, struct error *err);
 /* Without a cache: for tests, the simulator and explain. Copies row's texts. */
 struct definition *definition_compile(const struct workflow *row, struct error *err);
 

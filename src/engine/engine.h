@@ -130,6 +130,7 @@ struct trigger {
     struct str request_id, transaction_id;
     struct str idempotency_hash, body_hash; /* 32 bytes or empty */
     yyjson_val *to, *payload, *overrides, *actor, *tenant, *context;    /* NULL where absent */
+    yyjson_val *bridge, *controls;          /* the definition was brought along (definition_brought); NULL: it is stored */
     const struct attachment *attachments;   /* what payload.attachments carried (their storagePath is in the payload) */
     size_t attachments_n;
     bool broadcast;                         /* to everybody of the environment; `to` is not read */

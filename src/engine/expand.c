@@ -116,12 +116,12 @@ static bool singles_expand(struct expansion *x, const struct recipient *list, si
 
 /* --- the accepting commit ---------------------------------------------------------------------------------------- */
 
-/* {payload, overrides, to, actor, tenant, context, hops, broadcast} as text: stored once, referred to by every run. */
+/* {payload, overrides, to, actor, tenant, context, bridge, controls, hops, broadcast} as text: stored once, referred to by every run. */
 static struct str event_doc(struct arena *a, const struct trigger *t, struct str to)
 {
     const struct { const char *key; yyjson_val *v; } members[] = {
         {"payload", t->payload}, {"overrides", t->overrides}, {"actor", t->actor}, {"tenant", t->tenant},
-        {"context", t->context}};
+        {"context", t->context}, {"bridge", t->bridge}, {"controls", t->controls}};
     struct buf b = {.arena = a};
     buf_char(&b, '{');
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
@@ -282,7 +282,7 @@ void plan_trigger(struct worker *w, struct work *work)
         .created_at = now,
     };
     p->attached = t->attachments_n > 0;
-    p->touches = workflow_touch_due(e, p->event.workflow, now);
+    p->touches = !t->bridge && workflow_touch_due(e, p->event.workflow, now);
     if (trigger_expand(w, p, t, now, &err) && attachments_hold(p, &err))
         plan_submit(p);
     else
@@ -417,14 +417,15 @@ static bool event_expand(struct worker *w, struct plan *p, struct error *err)
         return false;
     if (p->fanout.state != FANOUT_RUNNING)
         return true;                    /* stopped since the item was read: it is not in the store any more */
-    struct definition *d = definition_by_id(w->engine->c.definitions, w->db, q->environment, p->event.workflow, err);
+    if (!json_parse(p->arena, p->event.doc, &doc, err))
+        return false;
+    yyjson_val *bridge = json_get(doc, "bridge");
+    struct definition *d = bridge ? definition_brought(w->engine->c.definitions, q->environment, p->event.workflow, bridge, err)
+                                  : definition_by_id(w->engine->c.definitions, w->db, q->environment, p->event.workflow, err);
     if (!d)
         return false;
-    bool ok = json_parse(p->arena, p->event.doc, &doc, err);
-    if (ok) {
-        p->attached = attachments_named(doc);
-        ok = chunk_expand(w, p, d, doc, err);
-    }
+    p->attached = attachments_named(doc);
+    bool ok = chunk_expand(w, p, d, doc, err);
     cached_unref(&d->head);
     return ok;
 }

@@ -251,12 +251,10 @@ static struct str preference_note(const struct machine *m, int job)
 {
     static const char *const layers[] = {"workflow", "workflowUser", "subscriberGlobal", "subscriberWorkflow", "subscription"};
     const struct machine_facts *f = m->facts;
-    struct workflow_preferences w = f->current->preferences;
     enum channel c = (enum channel)m->run->jobs[job].type;
     yyjson_mut_doc *d = json_doc(m->run->arena);
     yyjson_mut_val *o = yyjson_mut_obj(d);
-    w.read_only = m->run->critical;
-    struct preference_result p = preference_merge(&w, f->preferences, f->workflow_off_is_final);
+    struct preference_result p = machine_preferences(m);
     json_add_str(d, o, "channel", channel_name(c));
     json_add_str(d, o, "layer", str_of(layers[p.by[c]]));
     if (p.by[c] == SOURCE_SUBSCRIBER_GLOBAL)

@@ -25,14 +25,17 @@ struct machine_lookups lookups_of(struct db *db)
                                     .throttle_window = lookup_throttle_window};
 }
 
+/* doc: the event's. What a trigger brought along stays as it was. */
 static bool definitions_load(struct engine *e, struct db *db, const struct run_row *row, struct definition *given,
-                             struct facts *f, struct error *err)
+                             yyjson_val *doc, struct facts *f, struct error *err)
 {
     struct error missing = {0};
-    if (given) {
-        f->version = cached_ref(&given->head);
-        f->current = cached_ref(&given->head);
-        return true;
+    yyjson_val *bridge = json_get(doc, "bridge");
+    if (given || bridge) {
+        f->version = given ? cached_ref(&given->head)
+                           : definition_brought(e->c.definitions, row->environment, row->workflow, bridge, err);
+        f->current = f->version ? cached_ref(&f->version->head) : NULL;
+        return f->version != NULL;
     }
     f->current = definition_by_id(e->c.definitions, db, row->environment, row->workflow, &missing);
     if (!f->current && missing.code != ERROR_NOT_FOUND) {
@@ -127,7 +130,7 @@ bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct r
     const struct run_row *row = &run->row;
     yyjson_val *context;
     *f = (struct facts){.environment = directory_environment(e->c.directory, db, row->environment, err)};
-    if (!f->environment || !definitions_load(e, db, row, definition, f, err)
+    if (!f->environment || !definitions_load(e, db, row, definition, doc, f, err)
         || !(f->layouts = definition_layouts(e->c.definitions, db, row->environment, err)))
         goto fail;
     if (subscriber)
@@ -159,7 +162,9 @@ bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct r
         .context = context,
         .preferences = &f->preferences,
         .workflow_off_is_final = json_get_bool(f->environment->settings, "workflowChannelOffIsFinal", false),
-        .bridge_url = json_get_str(json_get(f->environment->settings, "bridge"), "url"),
+        .bridge_url = json_get_str(json_get(json_get(doc, "bridge") ? doc : f->environment->settings, "bridge"), "url"),
+        .stateless = json_get(doc, "bridge") != NULL,
+        .controls = json_get(doc, "controls"),
         .environment_variables = f->environment->environment_variables,
         .layouts = f->layouts->layouts,
         .layout_texts = f->layouts->texts,

@@ -38,15 +38,21 @@ static struct str preference_raw(struct machine *m, const struct preference_resu
     return buf_finish(&b);
 }
 
-static bool preference_allows(struct machine *m, int job)
+/* A workflow that came with its trigger knows of no subscriber's choices (bridge-cli.md §3.4). */
+struct preference_result machine_preferences(const struct machine *m)
 {
     const struct machine_facts *f = m->facts;
-    enum step_type type = m->run->jobs[job].type;
     struct workflow_preferences w = f->current->preferences;
+    w.read_only = m->run->critical;     /* engine.md §6.4: that alone is as it was when the run began */
+    return preference_merge(&w, f->stateless ? NULL : f->preferences, f->workflow_off_is_final);
+}
+
+static bool preference_allows(struct machine *m, int job)
+{
+    enum step_type type = m->run->jobs[job].type;
     if (!step_is_channel(type))
         return true;
-    w.read_only = m->run->critical;     /* engine.md §6.4: that alone is as it was when the run began */
-    struct preference_result p = preference_merge(&w, f->preferences, f->workflow_off_is_final);
+    struct preference_result p = machine_preferences(m);
     if (p.channel[type])
         return true;
     machine_log(m, job, preference_details[p.source], DETAIL_SUCCESS, preference_raw(m, &p));

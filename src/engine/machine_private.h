@@ -44,6 +44,8 @@ bool gates_pass(struct machine *m, int job, const struct step_definition *s, yyj
  * step is skipped, and that is logged. */
 bool gates_open(struct machine *m, int job);
 bool gates_allow(struct machine *m, int job, const struct step_definition *s);
+/* What may be sent as things are: the layers of the workflow and the subscriber, merged. */
+struct preference_result machine_preferences(const struct machine *m);
 /* The timer of a delay or digest fired outside of the subscriber's schedule: puts it off to the next opening, at most
  * three times (engine.md §6.7). true: it waits on. */
 bool gates_extend(struct machine *m, int job);

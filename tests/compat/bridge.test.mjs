@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { Client, workflow } from "@novu/framework";
 import { serve } from "@novu/framework/express";
-import { Carillon } from "./carillon.mjs";
+import { Carillon, until } from "./carillon.mjs";
 import { api } from "./clients.mjs";
 
 const anything = { type: "object", properties: {}, additionalProperties: true };
@@ -313,4 +313,170 @@ test("a bridge that is down, slow, wrong or throws is told in the activity, and 
     assert.equal(job(run, "bell").status, "completed", "a channel step that fails does not stop the run");
   }
   fault = undefined;
+});
+
+
+/** Another application, which nobody has synced: `own.workflows` may change at any time. */
+const unsynced = async (secretKey, ...made) => {
+  const own = { workflows: made, asked: [] };
+  const client = () => new Client({ secretKey, strictAuthentication: true });
+  own.http = await listen((request, response, text) => {
+    const query = new URL(request.url, "http://x").searchParams;
+    request.body = text ? JSON.parse(text) : {};
+    own.asked.push({ query, headers: request.headers, body: request.body });
+    request.query = Object.fromEntries(query);
+    response.status = (code) => ((response.statusCode = code), response);
+    response.send = (body) => response.end(body);
+    return serve({ client: client(), workflows: own.workflows })(request, response);
+  });
+  own.origin = `http://127.0.0.1:${own.http.address().port}`;
+  own.url = `${own.origin}/api/novu`;
+  return own;
+};
+
+test("a trigger may bring its workflow along: nothing is synced, nothing is stored", async () => {
+  const greet = (name) => workflow("greet", async ({ step, payload }) => {
+    await step.delay("pause", () => ({ amount: 1, unit: "hours" }));
+    await step.inApp("bell", (controls) => ({ subject: controls.greeting, body: `${name} ${payload.who}` }),
+      { controlSchema: { type: "object", properties: { greeting: { type: "string", default: "none" } }, additionalProperties: false } });
+    await step.email("mail", () => ({ subject: "s", body: "b" }));
+  }, { name: "Greeting", tags: ["t"], severity: "high", preferences: { channels: { email: { enabled: false } } }, payloadSchema: anything });
+  const own = await unsynced(server.dev.secretKey, greet("before"));
+  process.env.NOVU_API_URL = server.url;
+  process.env.NOVU_SECRET_KEY = server.dev.secretKey;
+  process.env.NOVU_BRIDGE_ORIGIN = own.origin;
+  try {
+    await server.call("POST", "/v2/subscribers", { subscriberId: "chooser", email: "c@example.com" });
+    const off = await server.call("PATCH", "/v2/subscribers/chooser/preferences", { channels: { in_app: false } });
+    assert.equal(off.status, 200, JSON.stringify(off.body));
+    // As the SDK does it: the URL comes from its environment.
+    const { data: { data } } = await workflow("greet", async () => {}).trigger({
+      to: { subscriberId: "chooser" }, payload: { who: "Ada" }, transactionId: "brought-1" });
+    assert.deepEqual([data.acknowledged, data.status, data.transactionId], [true, "processed", "brought-1"]);
+    assert.deepEqual(own.asked.map((a) => a.query.get("action")).slice(0, 1), ["discover"]);
+    assert.match(own.asked[0].headers["novu-signature"], /^t=\d{13},v1=[0-9a-f]{64}$/);
+    assert.equal((await server.call("GET", "/v2/workflows/greet")).status, 404);
+    const controlled = await server.call("POST", "/v1/events/trigger", { name: "greet", to: "chooser", payload: { who: "Bo" }, bridgeUrl: own.url,
+      controls: { steps: { bell: { greeting: "Hi" }, mail: { unknown: 1 } } }, transactionId: "brought-2" });
+    assert.equal(controlled.status, 201, JSON.stringify(controlled.body));
+
+    // The steps are those of the trigger; what they say is what the code says when they run.
+    own.workflows = [greet("after")];
+    await move("PT0S");
+    await move("PT1H");
+    const run = await feed("brought-1");
+    assert.equal(run.template.name, "Greeting");
+    assert.deepEqual(run.template.triggers.map((t) => t.identifier), ["greet"]);
+    assert.deepEqual(run.jobs.map((j) => [j.type, j.status]), [["trigger", "completed"], ["delay", "completed"], ["in_app", "completed"], ["email", "canceled"]]);
+    assert.ok(details(run, "mail").includes("Step filtered by workflow preferences"), JSON.stringify(details(run, "mail")));
+    const bells = (await server.call("GET", "/v1/messages?subscriberId=chooser&channel=in_app")).body.data.reverse();
+    assert.deepEqual(bells.map((m) => [m.subject, m.content, m.severity, m.tags]), [["none", "after Ada", "high", ["t"]], ["Hi", "after Bo", "high", ["t"]]],
+      "what subscribers chose does not count: they cannot have chosen anything of it");
+    const decisions = await server.call("GET", "/v1/subscribers/chooser/decisions");
+    assert.equal(decisions.body.data[0].workflow.workflowId, "greet", JSON.stringify(decisions.body.data[0]));
+  } finally {
+    delete process.env.NOVU_API_URL;
+    delete process.env.NOVU_SECRET_KEY;
+    delete process.env.NOVU_BRIDGE_ORIGIN;
+    close(own.http);
+  }
+});
+
+test("in bulk, to topics and to everybody a workflow may be brought along, too; each bridge is asked once", async () => {
+  const own = await unsynced(server.dev.secretKey,
+    workflow("brought", async ({ step, subscriber }) => void (await step.inApp("bell", () => ({ body: `for ${subscriber.subscriberId}` })))),
+    workflow("empty", async () => {}));
+  await use(workflow("stored", async ({ step }) => void (await step.inApp("bell", () => ({ body: "stored" })))));
+  const { body, status } = await server.call("POST", "/v1/events/trigger/bulk", { events: [
+    { name: "brought", to: "ada", bridgeUrl: own.url, transactionId: "bulk-1" },
+    { name: "stored", to: "ada", transactionId: "bulk-2" },
+    { name: "stored", to: "ada", bridgeUrl: own.url },
+    { name: "brought", to: "ada" },
+    { name: "brought", to: ["ada", "bob"], bridgeUrl: own.url, transactionId: "bulk-3" },
+    { name: "brought", to: "ada", bridgeUrl: "http://127.0.0.1:9/x" },
+    { name: "empty", to: "ada", bridgeUrl: own.url, transactionId: "bulk-4" },
+  ] });
+  assert.equal(status, 201);
+  assert.deepEqual(body.data.map((r) => [r.status, r.error?.[0]]), [
+    ["processed", undefined], ["processed", undefined], ["error", "workflow_not_found"], ["error", "workflow_not_found"],
+    ["processed", undefined],
+    ["error", "Unable to reach Bridge Endpoint at `http://127.0.0.1:9/x`. Run npx novu@latest dev in Local mode, or ensure your Bridge app deployment is available."],
+    ["processed", undefined]]);
+  assert.equal(own.asked.filter((a) => a.query.get("action") === "discover").length, 1);
+  await move("PT0S");
+  const content = async (id) => (await server.call("GET", `/v1/messages?transactionId=${id}`)).body.data.map((m) => m.content).sort();
+  assert.deepEqual(await content("bulk-1"), ["for ada"]);
+  assert.deepEqual(await content("bulk-2"), ["stored"]);
+  assert.deepEqual(await content("bulk-3"), ["for ada", "for bob"]);
+  assert.deepEqual((await feed("bulk-4")).jobs.map((j) => j.type), ["trigger"]);
+
+  await server.call("POST", "/v2/topics", { key: "readers", name: "Readers" });
+  await server.call("POST", "/v2/topics/readers/subscriptions", { subscriberIds: ["ada", "bob"] });
+  const topic = await server.call("POST", "/v1/events/trigger", { name: "brought", to: { type: "Topic", topicKey: "readers" }, bridgeUrl: own.url, transactionId: "topic-1" });
+  assert.equal(topic.body.data.status, "processed");
+  const all = await server.call("POST", "/v1/events/trigger/broadcast", { name: "brought", payload: {}, bridgeUrl: own.url, transactionId: "all-1" });
+  assert.equal(all.status, 201, JSON.stringify(all.body));
+  await move("PT0S");
+  assert.deepEqual(await content("topic-1"), ["for ada", "for bob"]);
+  assert.ok((await content("all-1")).length > 2);
+
+  const explained = await server.call("POST", "/v1/events/explain", { name: "brought", to: "ada", bridgeUrl: own.url });
+  assert.equal(explained.status, 200, JSON.stringify(explained.body));
+  assert.deepEqual(explained.body.data.timelines[0].steps.map((s) => [s.stepId, s.type]), [["bell", "in_app"]]);
+  assert.equal((await server.call("POST", "/v1/events/explain", { name: "none", to: "ada", bridgeUrl: own.url })).body.message, "workflow_not_found");
+  close(own.http);
+});
+
+test("a bridge that a trigger names and that cannot be asked is told at once, and nothing begins", async () => {
+  const own = await unsynced(server.dev.secretKey, workflow("here", async ({ step }) => void (await step.inApp("bell", () => ({ body: "x" })))));
+  for (const [event, status, text] of [
+    [{ name: "gone", bridgeUrl: own.url }, 422, "workflow_not_found"],
+    [{ name: "here", bridgeUrl: "ftp://127.0.0.1/x" }, 400, 'bridgeUrl: URL scheme "ftp:" is not allowed. Only http and https are permitted.'],
+    [{ name: "here", bridgeUrl: "http://a:b@127.0.0.1/x" }, 400, "bridgeUrl: URLs with embedded credentials are not allowed."],
+    [{ name: "here", bridgeUrl: "http://127.0.0.1:9/x" }, 400, "Unable to reach Bridge Endpoint"],
+    [{ name: "here", bridgeUrl: `${own.origin}/api/novu`, agentId: " " }, 400, "Agent identifier must be a non-empty string."],
+  ]) {
+    const { status: got, body } = await server.call("POST", "/v1/events/trigger", { to: "ada", transactionId: "none", ...event });
+    assert.equal(got, status, JSON.stringify(body));
+    assert.ok(body.message.startsWith(text), body.message);
+  }
+  for (const more of [{ bridgeUrl: 5 }, { bridgeUrl: own.url, controls: [] }]) {
+    assert.equal((await server.call("POST", "/v1/events/trigger", { name: "here", to: "ada", ...more })).status, 422, JSON.stringify(more));
+  }
+  const wrong = await listen((_, response) => response.end('{"workflows":5}'));
+  const refused = await server.call("POST", "/v1/events/trigger", { name: "here", to: "ada", bridgeUrl: `http://127.0.0.1:${wrong.address().port}/` });
+  assert.deepEqual([refused.status, refused.body.message], [400, "Invalid Bridge URL Response"]);
+  const twice = await listen((_, response) => response.end('{"workflows":[{"workflowId":"here","steps":[{"stepId":"a","type":"sms"},{"stepId":"a","type":"sms"}]}]}'));
+  assert.equal((await server.call("POST", "/v1/events/trigger", { name: "here", to: "ada", bridgeUrl: `http://127.0.0.1:${twice.address().port}/` })).status, 400);
+  // The key is freed: what was refused for its bridge may be tried again.
+  const key = { headers: { "Idempotency-Key": "brought-key" } };
+  const again = (name) => server.call("POST", "/v1/events/trigger", { name, to: "ada", bridgeUrl: own.url }, key);
+  assert.equal((await again("here")).status, 201);
+  const replay = await again("here");
+  assert.equal(replay.status, 201);
+  assert.deepEqual((await server.call("GET", "/v1/notifications?transactionId=none")).body.data, []);
+  for (const http of [own.http, wrong, twice]) close(http);
+});
+
+test("what a trigger brought along outlives the process", async () => {
+  const first = await Carillon.start();
+  const own = await unsynced(first.dev.secretKey, workflow("waits", async ({ step }) => {
+    await step.delay("pause", () => ({ amount: 2, unit: "seconds" }));
+    await step.inApp("bell", () => ({ body: "awake" }));
+  }));
+  let second;
+  try {
+    assert.equal((await first.call("POST", "/v1/events/trigger", { name: "waits", to: "eva", bridgeUrl: own.url, transactionId: "outlives" })).status, 201);
+    await until(async () => (await first.call("GET", "/v1/notifications?transactionId=outlives")).body.data[0]?.jobs?.[1].status === "delayed", "the delay");
+    await first.kill();
+    second = await Carillon.start({ dir: first.dir });
+    const message = await until(async () => (await second.call("GET", "/v1/messages?transactionId=outlives", undefined, { key: first.dev.secretKey })).body.data[0], "the message");
+    assert.equal(message.content, "awake");
+    const run = (await second.call("GET", "/v1/notifications?transactionId=outlives", undefined, { key: first.dev.secretKey })).body.data[0];
+    assert.deepEqual(run.jobs.map((j) => [j.step.stepId, j.status]).slice(1), [["pause", "completed"], ["bell", "completed"]]);
+  } finally {
+    await second?.stop();
+    await first.stop();
+    close(own.http);
+  }
 });
