@@ -30,6 +30,16 @@ static void environment_read(struct arena *a, const struct environment_view *e, 
         c->missing[checked[i]] = !channel_is_served(e, checked[i]);
 }
 
+/* "speakeasy-sdk/go 3.11.0 2.755.9 …": the third word is the version of the generator, which made enums open in 2.879
+ * (novu-go 3.11, @novu/api 3.11 to 3.13 and 1.8 have closed ones; @novu/api 3.14.4 and novu-py 3.15 open ones). */
+static bool client_is_early(struct request *rq)
+{
+    struct str agent = request_header(rq, "user-agent");
+    int minor;
+    return str_starts(agent, STR("speakeasy-sdk/"))
+           && sscanf(str_fmt(rq->arena, "%.*s", (int)(agent.n > 200 ? 200 : agent.n), agent.p).p, "%*s %*s 2.%6d", &minor) == 1 && minor < 879;
+}
+
 bool workflow_content_load(struct request *rq, struct workflow_content *c, struct error *err)
 {
     return workflow_content_load_of(rq, rq->principal.environment, c, err);
@@ -39,7 +49,7 @@ bool workflow_content_load_of(struct request *rq, struct id environment, struct 
 {
     struct environment_variable *list;
     size_t n;
-    *c = (struct workflow_content){.closed = rq->principal.kind == PRINCIPAL_API_KEY};
+    *c = (struct workflow_content){.closed = rq->principal.kind == PRINCIPAL_API_KEY, .early = client_is_early(rq)};
     struct environment_view *e = directory_environment(app_of(rq)->directory, app_db(rq), environment, err);
     if (!e)
         return false;

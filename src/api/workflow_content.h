@@ -15,6 +15,7 @@ struct workflow_content {
     bool missing[CHANNELS];         /* nothing would send steps of this channel (content.md §3.4) */
     bool read_only;                 /* decisions.md 16 */
     bool closed;                    /* the caller's types are closed: values that do not fit are left out */
+    bool early;                     /* the caller's SDK refuses enum values that came after it */
     struct str environment_name, environment_type;
 };
 

@@ -91,6 +91,8 @@ static yyjson_mut_val *step_json(yyjson_mut_doc *d, struct arena *a, const struc
     yyjson_mut_val *controls = json_add_obj(d, o, "controls");
     json_add_val(d, controls, "dataSchema", step_schema(a, type, STEP_SCHEMA_DATA));
     json_add_val(d, controls, "uiSchema", step_schema(a, type, STEP_SCHEMA_UI));
+    if (c->early && str_eq(type, STR("chat"))) // its CHAT_EDITOR_SELECT came with @novu/api 3.19
+        yyjson_mut_obj_remove_key(yyjson_mut_obj_get(yyjson_mut_obj_get(controls, "uiSchema"), "properties"), "editorType");
     yyjson_mut_obj_add_val(d, controls, "values", values_json(d, a, c, step));
     yyjson_mut_obj_add_val(d, o, "controlValues", values_json(d, a, c, step));
     json_add_val(d, o, "providerOverrides", json_get(step, "providerOverrides"));

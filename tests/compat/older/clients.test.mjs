@@ -46,7 +46,14 @@ for (const version of ["1.8", "3.11", "3.15"]) {
     const made = (await novu.workflows.create({ name, workflowId: name, active: true, source: "editor", steps: [
       { name: "Mail", type: "email", controlValues: { subject: "s", body: "b" } },
       { name: "Wait", type: "delay", controlValues: { type: "regular", amount: 1, unit: "days" } },
+      { name: "Digest", type: "digest", controlValues: { amount: 1, unit: "hours" } },
+      { name: "Bell", type: "in_app", controlValues: { subject: "s", body: "b" } },
+      { name: "Text", type: "sms", controlValues: { body: "b" } },
+      { name: "Chat", type: "chat", controlValues: { body: "b" } },
+      { name: "Push", type: "push", controlValues: { subject: "s", body: "b" } },
+      { name: "Code", type: "custom", controlValues: {} },
     ] })).result;
+    for (const { slug } of made.steps) await novu.workflows.steps.retrieve(name, slug);
     await novu.workflows.update({ name: "Other", origin: "novu-cloud", active: true, preferences: { user: null, workflow: null }, steps: [] }, name);
     await novu.workflows.get(made.workflowId);
     await novu.workflows.list({ limit: 5 });
