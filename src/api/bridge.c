@@ -2,6 +2,7 @@
 #include "api/bridge_doc.h"
 #include "api/discovery.h"
 #include "api/tables.h"
+#include "api/workflow_content.h"
 #include "api/workflow_write.h"
 #include "model/environment.h"
 
@@ -15,6 +16,7 @@ struct bridge_request {
     yyjson_val *example;
     /* Sync. */
     yyjson_val *discovery;
+    struct workflow_content content;
     struct workflow *synced;
     size_t synced_n;
 };
@@ -159,39 +161,6 @@ static void handle_stateless_discover(struct request *rq)
         ask(x, false);
 }
 
-/* The event of a preview (§1.5). Members that are absent are left to the framework's mocks. */
-static struct str preview_body(struct request *rq, const struct environment_view *v, yyjson_val *controls, yyjson_val *example)
-{
-    static const char *const copied[] = {"payload", "subscriber", "context"};
-    yyjson_mut_doc *d = json_doc(rq->arena);
-    yyjson_mut_val *o = yyjson_mut_obj(d), *env;
-    yyjson_val *whole = NULL;
-    for (size_t i = 0; i < sizeof copied / sizeof *copied; i++) {
-        if (yyjson_is_obj(json_get(example, copied[i])))
-            json_add_val(d, o, copied[i], json_get(example, copied[i]));
-        else
-            json_add_obj(d, o, copied[i]);
-    }
-    if (yyjson_is_obj(json_get(example, "actor")))
-        json_add_val(d, o, "actor", json_get(example, "actor"));
-    if (yyjson_is_obj(controls))
-        json_add_val(d, o, "controls", controls);
-    else
-        json_add_obj(d, o, "controls");
-    json_add_text(d, o, "state", STR("[{\"stepId\":\"trigger\",\"outputs\":{},\"state\":{\"status\":\"completed\"}}]"));
-    if (v->environment_variables)
-        json_add_val(d, o, "env", v->environment_variables);
-    else
-        json_add_obj(d, o, "env");
-    env = yyjson_mut_obj_get(o, "env");
-    yyjson_mut_obj_remove_key(env, "name");
-    yyjson_mut_obj_remove_key(env, "type");
-    json_add_str(d, env, "name", v->environment.name);
-    json_add_str(d, env, "type", v->environment.type);
-    json_parse(rq->arena, json_write_mut(rq->arena, o), &whole, NULL);
-    return json_write_js(rq->arena, whole);
-}
-
 static void preview(struct bridge_request *x, bool of_environment, yyjson_val *controls, yyjson_val *example)
 {
     struct request *rq = x->w.rq;
@@ -203,7 +172,7 @@ static void preview(struct bridge_request *x, bool of_environment, yyjson_val *c
     }
     x->call.workflow = request_param(rq, "workflowId");
     x->call.step = request_param(rq, "stepId");
-    x->call.body = preview_body(rq, v, controls, example);
+    x->call.body = bridge_preview_body(rq->arena, v, controls, example);
     cached_unref(&v->head);
     ask(x, of_environment);
 }
@@ -277,6 +246,8 @@ static bool workflow_put(struct bridge_request *x, struct db *db, yyjson_val *di
         *w = (struct workflow){.id = app_id(rq), .environment = rq->principal.environment, .version = 1, .created_at = app_now(rq)};
     w->updated_at = app_now(rq);
     bridge_doc_make(a, discovered_one, before, w);
+    if (!workflow_issues_make(a, &x->content, w->doc, &w->doc, err))
+        return false;
     return exists ? workflow_update(db, w, rq->principal.user, err)
                   : workflow_write_create(db, a, w, (int64_t)app_of(rq)->workflows_max, rq->principal.user, err);
 }
@@ -350,6 +321,18 @@ static void sync_reply(struct api_write *w)
     reply_json(w->rq, 0, list);
 }
 
+/* Back on the loop: its connection tells what the issues of steps are judged by. */
+static void sync_write(void *arg)
+{
+    struct bridge_request *x = arg;
+    struct error err = {0};
+    struct request *rq = x->call.rq;
+    if (workflow_content_load(rq, &x->content, &err))
+        api_write(rq, &x->w);
+    else
+        reply_error(rq, &err);
+}
+
 static void sync_discovered(struct bridge_call *c, const struct bridge_answer *said)
 {
     struct bridge_request *x = request_of(c);
@@ -366,7 +349,7 @@ static void sync_discovered(struct bridge_call *c, const struct bridge_answer *s
     x->discovery = said->body;
     x->synced = ARENA_ARRAY(rq->arena, struct workflow, yyjson_arr_size(json_get(said->body, "workflows")) + 1);
     x->w = (struct api_write){.flags = WRITE_DEFINITIONS | WRITE_DIRECTORY | WRITE_REMOVAL, .apply = sync_apply, .reply = sync_reply};
-    api_write(rq, &x->w);
+    request_continue(rq, sync_write, x);
 }
 
 static void handle_sync(struct request *rq)
@@ -437,6 +420,7 @@ static void handle_controls(struct request *rq)
 struct controls_write {
     struct api_write w;
     struct workflow row;
+    struct workflow_content content;
     yyjson_val *variables;
     int at;
 };
@@ -453,7 +437,8 @@ static bool controls_apply(struct api_write *w, struct db *db, struct error *err
     json_add_val(d, step, "controlValues", x->variables);
     x->row.doc = json_write_mut(w->rq->arena, copy);
     x->row.updated_at = app_now(w->rq);
-    return workflow_update(db, &x->row, w->rq->principal.user, err);
+    return workflow_issues_make(w->rq->arena, &x->content, x->row.doc, &x->row.doc, err)
+        && workflow_update(db, &x->row, w->rq->principal.user, err);
 }
 
 static void controls_reply(struct api_write *w)
@@ -468,9 +453,14 @@ static void handle_controls_put(struct request *rq)
 {
     struct checks checks = checks_begin(rq);
     struct controls_write *x = ARENA_NEW(rq->arena, struct controls_write);
+    struct error err = {0};
     x->variables = check_object(&checks, rq->json, "variables", true);
     if (!checks_done(&checks))
         return;
+    if (!workflow_content_load(rq, &x->content, &err)) {
+        reply_error(rq, &err);
+        return;
+    }
     x->w = (struct api_write){.flags = WRITE_DEFINITIONS, .apply = controls_apply, .reply = controls_reply};
     api_write(rq, &x->w);
 }

@@ -23,6 +23,10 @@ struct bridge_call {
 
 void bridge_call_start(struct bridge_call *c, const struct environment_view *v);
 
+/* The event of a preview (§1.5). example: {payload, subscriber, actor, context, steps}, NULL or without members: those are left
+ * to the framework's mocks. */
+struct str bridge_preview_body(struct arena *a, const struct environment_view *v, yyjson_val *controls, yyjson_val *example);
+
 /* The failure as an error, and as an answer; status 0: its own. */
 bool bridge_call_error(struct arena *a, const struct bridge_answer *said, int status, struct error *err);
 void bridge_call_reply_failure(struct request *rq, const struct bridge_answer *said, int status);

@@ -75,12 +75,9 @@ static void add_schema(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, yy
 
 static void add_step(struct arena *a, struct id workflow, yyjson_mut_doc *d, yyjson_mut_val *list, yyjson_val *step, yyjson_val *before)
 {
-    enum step_type type;
     struct str step_id = json_get_str(step, "stepId");
     yyjson_val *old = step_of(before, step_id), *values = json_get(old, "controlValues");
     struct id id;
-    if (!step_type_parse(json_get_str(step, "type"), &type) || type == STEP_TRIGGER)
-        return;
     bool same = old && str_eq(json_get_str(old, "type"), json_get_str(step, "type"));
     if (!same || !id_parse(json_get_str(old, "_id"), &id))
         id = id_within(a, workflow, json_get_str(step, "type"), step_id);
@@ -101,6 +98,17 @@ static void add_step(struct arena *a, struct id workflow, yyjson_mut_doc *d, yyj
     add_schema(d, o, "resultSchema", json_get(step, "results"));
     if (json_get_str(step, "code").n)
         json_add_val(d, o, "code", json_get(step, "code"));
+}
+
+/* Steps of types that are not known are left out, and that is said (§3.3). */
+static void add_unknown_step(yyjson_mut_doc *d, struct arena *a, yyjson_mut_val *issues, yyjson_val *step)
+{
+    struct str step_id = json_get_str(step, "stepId"), type = json_get_str(step, "type");
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    json_add_str(d, o, "issueType", STR("UNSUPPORTED_STEP_TYPE"));
+    json_add_str(d, o, "variableName", step_id);
+    json_add_str(d, o, "message", str_fmt(a, "Steps of type \"%.*s\" are not known here: this one does not run", STR_ARG(type)));
+    yyjson_mut_obj_add(issues, json_mut_str(d, str_fmt(a, "steps.%.*s", STR_ARG(step_id))), o);
 }
 
 static struct str severity_of(yyjson_val *w)
@@ -132,6 +140,7 @@ void bridge_doc_make(struct arena *a, yyjson_val *discovered, yyjson_val *before
     yyjson_mut_val *doc = yyjson_mut_obj(d);
     yyjson_val *step, *user = json_get(json_get(before, "preferences"), "user"), *given = json_get(discovered, "tags");
     struct str name = json_get_str(discovered, "name"), description = json_get_str(discovered, "description");
+    enum step_type type;
     size_t i, n;
     w->identifier = json_get_str(discovered, "workflowId");
     w->name = name.n ? name : w->identifier;
@@ -155,8 +164,14 @@ void bridge_doc_make(struct arena *a, yyjson_val *discovered, yyjson_val *before
         json_add_str(d, preferences, "user", STR_NULL);
     workflow_doc_preference(d, preferences, "default", json_get(discovered, "preferences"));
     yyjson_mut_val *steps = json_add_arr(d, doc, "steps");
+    yyjson_mut_val *issues = yyjson_mut_obj(d);
     yyjson_arr_foreach(json_get(discovered, "steps"), i, n, step)
-        add_step(a, w->id, d, steps, step, before);
+        if (step_type_parse(json_get_str(step, "type"), &type) && type != STEP_TRIGGER)
+            add_step(a, w->id, d, steps, step, before);
+        else
+            add_unknown_step(d, a, issues, step);
+    if (yyjson_mut_obj_size(issues))
+        yyjson_mut_obj_add_val(d, doc, "issues", issues);
     add_raw(d, doc, discovered);
     w->doc = json_write_mut(a, doc);
 }
@@ -164,7 +179,7 @@ void bridge_doc_make(struct arena *a, yyjson_val *discovered, yyjson_val *before
 /* What running it needs: not the code, and not the schemas that only the dashboard shows. */
 static void leave_source(yyjson_mut_val *doc)
 {
-    static const char *const of_workflow[] = {"rawData", "payloadSchema", "controlSchema"};
+    static const char *const of_workflow[] = {"rawData", "payloadSchema", "controlSchema", "issues"};
     static const char *const of_steps[] = {"code", "controlSchema", "outputSchema", "resultSchema"};
     yyjson_mut_val *step;
     size_t i, n;

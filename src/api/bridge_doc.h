@@ -12,7 +12,8 @@ bool bridge_doc_check(yyjson_val *discovery, struct error *err);
 struct id bridge_doc_id(struct arena *a, struct id environment, struct str url, struct str workflow);
 
 /* Fills w's identifier, name, active and doc; ids of steps follow from w->id. before: the document of the stored one, whose steps keep their ids and control
- * values and whose preferences by the dashboard stay; NULL: it is new. Steps of types that are not known are left out. */
+ * values and whose preferences by the dashboard stay; NULL: it is new. Steps of types that are not known are left out; the
+ * workflow's issues name them. */
 void bridge_doc_make(struct arena *a, yyjson_val *discovered, yyjson_val *before, struct workflow *w);
 
 /* The same for a workflow that a trigger brings along: {url, version, name, workflow} as definition_brought takes it. */

@@ -95,6 +95,8 @@ struct str workflow_status(bool active, yyjson_val *doc)
     yyjson_arr_iter it = yyjson_arr_iter_with(json_get(doc, "steps"));
     if (!active)
         return STR("INACTIVE");
+    if (yyjson_obj_size(json_get(doc, "issues")))
+        return STR("ERROR");
     while ((step = yyjson_arr_iter_next(&it)))
         if (issues_are_errors(json_get(step, "issues")))
             return STR("ERROR");

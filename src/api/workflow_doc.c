@@ -98,8 +98,7 @@ static void add_values(yyjson_mut_doc *d, yyjson_mut_val *o, yyjson_val *values)
     }
 }
 
-/* A layout that an e-mail step names must be there (upstream: upsert-workflow.e2e.ts). Code-first steps have values of
- * their own making. */
+/* A layout that an e-mail step names must be there (upstream: upsert-workflow.e2e.ts). */
 static bool layout_is_known(struct request *rq, yyjson_val *values, struct error *err)
 {
     struct str key = json_get_str(values, "layoutId");
@@ -118,7 +117,6 @@ static bool step_read(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *steps
 {
     struct request *rq = c->rq;
     enum step_type type;
-    bool code_first = str_eqz(json_get_str(workflow_before, "origin"), "external");
     struct str name = json_get_str(step, "name"), type_name = json_get_str(step, "type");
     if (!name.n)
         check_fail(c, "steps.%zu.name must be a string", i);
@@ -136,7 +134,7 @@ static bool step_read(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *steps
     yyjson_val *before = step_before(json_get(workflow_before, "steps"), json_get_str(step, "_id"));
     if (before && !str_eq(json_get_str(before, "type"), type_name))
         before = NULL;
-    if (type == STEP_EMAIL && !code_first && !layout_is_known(rq, values, err))
+    if (type == STEP_EMAIL && !layout_is_known(rq, values, err))
         return false;
     yyjson_mut_val *o = yyjson_mut_obj(d);
     struct str id = json_get_str(before, "_id");
@@ -231,6 +229,52 @@ static void add_members(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *doc
     add_legacy(d, doc, old);
 }
 
+/* A blank text that was not there is what a form, or our own answer for closed types, put in: the code's default stays. */
+static void forget_blanks(yyjson_mut_val *values, yyjson_val *stored)
+{
+    yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(values);
+    yyjson_mut_val *k;
+    while ((k = yyjson_mut_obj_iter_next(&it))) {
+        yyjson_mut_val *v = yyjson_mut_obj_iter_get_val(k);
+        if (yyjson_mut_is_str(v) && !yyjson_mut_get_len(v) && !yyjson_obj_getn(stored, yyjson_mut_get_str(k), yyjson_mut_get_len(k)))
+            yyjson_mut_obj_iter_remove(&it);
+    }
+}
+
+/* Of a code-first workflow only what is not the code's to say: its steps' control values, the dashboard's preferences, and
+ * whether it is active (bridge-cli.md §3.2). The rest of the body is what was read before, and is left alone. */
+static bool code_first_read(struct checks *c, yyjson_val *body, yyjson_val *old, struct workflow *w)
+{
+    struct arena *a = c->rq->arena;
+    yyjson_mut_doc *d = json_doc(a);
+    yyjson_mut_val *doc = yyjson_val_mut_copy(d, old), *copy;
+    yyjson_val *steps = check_array(c, body, "steps", true), *step, *values, *user;
+    size_t i, n;
+    w->active = check_bool(c, body, "active", w->active);
+    yyjson_mut_arr_foreach(yyjson_mut_obj_get(doc, "steps"), i, n, copy) {
+        struct str id = json_get_str(yyjson_arr_get(json_get(old, "steps"), i), "_id");
+        values = json_get(step = step_before(steps, id), "controlValues");
+        if (values && !yyjson_is_null(values) && !yyjson_is_obj(values))
+            check_fail(c, "steps.%zu.controlValues must be an object", i);
+        if (!yyjson_is_obj(values))
+            continue;
+        yyjson_val *stored = json_get(yyjson_arr_get(json_get(old, "steps"), i), "controlValues");
+        yyjson_mut_obj_remove_key(copy, "controlValues");
+        add_values(d, copy, values);
+        forget_blanks(yyjson_mut_obj_get(copy, "controlValues"), stored);
+    }
+    if ((user = json_get(check_object(c, body, "preferences", false), "user"))) {
+        yyjson_mut_val *preferences = yyjson_mut_obj_get(doc, "preferences");
+        yyjson_mut_obj_remove_key(preferences, "user");
+        if (yyjson_is_obj(user))
+            workflow_doc_preference(d, preferences, "user", user);
+        else
+            json_add_str(d, preferences, "user", STR_NULL);
+    }
+    w->doc = json_write_mut(a, doc);
+    return true;
+}
+
 bool workflow_doc_read(struct checks *c, yyjson_val *body, const struct workflow *before, struct workflow *w,
                        struct error *err)
 {
@@ -241,6 +285,8 @@ bool workflow_doc_read(struct checks *c, yyjson_val *body, const struct workflow
     size_t i = 0;
     if (before && !json_parse(a, before->doc, &old, err))
         return false;
+    if (str_eqz(json_get_str(old, "origin"), "external"))
+        return code_first_read(c, body, old, w);
     w->name = check_string(c, body, "name", true);
     check_length(c, "name", w->name, TITLE_MAX);
     w->active = check_bool(c, body, "active", true);

@@ -1,4 +1,5 @@
 /* POST /v2/workflows/{workflowId}/step/{stepId}/preview (content.md §3.6): always 201. */
+#include "api/bridge_call.h"
 #include "api/preview_texts.h"
 #include "api/workflow_private.h"
 #include "api/workflow_view.h"
@@ -27,6 +28,68 @@ static void layout_find_for(struct request *rq, yyjson_val *values, struct previ
     in->layout = out;
     in->layout_texts = preview_texts(rq, TRANSLATED_LAYOUT, l.identifier, doc);
 }
+
+static void reply_preview(struct request *rq, yyjson_mut_doc *d, const struct preview *p)
+{
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    yyjson_mut_obj_add_val(d, o, "result", p->result);
+    yyjson_mut_obj_add_val(d, o, "previewPayloadExample", p->example);
+    yyjson_mut_obj_add_val(d, o, "schema", p->schema);
+    reply_json(rq, 0, o);
+}
+
+/* --- code-first: the application's bridge knows what the step shows -------------------------------------------------- */
+
+struct code_preview {
+    struct bridge_call call;
+    yyjson_mut_doc *d;
+    struct preview_input in;
+    struct content_workflow workflow;       /* in points to it */
+    struct preview made;
+};
+
+#define BRIDGE_HINT "Look at the application, and at the environment's bridge URL."
+
+static void code_previewed(struct bridge_call *c, const struct bridge_answer *said)
+{
+    struct code_preview *x = (struct code_preview *)c;
+    yyjson_val *outputs = json_get(said->body, "outputs");
+    if (yyjson_is_obj(outputs))
+        preview_add_outputs(c->rq->arena, x->d, &x->in, &x->made, outputs);
+    else
+        preview_add_error(x->d, x->made.result, said->body ? STR("The bridge's answer has no outputs") : said->message, BRIDGE_HINT);
+    reply_preview(c->rq, x->d, &x->made);
+}
+
+static void preview_code(struct request *rq, const struct preview_input *in)
+{
+    struct code_preview *x = ARENA_NEW(rq->arena, struct code_preview);
+    struct error err = {0};
+    yyjson_val *example = NULL, *step = yyjson_arr_get(json_get(in->workflow->doc, "steps"), in->step);
+    struct environment_view *v = directory_environment(app_of(rq)->directory, app_db(rq), rq->principal.environment, &err);
+    if (!v) {
+        reply_error(rq, &err);
+        return;
+    }
+    x->d = json_doc(rq->arena);
+    x->in = *in;
+    x->workflow = *in->workflow;
+    x->in.workflow = &x->workflow;
+    x->made = preview_step_of_code(rq->arena, x->d, in);
+    json_parse(rq->arena, json_write_mut(rq->arena, x->made.example), &example, NULL);
+    x->call = (struct bridge_call){.rq = rq, .action = "preview", .workflow = in->workflow_id, .step = json_get_str(step, "stepId"),
+                                   .url = str_dup(rq->arena, json_get_str(json_get(v->settings, "bridge"), "url")), .done = code_previewed};
+    x->call.body = bridge_preview_body(rq->arena, v, yyjson_is_obj(in->values) ? in->values : json_get(step, "controlValues"), example);
+    if (x->call.url.n) {
+        bridge_call_start(&x->call, v);
+    } else {
+        preview_add_error(x->d, x->made.result, STR("The environment has no bridge URL"), BRIDGE_HINT);
+        reply_preview(rq, x->d, &x->made);
+    }
+    cached_unref(&v->head);
+}
+
+/* --------------------------------------------------------------------------------------------------------------------- */
 
 void workflow_handle_preview(struct request *rq)
 {
@@ -60,12 +123,12 @@ void workflow_handle_preview(struct request *rq)
     in.environment_name = content.environment_name;
     in.environment_type = content.environment_type;
     in.texts = preview_texts(rq, TRANSLATED_WORKFLOW, w.identifier, doc);
+    if (str_eqz(json_get_str(doc, "origin"), "external")) {
+        preview_code(rq, &in);
+        return;
+    }
     layout_find_for(rq, in.values ? in.values : json_get(yyjson_arr_get(json_get(doc, "steps"), in.step), "controlValues"), &in);
     yyjson_mut_doc *d = json_doc(rq->arena);
-    yyjson_mut_val *o = yyjson_mut_obj(d);
     struct preview p = preview_step(rq->arena, d, &in);
-    yyjson_mut_obj_add_val(d, o, "result", p.result);
-    yyjson_mut_obj_add_val(d, o, "previewPayloadExample", p.example);
-    yyjson_mut_obj_add_val(d, o, "schema", p.schema);
-    reply_json(rq, 0, o);
+    reply_preview(rq, d, &p);
 }

@@ -89,10 +89,14 @@ static yyjson_mut_val *step_json(yyjson_mut_doc *d, struct arena *a, const struc
     json_add_str(d, o, "workflowId", w->identifier);
     json_add_id(d, o, "workflowDatabaseId", w->id);
     yyjson_mut_val *controls = json_add_obj(d, o, "controls");
-    json_add_val(d, controls, "dataSchema", step_schema(a, type, STEP_SCHEMA_DATA));
-    json_add_val(d, controls, "uiSchema", step_schema(a, type, STEP_SCHEMA_UI));
-    if (c->early && str_eq(type, STR("chat"))) // its CHAT_EDITOR_SELECT came with @novu/api 3.19
-        yyjson_mut_obj_remove_key(yyjson_mut_obj_get(yyjson_mut_obj_get(controls, "uiSchema"), "properties"), "editorType");
+    if (json_get(step, "controlSchema")) {
+        json_add_val(d, controls, "dataSchema", json_get(step, "controlSchema"));
+    } else {
+        json_add_val(d, controls, "dataSchema", step_schema(a, type, STEP_SCHEMA_DATA));
+        json_add_val(d, controls, "uiSchema", step_schema(a, type, STEP_SCHEMA_UI));
+        if (c->early && str_eq(type, STR("chat"))) // its CHAT_EDITOR_SELECT came with @novu/api 3.19
+            yyjson_mut_obj_remove_key(yyjson_mut_obj_get(yyjson_mut_obj_get(controls, "uiSchema"), "properties"), "editorType");
+    }
     yyjson_mut_obj_add_val(d, controls, "values", values_json(d, a, c, step));
     yyjson_mut_obj_add_val(d, o, "controlValues", values_json(d, a, c, step));
     json_add_val(d, o, "providerOverrides", json_get(step, "providerOverrides"));
@@ -136,7 +140,10 @@ yyjson_mut_val *workflow_json(yyjson_mut_doc *d, struct arena *a, const struct w
         json_add_val(d, o, copied[i], json_get(content.doc, copied[i]));
     json_add_str(d, o, "origin", origin_of(content.doc));
     json_add_str(d, o, "status", workflow_status(w->active, content.doc));
-    json_add_obj(d, o, "issues");
+    if (json_get(content.doc, "issues"))
+        json_add_val(d, o, "issues", json_get(content.doc, "issues"));
+    else
+        json_add_obj(d, o, "issues");
     yyjson_mut_val *example = yyjson_obj_size(json_get(schema, "properties")) ? json_mock(a, d, schema, w->updated_at) : NULL;
     if (yyjson_mut_is_obj(example))
         yyjson_mut_obj_add_val(d, o, "payloadExample", example);

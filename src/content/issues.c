@@ -79,7 +79,7 @@ static bool is_url_field(struct str path, const struct jsonschema_error *e)
 static struct str error_message(struct finder *f, const struct jsonschema_error *e, struct str path)
 {
     bool required = str_eqz(e->keyword, "required"), matching = str_eqz(e->keyword, "pattern") || str_eqz(e->keyword, "anyOf");
-    if (required && str_eqz(f->in->type, "in_app"))
+    if (required && !f->in->schema && str_eqz(f->in->type, "in_app"))
         return STR("Subject or body is required");
     if (required || str_eqz(e->keyword, "minLength")) {
         struct str name = required ? e->missing : str_sub(e->instance_path, 1, e->instance_path.n);
@@ -117,9 +117,9 @@ static bool is_first_of_url(struct finder *f, const struct jsonschema_result *r,
 
 static void find_schema(struct finder *f)
 {
-    struct jsonschema_options o = {.all_errors = true};
+    struct jsonschema_options o = {.all_errors = true, .use_defaults = f->in->schema != NULL};
     struct jsonschema_result r;
-    yyjson_val *schema = step_schema(f->a, f->in->type, STEP_SCHEMA_DATA);
+    yyjson_val *schema = f->in->schema ? f->in->schema : step_schema(f->a, f->in->type, STEP_SCHEMA_DATA);
     struct jsonschema *program = schema ? jsonschema_compile(f->a, schema, NULL, NULL) : NULL;
     if (!program || !jsonschema_validate_mut(program, f->values, &o, f->a, f->d, &r, NULL) || r.valid)
         return;
@@ -230,6 +230,8 @@ static void check_layout(struct finder *f)
 static void find_rules(struct finder *f)
 {
     struct str type = f->in->type;
+    if (f->in->schema)
+        return;                 /* its values are what its code makes of them */
     if (str_eqz(type, "delay") || str_eqz(type, "digest"))
         check_cron(f);
     else if (str_eqz(type, "throttle"))
@@ -294,7 +296,9 @@ yyjson_mut_val *step_issues(struct arena *a, yyjson_mut_doc *d, const struct con
 {
     yyjson_val *s = yyjson_arr_get(json_get(w->doc, "steps"), step), *variables = NULL;
     json_parse(a, json_write_mut(a, variable_schema(a, d, w, step)), &variables, NULL);
-    struct issue_input in = {.origin = json_get_str(w->doc, "origin"), .type = json_get_str(s, "type"),
+    struct str origin = json_get_str(w->doc, "origin");
+    struct issue_input in = {.origin = origin, .type = json_get_str(s, "type"),
+                             .schema = str_eqz(origin, "external") ? json_get(s, "controlSchema") : NULL,
                              .values = json_get(s, "controlValues"), .overrides = json_get(s, "providerOverrides"),
                              .variables = variables};
     return control_issues(a, d, &in);

@@ -6,6 +6,7 @@
 
 struct issue_input {
     struct str origin, type;    /* of the workflow ("novu-cloud", …) and of the step; or "layout" */
+    yyjson_val *schema;         /* the step's own, which its code says; NULL: what all steps of its type have */
     yyjson_val *values;         /* control values as stored; NULL: none */
     yyjson_val *overrides;      /* providerOverrides as stored; NULL: none */
     yyjson_val *variables;      /* the schema of all variables (variable_schema.h) */

@@ -139,12 +139,13 @@ static bool preview_other(struct renderer *r, struct str type, yyjson_mut_val *v
     return true;
 }
 
-static void add_error(struct renderer *r, yyjson_mut_val *result, const struct error *err)
+void preview_add_error(yyjson_mut_doc *d, yyjson_mut_val *result, struct str message, const char *hint)
 {
-    yyjson_mut_val *o = json_add_obj(r->d, result, "error");
-    json_add_str(r->d, o, "title", STR("The step cannot be previewed"));
-    json_add_str(r->d, o, "message", str_dup(r->a, str_of(err->message)));
-    json_add_str(r->d, o, "hint", STR("Correct the step's content, or the data of the preview."));
+    json_add_obj(d, result, "preview");
+    yyjson_mut_val *o = json_add_obj(d, result, "error");
+    json_add_str(d, o, "title", STR("The step cannot be previewed"));
+    json_add_str(d, o, "message", message);
+    json_add_str(d, o, "hint", str_of(hint));
 }
 
 static struct preview preview_make(struct arena *a, yyjson_mut_doc *d, struct str type, yyjson_mut_val *values,
@@ -157,9 +158,10 @@ static struct preview preview_make(struct arena *a, yyjson_mut_doc *d, struct st
     p.result = yyjson_mut_obj(d);
     json_add_str(d, p.result, "type", type);
     bool ok = str_eqz(type, "email") ? preview_email(&r, values, &out, &err) : preview_other(&r, type, values, &out, &err);
-    yyjson_mut_obj_add_val(d, p.result, "preview", ok && out ? out : yyjson_mut_obj(d));
-    if (!ok)
-        add_error(&r, p.result, &err);
+    if (ok)
+        yyjson_mut_obj_add_val(d, p.result, "preview", out ? out : yyjson_mut_obj(d));
+    else
+        preview_add_error(d, p.result, str_dup(a, str_of(err.message)), "Correct the step's content, or the data of the preview.");
     return p;
 }
 
@@ -179,6 +181,27 @@ struct preview preview_step(struct arena *a, yyjson_mut_doc *d, const struct pre
     struct str type = json_get_str(step, "type");
     struct preview p = {.example = preview_example(a, d, in, values), .schema = variable_schema(a, d, in->workflow, in->step)};
     return preview_make(a, d, type, preview_values(a, d, json_get_str(doc, "origin"), type, values, variables_of(a, d, in)), in, p);
+}
+
+struct preview preview_step_of_code(struct arena *a, yyjson_mut_doc *d, const struct preview_input *in)
+{
+    yyjson_val *step = yyjson_arr_get(json_get(in->workflow->doc, "steps"), in->step);
+    yyjson_val *values = yyjson_is_obj(in->values) ? in->values : json_get(step, "controlValues");
+    struct preview p = {.example = preview_example(a, d, in, values), .schema = variable_schema(a, d, in->workflow, in->step),
+                        .result = yyjson_mut_obj(d)};
+    json_add_val(d, p.result, "type", json_get(step, "type"));
+    return p;
+}
+
+void preview_add_outputs(struct arena *a, yyjson_mut_doc *d, const struct preview_input *in, struct preview *p, yyjson_val *outputs)
+{
+    struct renderer r = {.a = a, .d = d, .in = in};
+    struct error err = {0};
+    variables_fill(&r, parsed(a, p->example));
+    if (in->texts && !translate_values(&(struct translator){*in->texts, &r.ctx}, a, outputs, &outputs, &err))
+        preview_add_error(d, p->result, str_dup(a, str_of(err.message)), "Correct the step's texts, or the data of the preview.");
+    else
+        json_add_val(d, p->result, "preview", outputs);
 }
 
 struct preview preview_layout(struct arena *a, yyjson_mut_doc *d, yyjson_val *values, const struct preview_input *in)

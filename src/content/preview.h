@@ -25,6 +25,14 @@ struct preview {
 };
 struct preview preview_step(struct arena *a, yyjson_mut_doc *d, const struct preview_input *in);
 
+/* Of a step whose content its application's code makes: the example and the schema; result is {type}, to which one of these
+ * adds the rest. */
+struct preview preview_step_of_code(struct arena *a, yyjson_mut_doc *d, const struct preview_input *in);
+/* What the code said, translated. */
+void preview_add_outputs(struct arena *a, yyjson_mut_doc *d, const struct preview_input *in, struct preview *p, yyjson_val *outputs);
+/* An empty preview, and why. */
+void preview_add_error(yyjson_mut_doc *d, yyjson_mut_val *result, struct str message, const char *hint);
+
 /* A layout around a placeholder for the content. values: {email: {body}}. */
 struct preview preview_layout(struct arena *a, yyjson_mut_doc *d, yyjson_val *values, const struct preview_input *in);
 

@@ -146,7 +146,9 @@ static yyjson_mut_val *steps_of(struct arena *a, yyjson_mut_doc *d, const struct
         } else if (str_eqz(type, "digest")) {
             result = digest_mock(a, d, in);
         } else {
-            json_parse(a, json_write_mut(a, step_result_schema(d, a, type, NULL, json_get(step, "controlValues"))), &schema, NULL);
+            schema = json_get(step, "resultSchema");        /* of its code */
+            if (!yyjson_is_obj(schema))
+                json_parse(a, json_write_mut(a, step_result_schema(d, a, type, NULL, json_get(step, "controlValues"))), &schema, NULL);
             result = object_of(d, json_mock(a, d, schema, in->now_ms));
         }
         if (!yyjson_is_obj(own)) {

@@ -227,8 +227,10 @@ static yyjson_mut_val *steps_schema(struct arena *a, yyjson_mut_doc *d, const st
     yyjson_arr_iter it = yyjson_arr_iter_with(json_get(w->doc, "steps"));
     for (size_t i = 0; i < before && (step = yyjson_arr_iter_next(&it)); i++)
         yyjson_mut_obj_put(properties, json_mut_str(d, json_get_str(step, "stepId")),
-                           step_result_schema(d, a, json_get_str(step, "type"), json_get(w->doc, "payloadSchema"),
-                                              json_get(step, "controlValues")));
+                           yyjson_is_obj(json_get(step, "resultSchema"))     /* of its code */
+                               ? yyjson_val_mut_copy(d, json_get(step, "resultSchema"))
+                               : step_result_schema(d, a, json_get_str(step, "type"), json_get(w->doc, "payloadSchema"),
+                                                    json_get(step, "controlValues")));
     yyjson_mut_obj_add_str(d, s, "description", "Previous Steps Results");
     return s;
 }

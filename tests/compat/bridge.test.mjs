@@ -315,6 +315,83 @@ test("a bridge that is down, slow, wrong or throws is told in the activity, and 
   fault = undefined;
 });
 
+test("a step's preview is what the code says; where it cannot be asked, that is said", async () => {
+  await use(workflow("shown", async ({ step }) => {
+    const digest = await step.digest("collect", () => ({ amount: 1, unit: "hours" }));
+    const own = await step.custom("count", () => ({ n: 5 }), { outputSchema: { type: "object", properties: { n: { type: "number" } }, required: ["n"] } });
+    await step.email("mail", (controls) => ({ subject: `${controls.subject} ${digest.events.length}/${own.n}`, body: "<b>{{t.hello}}</b>" }),
+      { controlSchema: { type: "object", properties: { subject: { type: "string", default: "D {{payload.who}}" } }, additionalProperties: false } });
+    await step.sms("text", () => { throw new Error("oh no"); });
+  }, { payloadSchema: { type: "object", properties: { who: { type: "string", default: "Eve" } } } }));
+  const preview = async (step, body) => {
+    const { status, body: answer } = await server.call("POST", `/v2/workflows/shown/step/${step}/preview`, body);
+    assert.equal(status, 201, JSON.stringify(answer));
+    return answer.data;
+  };
+  const first = await preview("mail", {});
+  assert.deepEqual(first.result, { type: "email", preview: { subject: "D Eve 3/42.5", body: "<b>{{t.hello}}</b>" } });
+  assert.equal(first.previewPayloadExample.payload.who, "Eve");
+  assert.deepEqual(Object.keys(first.previewPayloadExample.steps), ["collect", "count"]);
+  assert.ok(first.schema.properties.payload.properties.who);
+  const given = await preview("mail", { controlValues: { subject: "P {{payload.who}}" }, previewPayload: { payload: { who: "Bo" }, steps: { count: { n: 7 } } } });
+  assert.equal(given.result.preview.subject, "P Bo 3/7");
+  assert.deepEqual((await preview("collect", {})).result, { type: "digest", preview: { amount: 1, unit: "hours" } });
+  assert.deepEqual((await preview("text", {})).result, { type: "sms", preview: {}, error: { title: "The step cannot be previewed",
+    message: "Failed to preview Step with id: `text`: oh no", hint: "Look at the application, and at the environment's bridge URL." } });
+  const wrong = await preview("mail", { controlValues: { subject: "{{ payload.who" } });
+  assert.deepEqual([wrong.result.preview, wrong.result.error.title], [{}, "The step cannot be previewed"]);
+  assert.deepEqual(await preview("none", {}), { result: { preview: {} }, previewPayloadExample: {}, schema: null });
+  fault = (seen, response) => (response.end('{"options":{}}'), true);
+  assert.equal((await preview("mail", {})).result.error.message, "The bridge's answer has no outputs");
+  fault = (seen, response) => (response.writeHead(503).end("x"), true);
+  assert.match((await preview("mail", {})).result.error.message, /bridge request error/);
+  fault = undefined;
+  // Clients that check what they read, too.
+  const sdk = await novu.workflows.steps.generatePreview({ workflowId: "shown", stepId: "mail", generatePreviewRequestDto: {} });
+  assert.equal(sdk.result.result.preview.subject, "D Eve 3/42.5");
+});
+
+test("issues of a code-first step are judged by its own schema; the dashboard changes its values and nothing else", async () => {
+  const strict = { type: "object", properties: { title: { type: "string", minLength: 2 }, count: { type: "number", default: 3 } }, required: ["title", "count"], additionalProperties: false };
+  const made = workflow("judged", async ({ step }) => {
+    await step.inApp("bell", (controls) => ({ body: controls.title }), { controlSchema: strict });
+    await step.email("mail", () => ({ subject: "s", body: "b" }));
+  }, { name: "Judged", payloadSchema: { type: "object", properties: { who: { type: "string" } }, additionalProperties: false } });
+  const issues = async () => Object.fromEntries((await server.call("GET", "/v2/workflows/judged")).body.data.steps.map((s) => [s.stepId, s.issues.controls ?? {}]));
+  await use(made);
+  assert.deepEqual(await issues(), { bell: { title: [{ issueType: "MISSING_VALUE", variableName: "title", message: "Title is required" }] }, mail: {} });
+  await server.call("PUT", "/v1/bridge/controls/judged/bell", { variables: { title: "Hi {{payload.who}} {{payload.what}}" } });
+  assert.deepEqual(Object.keys((await issues()).bell), ["title"]);
+  assert.match((await issues()).bell.title[0].message, /payload.what/);
+  await use(made);
+  assert.match((await issues()).bell.title[0].message, /payload.what/);
+
+  const read = (await server.call("GET", "/v2/workflows/judged")).body.data;
+  assert.equal(read.status, "ERROR");
+  const changed = await server.call("PUT", "/v2/workflows/judged", { ...read, name: "Mine", description: "x", tags: ["y"], active: false,
+    payloadSchema: { type: "object" }, preferences: { user: { all: { enabled: false } }, workflow: { all: { enabled: false } } },
+    steps: [{ ...read.steps[0], name: "other", controlValues: { title: "Fine" } }, { name: "New", type: "sms", controlValues: { body: "x" } }] });
+  assert.equal(changed.status, 200, JSON.stringify(changed.body));
+  const now = changed.body.data;
+  assert.deepEqual([now.name, now.description, now.tags, now.active, now.origin], ["Judged", "", [], false, "external"]);
+  assert.deepEqual(now.payloadSchema, read.payloadSchema);
+  assert.deepEqual([now.preferences.user.all.enabled, now.preferences.default.all.enabled], [false, true]);
+  assert.deepEqual(now.steps.map((s) => [s.stepId, s.type, s.controls.values]), [["bell", "in_app", { title: "Fine" }], ["mail", "email", { subject: "" }]]);
+  assert.equal((await server.call("PUT", "/v2/workflows/judged", { ...now, active: true })).status, 200);
+  assert.equal((await server.call("GET", "/v1/bridge/controls/judged/mail")).body.data, null, "what closed types require is not stored when it comes back");
+  assert.deepEqual([now.steps[0].controls.dataSchema, now.steps[0].controls.uiSchema], [strict, undefined]);
+  assert.deepEqual(await issues(), { bell: {}, mail: {} });
+  const { body } = await server.call("POST", "/v1/bridge/diff", { bridgeUrl, workflows: [] });
+  assert.ok(body.data.current.workflows.some((w) => w.workflowId === "judged"), "what the code said is still there");
+  assert.equal((await server.call("PUT", "/v2/workflows/judged", { ...read, steps: [{ ...read.steps[0], controlValues: [] }] })).status, 422);
+
+  fault = (seen, response) => (response.end(JSON.stringify({ workflows: [{ workflowId: "future", steps: [{ stepId: "a", type: "hologram" }, { stepId: "b", type: "sms" }] }] })), true);
+  assert.equal((await sync()).status, 201);
+  fault = undefined;
+  const future = (await server.call("GET", "/v2/workflows/future")).body.data;
+  assert.deepEqual([future.steps.map((s) => s.stepId), future.status], [["b"], "ERROR"]);
+  assert.deepEqual(future.issues, { "steps.a": { issueType: "UNSUPPORTED_STEP_TYPE", variableName: "a", message: 'Steps of type "hologram" are not known here: this one does not run' } });
+});
 
 /** Another application, which nobody has synced: `own.workflows` may change at any time. */
 const unsynced = async (secretKey, ...made) => {
