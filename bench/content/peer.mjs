@@ -18,7 +18,8 @@ function rate(fn) {
     return (n * 1000) / (processor() - start);
   };
   spin(150);
-  return Math.round(spin(400));
+  // The best of some rounds: what else the machine does slows single ones down.
+  return Math.round(Math.max(...Array.from({ length: 12 }, () => spin(40))));
 }
 rules.forEach((rule, i) => console.log("rule", i, rate(() => jsonLogic.apply(rule, data))));
 const ajv = new Ajv({ allErrors: true, useDefaults: true, strict: false });

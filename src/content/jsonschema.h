@@ -52,7 +52,8 @@ struct jsonschema_result {
 };
 
 /* The quick way to yes: value is valid and stays as it is (no default to be filled in, nothing to be removed). Looks at it
- * in place and builds nothing; a only holds the workings of regular expressions. false says nothing: validate. */
+ * in place and builds nothing; a only holds the workings of regular expressions. false says nothing: validate. Always false
+ * with remove_additional. */
 bool jsonschema_fits(const struct jsonschema *s, yyjson_val *value, const struct jsonschema_options *o, struct arena *a);
 
 /* Validates a copy of value made in d. false only when the schema asks for too much work: err is set. */

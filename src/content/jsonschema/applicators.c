@@ -429,7 +429,6 @@ static bool map_compile(struct compiler *c, struct node *node, struct keyword *k
     k->names = ARENA_ARRAY(c->arena, struct str, k->n + 1);
     yyjson_obj_foreach(k->value, i, n, key, v) {
         k->names[i] = json_str(key);
-        k->defaults = k->defaults || json_get(v, "default");
         if (!(k->nodes[i] = compiler_node(c, node->resource, v)))
             return false;
     }
@@ -459,7 +458,6 @@ bool properties_check(struct check *c)
                 struct place step = name_place(&at, k->names[i]);
                 valid = member_check(c, k->nodes[i], key, value, &step) && valid;
                 evaluated_mark(c->evaluated, position);
-                break;
             }
     }
     return valid;

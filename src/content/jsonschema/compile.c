@@ -288,6 +288,7 @@ const struct node *compiler_node(struct compiler *c, const struct resource *arou
     }
     node = ARENA_NEW(c->arena, struct node);
     node->json = json;
+    node->fit = fit_node_new(c->arena);
     node->resource = own ? own : around;
     node->is_boolean = yyjson_is_bool(json);
     node->accepts = yyjson_is_true(json);
@@ -324,10 +325,8 @@ static void type_move(struct node *node)
     }
 }
 
-static bool node_compile(struct compiler *c, struct node *node)
+static bool keywords_compile(struct compiler *c, struct node *node)
 {
-    if (node->is_boolean)
-        return true;
     size_t n = 0;
     for (const struct keyword_type *type = schema_keywords; type->name; type++)
         n += json_get(node->json, type->name) != NULL;
@@ -337,7 +336,7 @@ static bool node_compile(struct compiler *c, struct node *node)
         if (!value || !applies(node, type))
             continue;
         struct keyword *k = &node->keywords[node->keywords_n];
-        *k = (struct keyword){.type = type, .value = value, .fits = keyword_fits_find(type->name)};
+        *k = (struct keyword){.type = type, .value = value};
         if (!type->compile(c, node, k))
             return false;
         node->keywords_n += k->type != NULL;    /* a compiler may find that there is nothing to do */
@@ -350,6 +349,14 @@ static bool node_compile(struct compiler *c, struct node *node)
         else if (!strcmp(k->type->name, "prefixItems") || (!strcmp(k->type->name, "items") && !k->node))
             node->tuple = k;
     }
+    return true;
+}
+
+static bool node_compile(struct compiler *c, struct node *node)
+{
+    if (!node->is_boolean && !keywords_compile(c, node))
+        return false;
+    fit_node_make(c, node);
     return true;
 }
 
@@ -371,5 +378,7 @@ struct jsonschema *jsonschema_compile(struct arena *a, yyjson_val *schema, const
         if (!node_compile(&c, node) || c.err->code != ERROR_NONE)
             return NULL;
     }
+    fit_finish(&c);
+    c.schema->fit = c.schema->tracks ? NULL : c.schema->root->fit;
     return c.schema;
 }

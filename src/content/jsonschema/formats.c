@@ -138,13 +138,23 @@ static bool is_ipv6(struct str s)
     return inet_pton(AF_INET6, z, address) == 1;
 }
 
+/* What a character may be part of. */
+enum { IN_LABEL = 1, IN_LOCAL = 2 };
+static const unsigned char parts[256] = {
+    ['0' ... '9'] = IN_LABEL | IN_LOCAL, ['a' ... 'z'] = IN_LABEL | IN_LOCAL, ['A' ... 'Z'] = IN_LABEL | IN_LOCAL,
+    ['-'] = IN_LABEL | IN_LOCAL, ['!'] = IN_LOCAL, ['#'] = IN_LOCAL, ['$'] = IN_LOCAL, ['%'] = IN_LOCAL, ['&'] = IN_LOCAL,
+    ['\''] = IN_LOCAL, ['*'] = IN_LOCAL, ['+'] = IN_LOCAL, ['/'] = IN_LOCAL, ['='] = IN_LOCAL, ['?'] = IN_LOCAL,
+    ['^'] = IN_LOCAL, ['_'] = IN_LOCAL, ['`'] = IN_LOCAL, ['{'] = IN_LOCAL, ['|'] = IN_LOCAL, ['}'] = IN_LOCAL,
+    ['~'] = IN_LOCAL, ['.'] = IN_LOCAL,
+};
+
 /* Labels of letters, digits and inner hyphens, with dots between. */
 static bool labels_ok(struct str s, size_t label_max, size_t least)
 {
     size_t labels = 0;
     for (size_t i = 0; i <= s.n; i++) {
         size_t from = i;
-        while (i < s.n && (is_alnum(s.p[i]) || s.p[i] == '-'))
+        while (i < s.n && parts[(unsigned char)s.p[i]] & IN_LABEL)
             i++;
         if (i == from || i - from > label_max || s.p[from] == '-' || s.p[i - 1] == '-' || (i < s.n && s.p[i] != '.'))
             return false;
@@ -162,14 +172,10 @@ static bool is_hostname(struct str s)
 
 static bool is_email(struct str s)
 {
-    const char *at = s.n ? memchr(s.p, '@', s.n) : NULL;
-    size_t n = at ? (size_t)(at - s.p) : 0;
-    if (!n || s.p[0] == '.' || s.p[n - 1] == '.')
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (!s.p[i] || (!is_alnum(s.p[i]) && !strchr("!#$%&'*+/=?^_`{|}~-.", s.p[i])) || (s.p[i] == '.' && s.p[i + 1] == '.'))
-            return false;
-    return labels_ok(str_sub(s, n + 1, s.n), SIZE_MAX, 2);
+    size_t n = 0;
+    while (n < s.n && parts[(unsigned char)s.p[n]] & IN_LOCAL && !(s.p[n] == '.' && (!n || s.p[n - 1] == '.')))
+        n++;
+    return n && n < s.n && s.p[n] == '@' && s.p[n - 1] != '.' && labels_ok(str_sub(s, n + 1, s.n), SIZE_MAX, 2);
 }
 
 /* ---- URIs ---- */

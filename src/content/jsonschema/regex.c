@@ -2,12 +2,14 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include "content/jsonschema/plain_pattern.h"
 #include "content/jsonschema/schema.h"
 
 enum { MATCH_LIMIT_LEAST = 5000, MATCH_LIMIT_MOST = 200000, HEAP_LIMIT_KIB = 2048, PATTERN_MAX = 4096 };
 
 struct regex {
     pcre2_code *code;
+    const struct plain_pattern *plain;      /* does without; or NULL */
 };
 
 static void *regex_alloc(size_t n, void *arena)
@@ -257,11 +259,18 @@ struct regex *regex_compile(struct arena *a, struct str pattern, struct error *e
         re->code = pcre2_compile((PCRE2_SPTR)text.p, text.n, PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_MATCH_UNSET_BACKREF,
                                  &code, &at, context);
     }
-    if (re->code)
+    if (re->code) {
+        re->plain = plain_pattern_make(a, pattern);
         return re;
+    }
     pattern.n = pattern.n > 200 ? 200 : pattern.n;
     error_set(err, ERROR_BAD_INPUT, "invalid regular expression: %.*s", STR_ARG(pattern));
     return NULL;
+}
+
+const struct plain_pattern *regex_plain(const struct regex *re)
+{
+    return re->plain;
 }
 
 /* Steps allowed for one match: what a quadratic pattern needs, with a ceiling. Each match is charged for a part of what
@@ -276,6 +285,8 @@ static uint32_t steps_for(size_t n)
 bool regex_matches(struct run *r, const struct regex *re, struct str s)
 {
     uint32_t steps = steps_for(s.n);
+    if (re->plain)
+        return schema_work(r, (int64_t)(s.n / 16)) && plain_pattern_matches(re->plain, s);
     if (!schema_work(r, 16 + (int64_t)(steps / 64) + (int64_t)(s.n / 16)))
         return false;
     pcre2_general_context *general = pcre2_general_context_create(regex_alloc, regex_free, r->arena);

@@ -21,9 +21,8 @@ enum type_bits { IS_NULL = 1, IS_BOOL = 2, IS_INTEGER = 4, IS_NUMBER = 8, IS_STR
 
 struct node;
 struct regex;
-struct fit;
-struct keyword;
-typedef bool (*keyword_fits)(const struct fit *f, const struct keyword *k);
+struct fit_node;
+struct plain_pattern;
 struct keyword_type;
 
 struct anchor {
@@ -47,8 +46,6 @@ struct resource {
 
 struct keyword {
     const struct keyword_type *type;
-    keyword_fits fits;              /* NULL: left to the validation proper */
-    bool defaults;                  /* of properties: one of them has a default */
     yyjson_val *value;
     long double number;             /* limits; minContains */
     long double most;               /* maxContains */
@@ -66,6 +63,7 @@ struct keyword {
 
 struct node {
     yyjson_val *json;
+    struct fit_node *fit;           /* the quick answer's program */
     const struct resource *resource;
     struct node *pending;           /* list of those still to be compiled */
     bool is_boolean, accepts;
@@ -77,6 +75,7 @@ struct node {
 
 struct jsonschema {
     const struct node *root;
+    const struct fit_node *fit;     /* of the quick answer; NULL: none */
     bool tracks;                    /* unevaluated… occurs somewhere: evaluated members are noted */
 };
 
@@ -155,6 +154,7 @@ struct compiler {
     struct table { const void **keys; void **values; size_t n, cap; } nodes, roots;
     struct jsonschema *schema;
     yyjson_mut_doc *doc;
+    struct fit_node *fit_nodes;     /* all of them */
 };
 const struct node *compiler_node(struct compiler *c, const struct resource *around, yyjson_val *json);
 const struct node *compiler_ref(struct compiler *c, const struct resource *from, struct str ref, struct str *dynamic);
@@ -179,8 +179,10 @@ static inline bool evaluated_has(const struct evaluated *e, size_t i)
 bool schema_check(struct check *c, const struct node *node, yyjson_mut_val *value, const struct place *instance,
                   const struct place *schema, struct evaluated *evaluated);
 
-/* fits.c: how a keyword looks at a value where it lies, or NULL. */
-keyword_fits keyword_fits_find(const char *name);
+/* fit_compile.c: the record of a node, what is in it once the node is compiled, and what needs all of them. */
+struct fit_node *fit_node_new(struct arena *a);
+void fit_node_make(struct compiler *c, const struct node *node);
+void fit_finish(struct compiler *c);
 
 /* errors.c */
 struct str place_text(struct arena *a, const struct place *p, bool is_schema);
@@ -200,6 +202,7 @@ struct str uri_fragment(struct arena *a, struct str uri);   /* percent-decoded *
 /* regex.c */
 struct regex *regex_compile(struct arena *a, struct str pattern, struct error *err);
 bool regex_matches(struct run *r, const struct regex *re, struct str s);
+const struct plain_pattern *regex_plain(const struct regex *re);    /* NULL: it needs an engine */
 
 /* formats.c */
 typedef bool (*format_test)(struct str s);
