@@ -25,7 +25,7 @@ static void trigger_done(struct trigger_call *c, const struct error *err)
     }
     if (c->trigger.result == TRIGGER_TAKEN)
         idempotency_event_has_it(rq, false);
-    else if (c->status == TRIGGER_PROCESSED)
+    else if (c->status == TRIGGER_PROCESSED && !c->trigger.logged)
         gate_event_accepted(rq);
     reply_json(rq, 0, trigger_json(json_doc(rq->arena), c));
 }

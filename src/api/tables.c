@@ -20,6 +20,7 @@ const struct route_table app_tables[] = {
     TABLE(context),
     TABLE(workflow), TABLE(bridge),
     TABLE(notification),
+    TABLE(activity_request),
     TABLE(message),
     TABLE(integration),
     TABLE(delivery),

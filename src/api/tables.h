@@ -23,6 +23,7 @@ ROUTE_TABLE(subscription);
 ROUTE_TABLE(context);
 ROUTE_TABLE(workflow);
 ROUTE_TABLE(notification);
+ROUTE_TABLE(activity_request);
 ROUTE_TABLE(message);
 ROUTE_TABLE(integration);
 ROUTE_TABLE(delivery);

@@ -302,7 +302,7 @@ bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct error *err)
         .definition = d, .request_id = str_of(rq->id), .transaction_id = tx, .to = member(event, "to"),
         .payload = payload, .overrides = member(event, "overrides"), .actor = member(event, "actor"),
         .tenant = member(event, "tenant"), .context = member(event, "context"), .bridge = c->trigger.bridge,
-        .controls = c->trigger.bridge ? member(event, "controls") : NULL, .broadcast = c->broadcast,
+        .controls = c->trigger.bridge ? member(event, "controls") : NULL, .broadcast = c->broadcast, .logged = c->bulk || c->broadcast,
         .attachments = attachments, .attachments_n = attachments_n,
         .strict = c->trigger.strict, .hops = hops, .done = engine_done, .owner = c};
     if (c->explains) {

@@ -134,6 +134,7 @@ struct trigger {
     const struct attachment *attachments;   /* what payload.attachments carried (their storagePath is in the payload) */
     size_t attachments_n;
     bool broadcast;                         /* to everybody of the environment; `to` is not read */
+    bool logged;                            /* as struct event has it */
     bool strict;                            /* subscriberIds: decisions.md 8 */
     int hops;                               /* what HOPS_HEADER said; 0: no workflow asked for it */
     /* Set for done: */

@@ -277,6 +277,7 @@ void plan_trigger(struct worker *w, struct work *work)
         .workflow = t->definition->workflow.id,
         .transaction_id = t->transaction_id,
         .request_id = t->request_id,
+        .logged = t->logged,
         .idempotency_hash = t->idempotency_hash,
         .body_hash = t->body_hash,
         .created_at = now,

@@ -3,7 +3,7 @@
 
 #include "model/row.h"
 
-#define EVENT_COLUMNS "id, environment_id, transaction_id, workflow_id, request_id, idempotency_hash, body_hash, doc, created_at, trace"
+#define EVENT_COLUMNS "id, environment_id, transaction_id, workflow_id, request_id, idempotency_hash, body_hash, doc, created_at, trace, logged"
 
 static void event_read(struct db_stmt *s, struct arena *a, void *out)
 {
@@ -20,17 +20,18 @@ static void event_read(struct db_stmt *s, struct arena *a, void *out)
         .doc = row_text(s, 7, a),
         .created_at = db_int(s, 8),
         .trace = row_text(s, 9, a),
+        .logged = db_int(s, 10) != 0,
     };
 }
 
 enum event_insert event_insert(struct db *db, const struct event *e, struct error *err)
 {
     struct db_stmt *s = db_query(db, err, "INSERT INTO events (" EVENT_COLUMNS
-                                 ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) " "ON CONFLICT DO NOTHING",
+                                 ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
                                  e->id, e->environment, e->transaction_id, e->workflow, e->request_id,
                                  db_as_blob(e->idempotency_hash.n ? e->idempotency_hash : STR_NULL),
                                  db_as_blob(e->body_hash.n ? e->body_hash : STR_NULL), e->doc, e->created_at,
-                                 e->trace.n ? e->trace : STR_NULL);
+                                 e->trace.n ? e->trace : STR_NULL, e->logged);
     if (!s)
         return EVENT_FAILED;
     if (!db_run(s, err))
@@ -59,6 +60,13 @@ bool event_find_by_idempotency(struct db *db, struct arena *a, struct str hash, 
     struct db_stmt *s = db_query(db, err, "SELECT " EVENT_COLUMNS " FROM events WHERE idempotency_hash = ?1",
                                  db_as_blob(hash));
     return row_find(s, a, event_read, out, "Event not found", err);
+}
+
+bool event_list_by_request(struct db *db, struct arena *a, struct id environment, struct str request_id, struct event **out, size_t *n,
+                           struct error *err)
+{
+    return ROWS_READ(db_query(db, err, "SELECT " EVENT_COLUMNS " FROM events WHERE environment_id = ?1 AND request_id = ?2 ORDER BY id",
+                              environment, request_id), a, event_read, out, n, err);
 }
 
 bool event_set_trace(struct db *db, struct id environment, struct id id, struct str trace, struct error *err)

@@ -68,6 +68,8 @@ async function furnish(call, prefix) {
     return body.data?.[0]?.jobs?.some((job) => job.status === "completed") && body.data[0];
   }, "the run");
   const message = await until(async () => (await call("GET", `/v1/messages?transactionId=${name("tx")}`)).body.data?.[0], "the message");
+  const requestId = (await call("POST", "/v2/topics", { key: name("requested"), name: "T" })).headers.get("x-request-id");
+  await until(async () => (await call("GET", `/v1/activity/requests/${requestId}`)).status === 200, "the request in the log");
   const environment = (await call("GET", "/v1/environments/me")).body.data;
   const variableKey = `${prefix}_variable`;
   await made(call, "POST", "/v1/environment-variables", {
@@ -77,7 +79,7 @@ async function furnish(call, prefix) {
     templateId: workflow._id, subscriberId: name("subscriber"), externalSubscriberId: name("subscriber"), topicKey: name("topic"), transactionId: name("tx"),
     workflowId: workflow._id, workflowIdentifier: name("workflow"), workflowSlug: workflow.slug, stepId: workflow.steps[0]._id,
     layoutId: layout.layoutId, layoutInternal: layout._id, notificationId: run._id, runId: run._id, messageId: message._id,
-    integrationId: integration._id, subscription: subscription.data?.[0]?.identifier ?? subscription[0]?.identifier,
+    integrationId: integration._id, requestId, subscription: subscription.data?.[0]?.identifier ?? subscription[0]?.identifier,
     connection: name("connection"), endpoint: name("endpoint"), contextId: name("context"), resourceId: name("workflow"),
     environmentId: environment._id, targetEnvironmentId: environment._id, variableKey, integration: name("integration"), tag: name("tag"),
     overrideId: override._id, tenantId: tenant._id, changeId: run._id, memberId: run._id,
