@@ -218,11 +218,17 @@ static bool look_up(struct request *rq, struct idempotent *k)
     return false;
 }
 
+/* novu-ruby gives all requests of a client the same key (its lib/novu/api/connection.rb): it says nothing of one. */
+static bool key_is_of_client(struct request *rq)
+{
+    return str_starts(request_header(rq, "User-Agent"), STR("novu/ruby/"));
+}
+
 bool idempotency_begin(struct request *rq, struct idempotent **out)
 {
     struct str key = request_header(rq, "Idempotency-Key");
     *out = NULL;
-    if (!key.n || (rq->route->method != HTTP_POST && rq->route->method != HTTP_PATCH) || (rq->route->flags & ROUTE_NOT_IDEMPOTENT))
+    if (!key.n || key_is_of_client(rq) || (rq->route->method != HTTP_POST && rq->route->method != HTTP_PATCH) || (rq->route->flags & ROUTE_NOT_IDEMPOTENT))
         return true;
     if (key.n > KEY_MAX) {
         reply_fail(rq, 400, "idempotencyKey \"%.*s\" has exceeded the maximum allowed length of %d characters",

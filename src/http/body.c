@@ -1,6 +1,7 @@
 /* Request bodies: collecting them within their limit, and reading JSON. */
 #include <stdlib.h>
 
+#include "http/form.h"
 #include "http/http_private.h"
 
 static bool grow(struct exchange *x, size_t need)
@@ -55,25 +56,41 @@ void body_release(struct exchange *x)
     x->body_heap = false;
 }
 
-/* application/json, anything+json, or no type and something that begins like JSON. */
-static bool is_json(struct exchange *x, struct str body)
+static bool begins_like_json(struct str body)
+{
+    struct str s = str_trim(body);
+    return s.n && (s.p[0] == '{' || s.p[0] == '[');
+}
+
+static struct str media_type(struct exchange *x)
 {
     const struct header *h = head_find(x, "content-type");
-    if (!h || !h->value.n) {
-        struct str s = str_trim(body);
-        return s.n && (s.p[0] == '{' || s.p[0] == '[');
-    }
-    ptrdiff_t semicolon = str_find(h->value, STR(";"));
-    struct str type = str_trim(str_sub(h->value, 0, semicolon < 0 ? h->value.n : (size_t)semicolon));
+    ptrdiff_t semicolon = h ? str_find(h->value, STR(";")) : -1;
+    return h ? str_trim(str_sub(h->value, 0, semicolon < 0 ? h->value.n : (size_t)semicolon)) : STR("");
+}
+
+static bool is_form(struct str type)
+{
+    return str_eq_nocase(type, STR("application/x-www-form-urlencoded"));
+}
+
+/* application/json, anything+json, or something that begins like JSON with no type, or with the one that curl's -d gives it:
+ * in a form, braces and brackets would be escaped at the beginning. */
+static bool is_json(struct str type, struct str body)
+{
+    if (!type.n || is_form(type))
+        return begins_like_json(body);
     return str_eq_nocase(type, STR("application/json")) ||
            (type.n > 5 && str_eq_nocase(str_sub(type, type.n - 5, type.n), STR("+json")));
 }
 
 bool body_parse(struct exchange *x, struct error *err)
 {
-    struct str body = x->rq.body;
-    if (!body.n || (x->rq.route->flags & ROUTE_RAW_BODY) || !is_json(x, body))
+    struct str body = x->rq.body, type = media_type(x);
+    if (!body.n || (x->rq.route->flags & ROUTE_RAW_BODY))
         return true;
+    if (!is_json(type, body))
+        return !is_form(type) || form_parse(x->rq.arena, body, &x->rq.json, err);
     if (str_starts(body, STR("\xef\xbb\xbf")))
         body = str_sub(body, 3, body.n);
     if (!json_parse(x->rq.arena, body, &x->rq.json, err))

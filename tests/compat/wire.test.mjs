@@ -103,6 +103,25 @@ test("a PATCH without body or type is an empty one", async () => {
   assert.equal(reply.status, 200, reply.text);
 });
 
+test("URL-encoded bodies, and JSON that curl's -d calls one", async () => {
+  const post = async (path, body, headers = {}) => {
+    const response = await fetch(server.url + path, { method: "POST", body,
+      headers: { authorization: `ApiKey ${server.dev.secretKey}`, "content-type": "application/x-www-form-urlencoded", ...headers } });
+    return { status: response.status, body: (await response.json()) };
+  };
+  const made = await post("/v2/subscribers", "subscriberId=form&firstName=Ada+L&data[plan]=pro&data[tags][]=a&data[tags][]=b");
+  assert.equal(made.status, 201);
+  assert.deepEqual([made.body.data.firstName, made.body.data.data], ["Ada L", { plan: "pro", tags: ["a", "b"] }]);
+  assert.equal((await post("/v1/topics", '{"key": "curl", "name": "From a shell"}')).status, 201);
+  assert.deepEqual((await post("/v1/topics/curl/subscribers", "subscribers[]=form")).body.data.succeeded, ["form"]);
+  const both = await post("/v2/subscribers", "subscriberId=x&subscriberId[y]=z");
+  assert.deepEqual([both.status, both.body.message], [400, "Body parameter subscriberId[y] is both a value and an object"]);
+  assert.equal((await post("/v2/subscribers", "a=1&".repeat(1001))).status, 413);
+  // The Ruby client has one key for all its requests.
+  const ruby = { "user-agent": "novu/ruby/1.0.0", "idempotency-key": "the-client" };
+  for (const key of ["ruby-1", "ruby-2"]) assert.equal((await post("/v1/topics", `key=${key}&name=T`, ruby)).status, 201);
+});
+
 test("requests that change data are logged, without queries and bodies; reads and accepted triggers are not", async () => {
   await server.call("POST", "/v2/workflows", { name: "log", workflowId: "log", active: true, steps: [{ name: "s", type: "in_app", controlValues: { body: "x" } }] });
   await server.call("POST", "/v2/subscribers?token=hush", { subscriberId: "logged", email: "secret@example.com" });
