@@ -10,33 +10,36 @@ enum { SCAN_CHUNK = 100, SCAN_MAX = 5000 };
 
 /* One text for all filters: parameters that do not apply let everything pass. `+` keeps the index of unread
  * messages out, which has not the order of a list. */
-#define OWNED "channel = 0 AND subscriber_id = ?1 AND context = ?2"
-#define LISTED                                                                                                     \
-    OWNED " AND (created_at, id) < (?3, ?4) AND created_at >= ?5 AND created_at <= ?6 "                             \
+#define LISTED_OF(owned)                                                                                           \
+    owned " AND (created_at, id) < (?3, ?4) AND created_at >= ?5 AND created_at <= ?6 "                             \
           "AND (?7 < 0 OR +read = ?7) AND (?8 < 0 OR +seen = ?8) AND (?9 < 0 OR +archived = ?9) "                    \
           "AND (?10 < 0 OR CASE WHEN snoozed_until IS NULL THEN 0 ELSE 1 END = ?10) "                               \
           "AND +severity IN (?11, ?12, ?13, ?14)"
 #define NEWEST_FIRST " ORDER BY created_at DESC, id DESC"
-#define UNREAD OWNED " AND read = 0 AND archived = 0 AND snoozed_until IS NULL"
+#define LISTED LISTED_OF(INBOX_IS_OWNED)
+/* The same from the index of just those: archived ones, sleeping ones, severe ones. */
+#define LISTED_ARCHIVED LISTED " AND archived = 1"
+#define LISTED_ASLEEP LISTED " AND snoozed_until IS NOT NULL"
+#define LISTED_SEVERE LISTED_OF(INBOX_IS_PART) " AND severity > 0 AND severity IN (?12, ?13, ?14)"
 
 static const struct id id_last = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
-static void bind_owner(struct db_stmt *s, const struct inbox_owner *o)
+void inbox_bind_owner(struct db_stmt *s, const struct inbox_owner *o)
 {
     db_bind_id(s, 1, o->subscriber);
     db_bind_text(s, 2, o->context.p ? o->context : STR(""));
 }
 
-static void bind_severities(struct db_stmt *s, int first, unsigned severities)
+void inbox_bind_severities(struct db_stmt *s, int first, unsigned severities)
 {
     for (int i = 0; i < SEVERITIES; i++)
         db_bind_int(s, first + i, !severities || severities & 1u << i ? i : -1);
 }
 
-static void bind_range(struct db_stmt *s, const struct inbox_owner *o, const struct inbox_filter *f, int64_t from_at,
+void inbox_bind_range(struct db_stmt *s, const struct inbox_owner *o, const struct inbox_filter *f, int64_t from_at,
                        struct id from)
 {
-    bind_owner(s, o);
+    inbox_bind_owner(s, o);
     db_bind_int(s, 3, from_at);
     db_bind_id(s, 4, from);
     db_bind_int(s, 5, f->created_gte ? f->created_gte : INT64_MIN);
@@ -46,12 +49,12 @@ static void bind_range(struct db_stmt *s, const struct inbox_owner *o, const str
 static void bind_listed(struct db_stmt *s, const struct inbox_owner *o, const struct inbox_filter *f, int64_t from_at,
                         struct id from)
 {
-    bind_range(s, o, f, from_at, from);
+    inbox_bind_range(s, o, f, from_at, from);
     db_bind_int(s, 7, f->read);
     db_bind_int(s, 8, f->seen);
     db_bind_int(s, 9, f->archived);
     db_bind_int(s, 10, f->snoozed);
-    bind_severities(s, 11, f->severities);
+    inbox_bind_severities(s, 11, f->severities);
 }
 
 /* --- scanning ------------------------------------------------------------------------------------------------ */
@@ -68,6 +71,7 @@ struct scan {
     int left;                       /* … or rows */
     struct message *items;
     int n;
+    bool scanned;                   /* documents were read, until one of the limits */
 };
 
 static bool scan_row(struct scan *c, struct db_stmt *s, const struct message *m)
@@ -127,12 +131,6 @@ static bool scan(struct scan *c, struct error *err)
 
 /* --- the index of unread messages ----------------------------------------------------------------------------- */
 
-/* Unread ones are never archived, and unseen ones are unread and awake: the index holds all that such a filter wants. */
-static bool is_awake_and_unread(const struct inbox_filter *f)
-{
-    return f->archived != 1 && f->snoozed != 1 && f->read != 1 && (f->seen == 0 || (f->read == 0 && f->snoozed == 0));
-}
-
 static bool count_row(struct db_stmt *s, int *n, struct error *err)
 {
     if (!row_one(s, "no count", err))
@@ -142,28 +140,39 @@ static bool count_row(struct db_stmt *s, int *n, struct error *err)
     return true;
 }
 
+/* ?3 to ?10 of count_unread and count_asleep. */
+static bool count_few(struct db_stmt *s, const struct inbox_owner *o, const struct inbox_filter *f, int cap, int *n,
+                      struct error *err)
+{
+    inbox_bind_owner(s, o);
+    inbox_bind_severities(s, 3, f->severities);
+    db_bind_int(s, 7, f->seen);
+    db_bind_int(s, 8, f->created_gte ? f->created_gte : INT64_MIN);
+    db_bind_int(s, 9, f->created_lte ? f->created_lte : INT64_MAX);
+    db_bind_int(s, 10, cap);
+    return count_row(s, n, err);
+}
+
 /* Everything in the index of unread messages that the filter wants. */
 static bool count_unread(struct db *db, const struct inbox_owner *o, const struct inbox_filter *f, int cap, int *n,
                          struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM (SELECT 1 FROM messages WHERE " UNREAD
-                                       " AND severity IN (?3, ?4, ?5, ?6) AND (?7 < 0 OR seen = ?7) LIMIT ?8) AS t", err);
-    if (!s)
-        return false;
-    bind_owner(s, o);
-    bind_severities(s, 3, f->severities);
-    db_bind_int(s, 7, f->seen);
-    db_bind_int(s, 8, cap);
-    return count_row(s, n, err);
+    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM (SELECT 1 FROM messages WHERE " INBOX_IS_UNREAD
+                                       " AND severity IN (?3, ?4, ?5, ?6) AND (?7 < 0 OR seen = ?7) AND created_at >= ?8 "
+                                       "AND created_at <= ?9 LIMIT ?10) AS t", err);
+    return s && count_few(s, o, f, cap, n, err);
 }
 
 /* --- lists ----------------------------------------------------------------------------------------------------- */
 
+#define LIST(which) "SELECT " MESSAGE_COLUMNS " FROM messages WHERE " which NEWEST_FIRST " LIMIT ?15 OFFSET ?16"
+
 static bool list_plain(struct scan *c, int64_t offset, struct error *err)
 {
     enum db_step step;
-    struct db_stmt *s = db_prepare(
-        c->db, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE " LISTED NEWEST_FIRST " LIMIT ?15 OFFSET ?16", err);
+    const struct inbox_filter *f = c->filter;
+    struct db_stmt *s = db_prepare(c->db, f->archived == 1 ? LIST(LISTED_ARCHIVED) : f->snoozed == 1 ? LIST(LISTED_ASLEEP)
+                                                           : LIST(LISTED), err);
     if (!s)
         return false;
     bind_listed(s, c->owner, c->filter, c->from_at, c->from);
@@ -175,37 +184,16 @@ static bool list_plain(struct scan *c, int64_t offset, struct error *err)
     return step == DB_DONE;
 }
 
-/* A few unread ones among many read: sorted from their own index instead of searched for in the Inbox's. */
-static bool list_unread(struct scan *c, int64_t offset, struct error *err)
-{
-    enum db_step step;
-    struct db_stmt *s = db_prepare(
-        c->db, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE " UNREAD " AND (+created_at, id) < (?3, ?4) "
-               "AND +created_at >= ?5 AND +created_at <= ?6 AND (?7 < 0 OR seen = ?7) AND severity IN (?8, ?9, ?10, ?11) "
-               "ORDER BY +created_at DESC, id DESC LIMIT ?12 OFFSET ?13", err);
-    if (!s)
-        return false;
-    bind_range(s, c->owner, c->filter, c->from_at, c->from);
-    db_bind_int(s, 7, c->filter->seen);
-    bind_severities(s, 8, c->filter->severities);
-    db_bind_int(s, 12, c->want);
-    db_bind_int(s, 13, offset);
-    while ((step = db_step(s, err)) == DB_ROW)
-        message_read(s, c->keep, &c->items[c->n++]);
-    db_reset(s);
-    return step == DB_DONE;
-}
-
 static bool list(struct scan *c, int64_t offset, struct error *err)
 {
-    const struct inbox_filter *f = c->filter;
-    int unread = INBOX_COUNT_CAP;
+    bool done;
     c->skip = offset;
-    if (inbox_filter_looks_inside(f))
-        return scan(c, err);
-    if (is_awake_and_unread(f) && !count_unread(c->db, c->owner, f, INBOX_COUNT_CAP, &unread, err))
+    if (!inbox_parts_list(c->db, c->keep, c->owner, c->filter, c->from_at, c->from, offset, c->want, c->items, &c->n, &done, err))
         return false;
-    return unread < INBOX_COUNT_CAP ? list_unread(c, offset, err) : list_plain(c, offset, err);
+    if (done)
+        return true;
+    c->scanned = inbox_filter_looks_inside(c->filter);
+    return c->scanned ? scan(c, err) : list_plain(c, offset, err);
 }
 
 bool inbox_list_from(struct db *db, struct arena *a, const struct inbox_owner *o, const struct inbox_filter *f, int64_t at,
@@ -219,7 +207,7 @@ bool inbox_list_from(struct db *db, struct arena *a, const struct inbox_owner *o
     if (c.n > limit) {
         page->n = (size_t)limit;
         page->has_more = true;
-    } else if (c.n > 0 && c.left <= 0 && inbox_filter_looks_inside(f)) {
+    } else if (c.n > 0 && c.left <= 0 && c.scanned) {
         page->has_more = true;      /* the scan gave up: the client asks again from the last match on */
     }
     return true;
@@ -249,7 +237,7 @@ static bool find(struct db *db, struct arena *a, const struct inbox_owner *o, st
     struct db_stmt *s = db_prepare(db, sql, err);
     if (!s)
         return false;
-    bind_owner(s, o);
+    inbox_bind_owner(s, o);
     db_bind_id(s, 3, o->environment);
     db_bind_id(s, 4, id);
     id_hex(id, hex);
@@ -261,7 +249,7 @@ static bool find(struct db *db, struct arena *a, const struct inbox_owner *o, st
     return true;
 }
 
-#define FIND "SELECT " MESSAGE_COLUMNS " FROM messages WHERE " OWNED " AND environment_id = ?3 AND id = ?4"
+#define FIND "SELECT " MESSAGE_COLUMNS " FROM messages WHERE " INBOX_IS_OWNED " AND environment_id = ?3 AND id = ?4"
 
 bool inbox_find(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, struct message *out,
                 struct error *err)
@@ -279,7 +267,7 @@ bool inbox_find_locked(struct db *db, struct arena *a, const struct inbox_owner 
 
 /* Within a severity unseen entries come first in the index: the first 101 tell both numbers. */
 #define SEVERITY_COUNT(n)                                                                                             \
-    "SELECT " #n " AS severity, count(*), count(CASE WHEN seen = 0 THEN 1 END) FROM (SELECT seen FROM messages WHERE " UNREAD \
+    "SELECT " #n " AS severity, count(*), count(CASE WHEN seen = 0 THEN 1 END) FROM (SELECT seen FROM messages WHERE " INBOX_IS_UNREAD \
     " AND severity = " #n " ORDER BY seen LIMIT ?3) AS s" #n
 
 bool inbox_counts(struct db *db, const struct inbox_owner *o, struct inbox_counts *out, struct error *err)
@@ -290,7 +278,7 @@ bool inbox_counts(struct db *db, const struct inbox_owner *o, struct inbox_count
                                        " UNION ALL " SEVERITY_COUNT(3), err);
     if (!s)
         return false;
-    bind_owner(s, o);
+    inbox_bind_owner(s, o);
     db_bind_int(s, 3, most);
     *out = (struct inbox_counts){0};
     while ((step = db_step(s, err)) == DB_ROW) {
@@ -304,10 +292,13 @@ bool inbox_counts(struct db *db, const struct inbox_owner *o, struct inbox_count
     return step == DB_DONE;
 }
 
+#define COUNT(which) "SELECT count(*) FROM (SELECT 1 FROM messages WHERE " which " LIMIT ?15) AS t"
+
 static bool count_listed(struct db *db, const struct inbox_owner *o, const struct inbox_filter *f, int cap, int *n,
                          struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM (SELECT 1 FROM messages WHERE " LISTED " LIMIT ?15) AS t", err);
+    struct db_stmt *s = db_prepare(db, f->archived == 1 ? COUNT(LISTED_ARCHIVED) : f->snoozed == 1 ? COUNT(LISTED_ASLEEP)
+                                       : inbox_is_severe_only(f) ? COUNT(LISTED_SEVERE) : COUNT(LISTED), err);
     if (!s)
         return false;
     bind_listed(s, o, f, INT64_MAX, id_last);
@@ -319,36 +310,37 @@ static bool count_listed(struct db *db, const struct inbox_owner *o, const struc
 static bool count_asleep(struct db *db, const struct inbox_owner *o, const struct inbox_filter *f, int cap, int *n,
                          struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM (SELECT 1 FROM messages WHERE " OWNED
-                                       " AND snoozed_until IS NOT NULL AND read = 0 AND severity IN (?3, ?4, ?5, ?6) "
-                                       "AND (?7 < 0 OR seen = ?7) LIMIT ?8) AS t", err);
-    if (!s)
+    struct db_stmt *s = db_prepare(db, "SELECT count(*) FROM (SELECT 1 FROM messages WHERE " INBOX_IS_ASLEEP
+                                       " AND read = 0 AND severity IN (?3, ?4, ?5, ?6) AND (?7 < 0 OR seen = ?7) AND created_at >= ?8 "
+                                       "AND created_at <= ?9 LIMIT ?10) AS t", err);
+    return s && count_few(s, o, f, cap, n, err);
+}
+
+static bool count_scanned(struct db *db, struct arena *a, const struct inbox_owner *o, const struct inbox_filter *f, int cap,
+                          int *n, struct error *err)
+{
+    bool done;
+    struct scan c = {.db = db, .owner = o, .filter = f, .from_at = INT64_MAX, .from = id_last, .want = cap};
+    if (!inbox_parts_count(db, a, o, f, INT64_MAX, id_last, cap, n, &done, err))
         return false;
-    bind_owner(s, o);
-    bind_severities(s, 3, f->severities);
-    db_bind_int(s, 7, f->seen);
-    db_bind_int(s, 8, cap);
-    return count_row(s, n, err);
+    if (done)
+        return true;
+    bool ok = scan(&c, err);
+    *n = c.n;
+    return ok;
 }
 
 bool inbox_count(struct db *db, struct arena *a, const struct inbox_owner *o, const struct inbox_filter *f, int cap, int *n,
                  struct error *err)
 {
-    (void)a;
-    if (inbox_filter_looks_inside(f)) {
-        struct scan c = {.db = db, .owner = o, .filter = f, .from_at = INT64_MAX, .from = id_last, .want = cap};
-        bool ok = scan(&c, err);
-        *n = c.n;
-        return ok;
-    }
-    if (f->created_gte || f->created_lte)
-        return count_listed(db, o, f, cap, n, err);
-    if (is_awake_and_unread(f))
-        return count_unread(db, o, f, cap, n, err);
-    if (f->read != 0 || f->archived == 1 || f->snoozed == 1)
+    if (inbox_filter_looks_inside(f))
+        return count_scanned(db, a, o, f, cap, n, err);
+    if (!inbox_is_unread_only(f))
         return count_listed(db, o, f, cap, n, err);
     int asleep = 0;
-    if (!count_unread(db, o, f, cap, n, err) || (*n < cap && !count_asleep(db, o, f, cap - *n, &asleep, err)))
+    if (!count_unread(db, o, f, cap, n, err))
+        return false;
+    if (*n < cap && inbox_is_unread_asleep_too(f) && !count_asleep(db, o, f, cap - *n, &asleep, err))
         return false;
     *n += asleep;
     return true;

@@ -35,17 +35,40 @@ void message_read(struct db_stmt *s, struct arena *a, void *out)
     };
 }
 
-bool message_insert(struct db *db, const struct message *m, struct error *err)
+/* An index holds what is returned; a longer list is looked for in the document. NULL: there are no tags. */
+enum { TAGS_INDEXED_MAX = 1000 };
+
+static struct str tags_of(struct arena *a, const struct message *m)
+{
+    yyjson_val *doc = NULL;
+    if (!json_parse(a, m->doc, &doc, NULL))
+        return STR_NULL;
+    yyjson_val *tags = json_get(doc, "tags");
+    if (!yyjson_arr_size(tags))
+        return STR_NULL;
+    struct str text = json_write(a, tags);
+    return text.n <= TAGS_INDEXED_MAX ? text : STR(MESSAGE_TAGS_UNKNOWN);
+}
+
+static bool insert(struct db *db, const struct message *m, struct str tags, struct error *err)
 {
     return db_write(
             db, err,
             "INSERT INTO messages (id, environment_id, subscriber_id, run_id, job_id, workflow_id, channel, context, severity, "
-            "seen, read, archived, status, doc, created_at, updated_at) "
-            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0, 0, ?10, ?11, ?12, ?12) "
+            "seen, read, archived, status, doc, created_at, updated_at, tags) "
+            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0, 0, ?10, ?11, ?12, ?12, ?13) "
             "ON CONFLICT (environment_id, id) DO UPDATE SET seen = 0, status = excluded.status, doc = excluded.doc, "
-            "created_at = excluded.created_at, updated_at = excluded.updated_at",
+            "created_at = excluded.created_at, updated_at = excluded.updated_at, tags = excluded.tags",
             m->id, m->environment, m->subscriber, m->run, m->job, m->workflow, m->channel,
-            m->context.p ? m->context : STR(""), m->severity, m->status, m->doc, m->created_at);
+            m->context.p ? m->context : STR(""), m->severity, m->status, m->doc, m->created_at, tags);
+}
+
+bool message_insert(struct db *db, const struct message *m, struct error *err)
+{
+    if (m->channel != CHANNEL_IN_APP || str_find(m->doc, STR("\"tags\"")) < 0)
+        return insert(db, m, STR_NULL, err);
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    return insert(db, m, tags_of(a, m), err);
 }
 
 bool message_update_delivery(struct db *db, const struct message *m, struct error *err)
@@ -186,8 +209,8 @@ bool message_list(struct db *db, struct arena *a, struct id environment, const s
 static const struct { const char *set, *where; } marks[] = {
     [MARK_READ] = {"seen = 1, read = 1, first_seen_at = coalesce(first_seen_at, ?1), last_seen_at = ?1, last_read_at = ?1", "read = 0"},
     [MARK_SEEN] = {"seen = 1, first_seen_at = coalesce(first_seen_at, ?1), last_seen_at = ?1", "seen = 0"},
-    [MARK_UNREAD] = {"read = 0", "read = 1"},
-    [MARK_UNSEEN] = {"seen = 0, read = 0", "seen = 1"},
+    [MARK_UNREAD] = {"read = 0, archived = 0, archived_at = NULL", "read = 1"},
+    [MARK_UNSEEN] = {"seen = 0, read = 0, archived = 0, archived_at = NULL", "seen = 1"},
 };
 
 static bool runs_interacted(struct db *db, struct id environment, enum message_mark mark, const struct id *runs, size_t n,
@@ -212,6 +235,10 @@ bool message_mark(struct db *db, struct message *m, enum message_mark mark, int6
     if (!*changed)
         return true;
     m->updated_at = now;
+    if (mark == MARK_UNREAD || mark == MARK_UNSEEN) {       /* an archived message is read (inbox.h) */
+        m->archived = false;
+        m->archived_at = 0;
+    }
     m->seen = mark == MARK_READ || mark == MARK_SEEN || (m->seen && mark == MARK_UNREAD);
     m->read = mark == MARK_READ || (m->read && mark == MARK_SEEN);
     if (mark == MARK_READ || mark == MARK_SEEN) {

@@ -12,6 +12,9 @@
     p "last_read_at, " p "archived_at, " p "doc, " p "created_at, " p "updated_at"
 #define MESSAGE_COLUMNS MESSAGE_COLUMNS_OF("")
 
+/* In column tags: only the document tells. */
+#define MESSAGE_TAGS_UNKNOWN "?"
+
 void message_read(struct db_stmt *s, struct arena *a, void *out);
 bool message_collect(struct db_stmt *s, struct arena *a, struct message **out, size_t *n, struct error *err);
 

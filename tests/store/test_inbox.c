@@ -397,12 +397,13 @@ static void data_filters_follow_the_contract(void **state)
 static void a_rare_tag_is_found_far_below(void **state)
 {
     struct fixture *f = *state;
+    struct error err = {0};
     struct str tags[] = {STR("rare"), STR("x")};
     size_t groups[] = {2};
     struct inbox_filter filter = everything();
-    struct message deep = add(f, &f->owner, SEVERITY_NONE, "{\"tags\":[\"rare\"]}");
+    struct message deep = add(f, &f->owner, SEVERITY_NONE, "{\"tags\":[\"rare\"],\"data\":{\"kind\":\"rare\"}}");
     add_many(f, 250);
-    struct message top = add(f, &f->owner, SEVERITY_NONE, "{\"tags\":[\"a\",\"rare\"]}");
+    struct message top = add(f, &f->owner, SEVERITY_NONE, "{\"tags\":[\"a\",\"rare\"],\"data\":{\"kind\":\"rare\"}}");
     filter.tags = tags;
     filter.tag_groups = groups;
     filter.tag_groups_n = 1;
@@ -413,7 +414,10 @@ static void a_rare_tag_is_found_far_below(void **state)
     p = list(f, &f->owner, &filter, none, 1, 1);
     assert_true(p.n == 1 && id_eq(p.items[0].id, deep.id));
     assert_int_equal(count(f, &f->owner, &filter, 100), 2);
-    filter.scan_max = 200;                      /* a bounded look says that there may be more */
+    must(json_parse(f->arena, STR("{\"kind\":\"rare\"}"), &filter.data, &err), &err);
+    p = list(f, &f->owner, &filter, none, 0, 5);
+    assert_true(p.n == 2 && !p.has_more && id_eq(p.items[1].id, deep.id));
+    filter.scan_max = 200;                      /* a bounded look at documents says that there may be more */
     p = list(f, &f->owner, &filter, none, 0, 5);
     assert_true(p.n == 1 && p.has_more);
     assert_int_equal(count(f, &f->owner, &filter, 100), 1);
@@ -606,6 +610,18 @@ static void check_counts(struct fixture *f, const struct model *x)
         assert_int_equal(c.by_severity[s], by[s] > 101 ? 101 : by[s]);
 }
 
+/* A page of four behind an offset, of n that match. */
+static void check_offset(struct fixture *f, struct model *x, const struct asked *q, int n)
+{
+    int offset = (int)dice(x, 12), at = 0;
+    struct inbox_page p = list(f, &f->owner, &q->f, none, offset, 4);
+    assert_int_equal(p.n, n - offset > 4 ? 4 : n > offset ? n - offset : 0);
+    assert_int_equal(p.has_more, n > offset + 4);
+    for (int i = x->n - 1; i >= 0 && at < offset + (int)p.n; i--)
+        if (model_matches(x, i, q) && at++ >= offset)
+            assert_true(id_eq(p.items[at - 1 - offset].id, x->m[i].id));
+}
+
 static void check_filter(struct fixture *f, struct model *x)
 {
     struct asked q;
@@ -627,6 +643,7 @@ static void check_filter(struct fixture *f, struct model *x)
     for (int i = 0; i < x->n; i++)
         n += model_matches(x, i, &q);
     assert_int_equal(count(f, &f->owner, &q.f, 100), n > 100 ? 100 : n);
+    check_offset(f, x, &q, n);
 }
 
 static void random_actions_agree_with_an_array(void **state)
