@@ -29,7 +29,7 @@ ptrdiff_t str_find(struct str s, struct str needle)
 {
     if (needle.n == 0)
         return 0;
-    const char *hit = s.n ? memmem(s.p, s.n, needle.p, needle.n) : NULL;
+    const char *hit = !s.n ? NULL : needle.n == 1 ? memchr(s.p, needle.p[0], s.n) : memmem(s.p, s.n, needle.p, needle.n);
     return hit ? hit - s.p : -1;
 }
 

@@ -14,12 +14,13 @@ static struct str nested(struct render *r, struct value item, struct str path)
     for (;;) {
         ptrdiff_t dot = str_find(path, STR("."));
         struct str key = dot < 0 ? path : str_sub(path, 0, (size_t)dot);
+        yyjson_val *member = v.kind == V_DATA_OBJECT ? json_getn(v.data, key) : NULL;
         /* Plain property access: `size` and `first` mean nothing here. */
         if (value_is_array(v) && (str_eq(key, STR("size")) || str_eq(key, STR("first")) || str_eq(key, STR("last"))))
             return STR("");
-        if (value_is_object(v) && str_eq(key, STR("size")) && !object_has(v, key))
+        if (value_is_object(v) && !member && str_eq(key, STR("size")) && !object_has(v, key))
             return STR("");
-        v = value_is_object(v) ? eval_property(r, v, value_str(key)) : VALUE_UNDEFINED;
+        v = member ? value_of_data(member) : value_is_object(v) ? eval_property(r, v, value_str(key)) : VALUE_UNDEFINED;
         if (dot < 0 || !render_work(r, 0.125))
             break;
         path = str_sub(path, (size_t)dot + 1, path.n);

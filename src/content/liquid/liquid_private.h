@@ -280,11 +280,14 @@ struct value eval_property(struct render *r, struct value object, struct value k
 /* ---- value.c ---- */
 struct value value_of_data(yyjson_val *v);
 struct value value_plain(struct render *r, struct value v);         /* a drop's own value */
-bool value_is_nil(struct value v);                                  /* undefined or null, no drops */
+static inline bool value_is_nil(struct value v) { return v.kind <= V_NULL; }    /* undefined or null, no drops */
 bool value_is_truthy(struct value v);
 bool value_js_truthy(struct value v);
-bool value_is_array(struct value v);
-bool value_is_object(struct value v);                               /* typeof 'object', arrays and drops too */
+static inline bool value_is_array(struct value v)
+{
+    return v.kind == V_DATA_ARRAY || v.kind == V_ARRAY || v.kind == V_RANGE;
+}
+static inline bool value_is_object(struct value v) { return v.kind >= V_DATA_ARRAY; }   /* typeof 'object': arrays and drops too */
 bool value_equals(struct render *r, struct value a, struct value b, int depth);
 bool value_includes(struct render *r, struct value array, struct value item);
 bool value_compare(struct render *r, enum liquid_operator op, struct value a, struct value b);

@@ -3,10 +3,16 @@
  * An ending rule is a list of stems and a list of ends; what is found replaces stem + end by stem + `with`. Stems and
  * ends are separated by spaces; in them [..] is one character of a set ([^..] not of it), a leading ^ means the start
  * of the text, < a word boundary, % one character that is no word character, and _ stands for nothing at all.
+ * A rule is only tried on words whose last letter is in the set `last`: of what the ends, or stems without one, end in.
  */
 #include "content/liquid/liquid_private.h"
 
-struct ending { const char *stems, *ends, *with; };
+#include <stdlib.h>
+
+struct ending { const char *stems, *ends, *with; uint32_t last; };
+
+#define IN(c) ((uint32_t)1 << ((c) & 31))
+#define ANY UINT32_MAX
 
 /* The first rule that matches decides. */
 static const char same_stems[] = "pokemon pokémon [^aeiou]ese deer fish measles ois ous pox sheep";
@@ -15,60 +21,62 @@ static const char us_stems[] = "alumn syllab vir radi nucle fung cact stimul ter
 static const char on_stems[] = "apheli hyperbat periheli asyndet noumen phenomen criteri organ prolegomen hedr automat";
 
 static const struct ending plurals[] = {
-    {same_stems, "_", ""},
-    {"^", "thou", "you"},
-    {"_", "man men", "men"},
-    {"eaux", "_", ""},
-    {"child", "ren _", "ren"},
-    {"pe", "rson ople", "ople"},
-    {"<m <titm <l", "ice ouse", "ice"},
-    {"matr cod mur sil vert ind append", "ix ex", "ices"},
-    {"x ch ss sh zz", "_", "es"},
-    {"[^ch][ieo][ln]", "ey", "ies"},
-    {"[^aeiouy] qu", "y", "ies"},
-    {"kni wi li", "fe", "ves"},
-    {"ar l ea eo oa hoo", "f", "ves"},
-    {"_", "sis", "ses"},
-    {on_stems, "a on", "a"},
-    {"agend addend millenni dat extrem bacteri desiderat strat candelabr errat ov symposi curricul automat quor", "a um", "a"},
-    {"her at gr", "o", "oes"},
-    {"seraph cherub", "im _", "im"},
-    {"alumn alg vertebr", "a ae", "ae"},
-    {us_stems, "us i", "i"},
-    {"[^l]ias [aeiou]las [ejzr]as [iu]am", "_", ""},
-    {"emu enu", "s _", "s"},
-    {"alias [^aou]us tlas tmas gas ris", "_", "es"},
-    {"ax test", "is", "es"},
-    {"[^aeiou]ese", "_", ""},
-    {"[!]", "_", ""},
-    {"_", "s _", "s"},
+    {same_stems, "_", "", IN('n') | IN('e') | IN('r') | IN('h') | IN('s') | IN('x') | IN('p')},
+    {"^", "thou", "you", IN('u')},
+    {"_", "man men", "men", IN('n')},
+    {"eaux", "_", "", IN('x')},
+    {"child", "ren _", "ren", IN('n') | IN('d')},
+    {"pe", "rson ople", "ople", IN('n') | IN('e')},
+    {"<m <titm <l", "ice ouse", "ice", IN('e')},
+    {"matr cod mur sil vert ind append", "ix ex", "ices", IN('x')},
+    {"x ch ss sh zz", "_", "es", IN('x') | IN('h') | IN('s') | IN('z')},
+    {"[^ch][ieo][ln]", "ey", "ies", IN('y')},
+    {"[^aeiouy] qu", "y", "ies", IN('y')},
+    {"kni wi li", "fe", "ves", IN('e')},
+    {"ar l ea eo oa hoo", "f", "ves", IN('f')},
+    {"_", "sis", "ses", IN('s')},
+    {on_stems, "a on", "a", IN('a') | IN('n')},
+    {"agend addend millenni dat extrem bacteri desiderat strat candelabr errat ov symposi curricul automat quor",
+     "a um", "a", IN('a') | IN('m')},
+    {"her at gr", "o", "oes", IN('o')},
+    {"seraph cherub", "im _", "im", IN('m') | IN('h') | IN('b')},
+    {"alumn alg vertebr", "a ae", "ae", IN('a') | IN('e')},
+    {us_stems, "us i", "i", IN('s') | IN('i')},
+    {"[^l]ias [aeiou]las [ejzr]as [iu]am", "_", "", IN('s') | IN('m')},
+    {"emu enu", "s _", "s", IN('s') | IN('u')},
+    {"alias [^aou]us tlas tmas gas ris", "_", "es", IN('s')},
+    {"ax test", "is", "es", IN('s')},
+    {"[^aeiou]ese", "_", "", IN('e')},
+    {"[!]", "_", "", ANY},
+    {"_", "s _", "s", ANY},
 };
 
 static const struct ending singulars[] = {
-    {same_stems, "_", ""},
-    {"_", "men", "man"},
-    {"eau", "x _", ""},
-    {"child", "ren", ""},
-    {"pe", "rson ople", "rson"},
-    {"matr append", "ices", "ix"},
-    {"cod mur sil vert ind", "ices", "ex"},
-    {"alumn alg vertebr", "ae", "a"},
-    {on_stems, "a", "on"},
-    {"agend addend millenni dat extrem bacteri desiderat strat candelabr errat ov symposi curricul quor", "a", "um"},
-    {us_stems, "us i", "us"},
-    {"test", "is es", "is"},
-    {"movie twelve abuse emu enu", "s", ""},
-    {"analy diagno parenthe progno synop the empha cri ne", "sis ses", "sis"},
-    {"x ch ss sh zz tto go cho alias [^aou]us tlas tmas gas hero ato gro [aeiou]ris", "es _", ""},
-    {"seraph cherub", "im", ""},
-    {"<m <titm <l", "ice", "ouse"},
-    {"<mon <smil", "ies", "ey"},
-    {"<p <l <zomb <t <neckt <crosst <coll <faer <food <gen <goon <group <lass <talk <goal <cut", "ies", "ie"},
-    {"_", "ies", "y"},
-    {"ar wol al el eo ea oo oa", "ves", "f"},
-    {"wi kni afterli halfli highli lowli midli nonli nightli %li ^li", "ves", "fe"},
-    {"ss", "_", ""},
-    {"_", "s", ""},
+    {same_stems, "_", "", IN('n') | IN('e') | IN('r') | IN('h') | IN('s') | IN('x') | IN('p')},
+    {"_", "men", "man", IN('n')},
+    {"eau", "x _", "", IN('x') | IN('u')},
+    {"child", "ren", "", IN('n')},
+    {"pe", "rson ople", "rson", IN('n') | IN('e')},
+    {"matr append", "ices", "ix", IN('s')},
+    {"cod mur sil vert ind", "ices", "ex", IN('s')},
+    {"alumn alg vertebr", "ae", "a", IN('e')},
+    {on_stems, "a", "on", IN('a')},
+    {"agend addend millenni dat extrem bacteri desiderat strat candelabr errat ov symposi curricul quor", "a", "um", IN('a')},
+    {us_stems, "us i", "us", IN('s') | IN('i')},
+    {"test", "is es", "is", IN('s')},
+    {"movie twelve abuse emu enu", "s", "", IN('s')},
+    {"analy diagno parenthe progno synop the empha cri ne", "sis ses", "sis", IN('s')},
+    {"x ch ss sh zz tto go cho alias [^aou]us tlas tmas gas hero ato gro [aeiou]ris",
+     "es _", "", IN('s') | IN('x') | IN('h') | IN('z') | IN('o')},
+    {"seraph cherub", "im", "", IN('m')},
+    {"<m <titm <l", "ice", "ouse", IN('e')},
+    {"<mon <smil", "ies", "ey", IN('s')},
+    {"<p <l <zomb <t <neckt <crosst <coll <faer <food <gen <goon <group <lass <talk <goal <cut", "ies", "ie", IN('s')},
+    {"_", "ies", "y", IN('s')},
+    {"ar wol al el eo ea oo oa", "ves", "f", IN('s')},
+    {"wi kni afterli halfli highli lowli midli nonli nightli %li ^li", "ves", "fe", IN('s')},
+    {"ss", "_", "", IN('s')},
+    {"_", "s", "", IN('s')},
 };
 
 static const char *const exceptions[][2] = {
@@ -84,14 +92,18 @@ static const char *const exceptions[][2] = {
     {"passerby", "passersby"},
 };
 
-static const char uncountable[] =
-    " adulthood advice agenda aid aircraft alcohol ammo analytics anime athletics audio bison blood bream buffalo butter"
-    " carp cash chassis chess clothing cod commerce cooperation corps debris diabetes digestion elk energy equipment"
-    " excretion expertise firmware flounder fun gallows garbage graffiti hardware headquarters health herpes highjinks"
-    " homework housework information jeans justice kudos labour literature machinery mackerel mail manga media mews moose"
-    " mud music news only personnel pike plankton pliers police pollution premises rain research rice salmon scissors"
-    " series sewage shambles shrimp software species staff swine tennis traffic transportation trout tuna wealth welfare"
-    " whiting wildebeest wildlife you ";
+/* Sorted. */
+static const char *const uncountable[] = {
+    "adulthood", "advice", "agenda", "aid", "aircraft", "alcohol", "ammo", "analytics", "anime", "athletics", "audio", "bison",
+    "blood", "bream", "buffalo", "butter", "carp", "cash", "chassis", "chess", "clothing", "cod", "commerce", "cooperation",
+    "corps", "debris", "diabetes", "digestion", "elk", "energy", "equipment", "excretion", "expertise", "firmware", "flounder",
+    "fun", "gallows", "garbage", "graffiti", "hardware", "headquarters", "health", "herpes", "highjinks", "homework",
+    "housework", "information", "jeans", "justice", "kudos", "labour", "literature", "machinery", "mackerel", "mail", "manga",
+    "media", "mews", "moose", "mud", "music", "news", "only", "personnel", "pike", "plankton", "pliers", "police", "pollution",
+    "premises", "rain", "research", "rice", "salmon", "scissors", "series", "sewage", "shambles", "shrimp", "software",
+    "species", "staff", "swine", "tennis", "traffic", "transportation", "trout", "tuna", "wealth", "welfare", "whiting",
+    "wildebeest", "wildlife", "you",
+};
 
 static bool word_char(char c)
 {
@@ -117,7 +129,7 @@ static bool set_has(struct str set, struct str character)
 static ptrdiff_t match_before(struct str word, size_t end, struct str pattern)
 {
     size_t at = end;
-    if (str_eq(pattern, STR("_")))
+    if (pattern.n == 1 && pattern.p[0] == '_')
         return (ptrdiff_t)end;
     for (size_t i = pattern.n; i-- > 0;) {
         char c = pattern.p[i];
@@ -207,10 +219,31 @@ static struct str apply(struct render *r, const struct ending *e, const struct f
     return filter_concat(r, str_sub(word, 0, f->start), like(r, model, result));
 }
 
-static bool is_uncountable(struct render *r, struct str token)
+static int word_order(const void *key, const void *item)
 {
-    struct str padded = filter_concat(r, filter_concat(r, STR(" "), token), STR(" "));
-    return str_find(token, STR(" ")) < 0 && str_find((struct str){uncountable, sizeof uncountable - 1}, padded) >= 0;
+    const struct str *word = key, other = str_of(*(const char *const *)item);
+    int order = memcmp(word->p, other.p, word->n < other.n ? word->n : other.n);
+    return order ? order : word->n < other.n ? -1 : word->n > other.n;
+}
+
+static bool is_uncountable(struct str token)
+{
+    return bsearch(&token, uncountable, sizeof uncountable / sizeof *uncountable, sizeof *uncountable, word_order);
+}
+
+/* The word in the other form, if it is an exception: already in the wanted one, or of the last of those that share a form. */
+static const char *exception_find(struct str token, bool one)
+{
+    enum { LONGEST = 10 };
+    if (token.n > LONGEST)
+        return NULL;
+    for (size_t i = 0; i < sizeof exceptions / sizeof *exceptions; i++)
+        if (exceptions[i][!one][0] == token.p[0] && str_eqz(token, exceptions[i][!one]))
+            return exceptions[i][!one];
+    for (size_t i = sizeof exceptions / sizeof *exceptions; i-- > 0;)
+        if (exceptions[i][one][0] == token.p[0] && str_eqz(token, exceptions[i][one]))
+            return exceptions[i][!one];
+    return NULL;
 }
 
 struct str plural_word(struct render *r, struct str word, double count)
@@ -221,16 +254,15 @@ struct str plural_word(struct render *r, struct str word, double count)
     if (!word.n || !render_work(r, 40))
         return word;
     struct str token = text_case(r, word, TEXT_LOWER);
-    /* Already in the wanted form? Of equal plurals the last exception counts. */
-    for (size_t i = 0; i < sizeof exceptions / sizeof *exceptions; i++)
-        if (exceptions[i][!one][0] == token.p[0] && str_eqz(token, exceptions[i][!one]))
-            return like(r, word, token);
-    for (size_t i = sizeof exceptions / sizeof *exceptions; i-- > 0;)
-        if (exceptions[i][one][0] == token.p[0] && str_eqz(token, exceptions[i][one]))
-            return like(r, word, str_of(exceptions[i][!one]));
-    if (is_uncountable(r, token))
+    const char *exception = exception_find(token, one);
+    if (exception)
+        return like(r, word, str_of(exception));
+    if (is_uncountable(token))
         return word;
+    uint32_t last = (unsigned char)word.p[word.n - 1] < 0x80 ? IN(word.p[word.n - 1]) : ANY;
     for (size_t i = 0; i < n; i++) {
+        if (!(rules[i].last & last))
+            continue;
         struct found f = ending_find(&rules[i], word);
         if (f.hit)
             return apply(r, &rules[i], &f, word);

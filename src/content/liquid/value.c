@@ -30,11 +30,6 @@ struct value value_plain(struct render *r, struct value v)
     }
 }
 
-bool value_is_nil(struct value v)
-{
-    return v.kind <= V_NULL;
-}
-
 bool value_is_truthy(struct value v)
 {
     return !(v.kind <= V_NULL || v.kind == V_NIL || (v.kind == V_BOOL && !v.b));
@@ -49,16 +44,6 @@ bool value_js_truthy(struct value v)
     case V_STRING: return v.s.n > 0;
     default: return true;
     }
-}
-
-bool value_is_array(struct value v)
-{
-    return v.kind == V_DATA_ARRAY || v.kind == V_ARRAY || v.kind == V_RANGE;
-}
-
-bool value_is_object(struct value v)
-{
-    return v.kind >= V_DATA_ARRAY;
 }
 
 /* ---- arrays ---- */
