@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "model/environment_variable.h"
+#include "model/webhook.h"
 
 enum { SHARED_MAX_AGE_MS = 1000, ENTRIES = 4096 };
 
@@ -121,14 +122,16 @@ static struct environment_view *environment_load(const struct directory *d, stru
     struct environment_view *v = ARENA_NEW(a, struct environment_view);
     cached_init(&v->head, environment_destroy);
     v->arena = a;
+    int64_t endpoints = 0;
     bool ok = application.n ? environment_find_by_application(db, a, application, &v->environment, err)
                             : environment_find(db, a, id, &v->environment, err);
     if (!ok || !integration_list(db, a, v->environment.id, &v->integrations, &v->integrations_n, err)
         || !json_parse(a, v->environment.settings.n ? v->environment.settings : STR("{}"), &v->settings, err)
-        || !secrets_load(d, db, v, err)) {
+        || !secrets_load(d, db, v, err) || !webhook_endpoint_count(db, v->environment.id, &endpoints, err)) {
         arena_destroy(a);
         return NULL;
     }
+    v->webhooks = endpoints > 0;
     v->delivery = delivery_policy_stored(v->environment.settings);
     return v;
 }

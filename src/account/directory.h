@@ -25,6 +25,7 @@ struct environment_view {
     yyjson_val *settings;               /* of the environment, parsed */
     yyjson_val *environment_variables;  /* {NAME: "value"}, opened; secret ones too: never log it */
     struct delivery_policy delivery;    /* from its settings */
+    bool webhooks;                      /* it has webhook endpoints: what happens is to be told (model/webhook.h) */
 };
 
 /* The newest active integration of a provider, or the one of that identifier (p NULL: not given); NULL: there is none. */

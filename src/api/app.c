@@ -43,7 +43,10 @@ static bool keyed_apply(struct api_write *w, struct idempotent *k, struct db *db
 static bool write_apply(struct write_task *t, struct db *db, struct error *err)
 {
     struct api_write *w = (struct api_write *)t;
-    return is_kept(w) ? keyed_apply(w, gate_idempotent(w->rq), db, err) : w->apply(w, db, err);
+    db_due_take(db);                    /* what others said, and undid */
+    bool ok = is_kept(w) ? keyed_apply(w, gate_idempotent(w->rq), db, err) : w->apply(w, db, err);
+    w->due_at = db_due_take(db);
+    return ok;
 }
 
 static void write_failed(struct api_write *w, const struct error *err)
@@ -65,6 +68,8 @@ static void write_tell(struct api_write *w)
         definitions_changed(app->definitions);
     if (w->flags & WRITE_REMOVAL)
         removals_kick(&app->removals);
+    if (w->due_at != INT64_MAX)
+        engine_due(app->engine, w->due_at);
     if (w->committed)
         w->committed(w);
 }

@@ -128,6 +128,7 @@ struct api_write {
     /* At the end, made or not: gives back what the arena does not own. May be NULL; not with WRITE_CHAIN. */
     void (*release)(struct api_write *w);
     bool applying;                      /* api_write's own */
+    int64_t due_at;
 };
 /* Queues it; the request is answered when it is durable, or with the error. */
 void api_write(struct request *rq, struct api_write *w);

@@ -248,8 +248,7 @@ static bool workflow_put(struct bridge_request *x, struct db *db, yyjson_val *di
     bridge_doc_make(a, discovered_one, before, w);
     if (!workflow_issues_make(a, &x->content, w->doc, &w->doc, err))
         return false;
-    return exists ? workflow_update(db, w, rq->principal.user, err)
-                  : workflow_write_create(db, a, w, (int64_t)app_of(rq)->workflows_max, rq->principal.user, err);
+    return exists ? workflow_write_update(rq, db, w, err) : workflow_write_create(rq, db, w, err);
 }
 
 static bool is_synced(const struct bridge_request *x, struct str identifier)
@@ -273,7 +272,7 @@ static bool remove_others(struct bridge_request *x, struct db *db, struct error 
         return false;
     for (size_t i = 0; i < n; i++)
         if (!is_synced(x, list[i].identifier) && is_external(rq->arena, &list[i], &doc, &other)
-            && !workflow_write_delete(db, &list[i], app_now(rq), err))
+            && !workflow_write_delete(rq, db, &list[i], err))
             return false;
     return true;
 }
@@ -438,7 +437,7 @@ static bool controls_apply(struct api_write *w, struct db *db, struct error *err
     x->row.doc = json_write_mut(w->rq->arena, copy);
     x->row.updated_at = app_now(w->rq);
     return workflow_issues_make(w->rq->arena, &x->content, x->row.doc, &x->row.doc, err)
-        && workflow_update(db, &x->row, w->rq->principal.user, err);
+        && workflow_write_update(w->rq, db, &x->row, err);
 }
 
 static void controls_reply(struct api_write *w)

@@ -2,6 +2,8 @@
 #include "api/bridge_call.h"
 
 #include "delivery/http_attempt.h"
+#include "delivery/reply_text.h"
+#include "model/webhook.h"
 
 enum { REDIRECTS_MAX = 3, HEADERS_GIVEN_MAX = 64, BRIDGE_ANSWER_MAX = 25 << 20 };
 
@@ -76,7 +78,8 @@ static void fill_headers(struct flight *f)
         add_header(q, list, STR("content-type"), STR("application/json"));
     if (!f->bare)
         given_headers(f, list);
-    add_header(q, list, STR(HOPS_HEADER), str_fmt(s->arena, "%d", s->hops));
+    if (s->hops)
+        add_header(q, list, STR(HOPS_HEADER), str_fmt(s->arena, "%d", s->hops));
 }
 
 static struct str headers_json(struct arena *a, const struct http_response *r)
@@ -166,6 +169,9 @@ static void flight_done(struct http_call *c, const struct http_response *r)
     } else if (!r->status) {
         finish(f, &(struct call_answer){.end = is_timeout(r->error) ? CALL_TIMED_OUT : CALL_UNREACHABLE, .error = r->error,
                                         .code = network_code(r->error)});
+    } else if (f->step->webhook) {      /* a redirect is an answer that is no success, and of a long one the start is enough */
+        finish(f, &(struct call_answer){.end = CALL_ANSWERED, .status = r->status, .error = r->error,
+                                        .body = reply_text_clean(f->step->arena, r->body, WEBHOOK_ANSWER_MAX)});
     } else if (location_of(f, r, &to)) {
         redirect(f, r, to);
     } else if (r->truncated) {

@@ -10,6 +10,7 @@
 #include "delivery/status_event.h"
 #include "model/message.h"
 #include "model/run.h"
+#include "model/webhook.h"
 
 struct report {
     struct api_write w;
@@ -34,6 +35,18 @@ static enum run_mark mark_of(struct str status)
         if (str_eqz(status, lost[i]))
             return MARKED_UNDELIVERED;
     return 0;
+}
+
+/* That it was opened shows that it was delivered. */
+static bool message_tell(struct report *x, struct db *db, const struct message *m, enum run_mark mark, bool delivered, struct error *err)
+{
+    struct webhook_ears ears;
+    yyjson_val *doc;
+    bool failed = mark == MARKED_UNDELIVERED;
+    if ((!failed && delivered) || !webhook_listen(db, x->w.rq->arena, m->environment, &ears, err))
+        return !failed && delivered;
+    struct str why = failed && json_parse(ears.arena, m->doc, &doc, NULL) ? json_get_str(doc, "errorText") : STR_NULL;
+    return webhook_emit_message(db, &ears, failed ? WEBHOOK_MESSAGE_FAILED : WEBHOOK_MESSAGE_DELIVERED, m->id, why, x->now, err);
 }
 
 /* Forward only: what was delivered stays so, and a report that comes twice is one. The document keeps when each status was
@@ -63,7 +76,8 @@ static bool message_advance(struct report *x, struct db *db, struct message *m, 
     }
     m->doc = json_write_mut(a, o);
     m->updated_at = x->now;
-    return message_update_delivery(db, m, err) && (!mark || run_mark_reported(db, m->environment, m->run, m->id, mark, at, err));
+    return message_update_delivery(db, m, err)
+        && (!mark || (run_mark_reported(db, m->environment, m->run, m->id, mark, at, err) && message_tell(x, db, m, mark, delivered, err)));
 }
 
 /* Of this integration's provider. Push reports name our own message. *found false: there is none. */

@@ -13,51 +13,13 @@ enum { BULK_MAX = 100, SCHEDULE_MESSAGES_MAX = 32 };
 
 static const struct id GLOBAL = {{0}};
 
-static yyjson_mut_val *preference_json(yyjson_mut_doc *d, const char *level, bool enabled)
-{
-    yyjson_mut_val *o = yyjson_mut_obj(d);
-    json_add_str(d, o, "level", str_of(level));
-    json_add_bool(d, o, "enabled", enabled);
-    return o;
-}
-
-static yyjson_mut_val *global_json(yyjson_mut_doc *d, const struct preference_view *v)
-{
-    const struct preference *row = preference_view_row(v, GLOBAL);
-    yyjson_mut_val *o = preference_json(d, "global", true);     /* engine.md §6.3: `all` acts only through the channels */
-    preference_global_channels_add(v, d, o);
-    yyjson_mut_obj_remove_key(yyjson_mut_obj_get(o, "channels"), "tool");
-    json_add_arr(d, o, "overrides");
-    if (row)
-        json_add_text(d, o, "schedule", row->schedule);
-    return o;
-}
-
-/* The channels of the workflow's active steps; `tool` is not shown to people. */
-static void shown_channels(const struct definition *w, bool out[CHANNELS])
-{
-    workflow_channels(w, out);
-    out[CHANNEL_TOOL] = false;
-}
-
-static yyjson_mut_val *template_json(yyjson_mut_doc *d, const struct preference_view *v, const struct definition *w)
-{
-    bool present[CHANNELS] = {false};
-    struct preference_result r = preference_view_merge(v, w);
-    yyjson_mut_val *o = preference_json(d, "template", true);
-    shown_channels(w, present);
-    preference_channels_add(d, o, &r, present, true);
-    yyjson_mut_obj_add_val(d, o, "workflow", workflow_brief_json(d, w));
-    return o;
-}
-
 /* What a topic subscription says about one workflow. */
 static yyjson_mut_val *bound_json(yyjson_mut_doc *d, const struct topic_subscription *s, const struct preference *row,
                                   const struct definition *w)
 {
     bool present[CHANNELS] = {false};
-    yyjson_mut_val *o = preference_json(d, "template", row->enabled != CHOICE_OFF), *channels = json_add_obj(d, o, "channels");
-    shown_channels(w, present);
+    yyjson_mut_val *o = preference_level_json(d, "template", row->enabled != CHOICE_OFF), *channels = json_add_obj(d, o, "channels");
+    preference_shown_channels(w, present);
     for (int c = 0; c < CHANNELS; c++)
         if (present[c])
             json_add_bool(d, channels, channel_name((enum channel)c).p,
@@ -103,10 +65,10 @@ void inbox_handle_preferences(struct request *rq)
         return;
     yyjson_mut_doc *d = json_doc(rq->arena);
     yyjson_mut_val *list = yyjson_mut_arr(d);
-    yyjson_mut_arr_append(list, global_json(d, &v));
+    yyjson_mut_arr_append(list, preference_global_json(d, &v));
     for (size_t i = 0; i < v.workflows.n; i++)
         if (asked_for(v.workflows.all[i], &f, criticality))
-            yyjson_mut_arr_append(list, template_json(d, &v, v.workflows.all[i]));
+            yyjson_mut_arr_append(list, preference_template_json(d, &v, v.workflows.all[i]));
     reply_json(rq, 0, list);
     preference_view_release(&v);
 }
@@ -116,7 +78,7 @@ void inbox_handle_global_preference(struct request *rq)
     struct preference_view v;
     if (!inbox_caller_known(rq) || !view_read(rq, &v))
         return;
-    reply_json(rq, 0, global_json(json_doc(rq->arena), &v));
+    reply_json(rq, 0, preference_global_json(json_doc(rq->arena), &v));
     preference_view_release(&v);
 }
 
@@ -213,6 +175,25 @@ static bool bound_settle(struct request *rq, struct db *db, struct wish *w, stru
     return preference_replace(db, &w->row, app_now(rq), err);
 }
 
+static yyjson_mut_val *wish_json(yyjson_mut_doc *d, const struct change *x, const struct wish *w)
+{
+    if (!w->workflow)
+        return preference_global_json(d, &x->view);
+    return w->bound ? bound_json(d, &w->subscription, &w->row, w->workflow) : preference_template_json(d, &x->view, w->workflow);
+}
+
+static bool change_tell(const struct change *x, struct db *db, struct error *err)
+{
+    struct request *rq = x->w.rq;
+    struct webhook_ears ears;
+    if (!webhook_listen(db, rq->arena, rq->principal.environment, &ears, err))
+        return false;
+    for (size_t i = 0; i < x->n && ears.n; i++)
+        if (!preference_tell(rq, db, &ears, rq->principal.subscriber, wish_json(json_doc(rq->arena), x, &x->wishes[i]), err))
+            return false;
+    return true;
+}
+
 static bool change_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct change *x = (struct change *)w;
@@ -224,14 +205,7 @@ static bool change_apply(struct api_write *w, struct db *db, struct error *err)
         if (x->wishes[i].bound ? !bound_settle(rq, db, &x->wishes[i], err)
                                : !preference_write(db, &x->wishes[i].row, app_now(rq), err))
             return false;
-    return preference_view_refresh(rq, db, rq->principal.subscriber, &x->view, err);
-}
-
-static yyjson_mut_val *wish_json(yyjson_mut_doc *d, const struct change *x, const struct wish *w)
-{
-    if (!w->workflow)
-        return global_json(d, &x->view);
-    return w->bound ? bound_json(d, &w->subscription, &w->row, w->workflow) : template_json(d, &x->view, w->workflow);
+    return preference_view_refresh(rq, db, rq->principal.subscriber, &x->view, err) && change_tell(x, db, err);
 }
 
 static void change_reply(struct api_write *w)

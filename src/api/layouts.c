@@ -4,6 +4,7 @@
 #include "api/preview_texts.h"
 #include "api/tables.h"
 #include "api/workflow_content.h"
+#include "api/workflow_write.h"
 #include "content/preview.h"
 #include "content/step_schema.h"
 #include "model/layout.h"
@@ -284,9 +285,9 @@ static void handle_usage(struct request *rq)
 }
 
 /* Takes the layout out of a workflow's steps; a new version of it. */
-static bool workflow_unset(struct db *db, struct arena *a, struct workflow *w, const struct layout *l, struct id user, int64_t now,
-                           struct error *err)
+static bool workflow_unset(struct request *rq, struct db *db, struct workflow *w, const struct layout *l, int64_t now, struct error *err)
 {
+    struct arena *a = rq->arena;
     yyjson_val *doc;
     yyjson_mut_doc *d = json_doc(a);
     size_t i, n;
@@ -299,7 +300,7 @@ static bool workflow_unset(struct db *db, struct arena *a, struct workflow *w, c
             yyjson_mut_obj_remove_key(yyjson_mut_obj_get(step, "controlValues"), "layoutId");
     w->doc = json_write_mut(a, copy);
     w->updated_at = now;
-    return workflow_update(db, w, user, err);
+    return workflow_write_update(rq, db, w, err);
 }
 
 /* --- writing --------------------------------------------------------------------------------------------------------- */
@@ -342,7 +343,7 @@ static bool delete_apply(struct api_write *w, struct db *db, struct error *err)
         return false;
     for (size_t i = 0; i < n; i++)
         if (names_in_workflow(rq->arena, &list[i], &x->row)
-            && !workflow_unset(db, rq->arena, &list[i], &x->row, rq->principal.user, x->row.updated_at, err))
+            && !workflow_unset(rq, db, &list[i], &x->row, x->row.updated_at, err))
             return false;
     return layout_delete(db, x->row.environment, x->row.id, err);
 }

@@ -350,17 +350,17 @@ static bool group_is_known(struct request *rq, const struct legacy_group *groups
 static bool create_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct template_write *x = (struct template_write *)w;
-    return workflow_write_create(db, w->rq->arena, &x->row, (int64_t)app_of(w->rq)->workflows_max, w->rq->principal.user, err);
+    return workflow_write_create(w->rq, db, &x->row, err);
 }
 
 static bool update_apply(struct api_write *w, struct db *db, struct error *err)
 {
-    return workflow_update(db, &((struct template_write *)w)->row, w->rq->principal.user, err);
+    return workflow_write_update(w->rq, db, &((struct template_write *)w)->row, err);
 }
 
 static bool delete_apply(struct api_write *w, struct db *db, struct error *err)
 {
-    return workflow_write_delete(db, &((struct template_write *)w)->row, app_now(w->rq), err);
+    return workflow_write_delete(w->rq, db, &((struct template_write *)w)->row, err);
 }
 
 /* Only the identifier may have become another. */

@@ -4,6 +4,7 @@
 #include "api/tables.h"
 #include "model/event.h"
 #include "model/run.h"
+#include "model/webhook.h"
 
 enum { LIMIT_MAX = 1000, TRANSACTIONS_MAX = 100, RUNS_MAX = 10000 };
 
@@ -108,7 +109,8 @@ static bool erase_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct message_erase *x = (struct message_erase *)w;
     bool deleted = false;
-    return message_delete(db, x->row.environment, x->row.id, &deleted, err)
+    return webhook_tell_message(db, x->row.environment, WEBHOOK_MESSAGE_DELETED, x->row.id, app_now(w->rq), err)
+        && message_delete(db, x->row.environment, x->row.id, &deleted, err)
         && (x->row.channel != CHANNEL_IN_APP || app_inbox_publish(app_of(w->rq), db, x->row.subscriber, err));
 }
 
@@ -161,7 +163,7 @@ struct transaction_erase {
 static bool transaction_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct transaction_erase *x = (struct transaction_erase *)w;
-    return message_delete_by_event(db, w->rq->principal.environment, x->event, x->channel, x->people, PEOPLE_MAX, &x->people_n,
+    return message_delete_by_event(db, w->rq->principal.environment, x->event, x->channel, app_now(w->rq), x->people, PEOPLE_MAX, &x->people_n,
                                    &x->deleted, err)
         && (x->deleted || error_http(err, 404, "Invalid transactionId or channel"))
         && (x->people_n < PEOPLE_MAX ? app_inbox_publish_all(app_of(w->rq), db, x->people, x->people_n, err)

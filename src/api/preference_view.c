@@ -168,6 +168,52 @@ void preference_global_channels_add(const struct preference_view *v, yyjson_mut_
     preference_channels_add(d, o, &r, present, false);
 }
 
+/* --- as people see them -------------------------------------------------------------------------------------------- */
+
+yyjson_mut_val *preference_level_json(yyjson_mut_doc *d, const char *level, bool enabled)
+{
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    json_add_str(d, o, "level", str_of(level));
+    json_add_bool(d, o, "enabled", enabled);
+    return o;
+}
+
+yyjson_mut_val *preference_global_json(yyjson_mut_doc *d, const struct preference_view *v)
+{
+    const struct preference *row = preference_view_row(v, (struct id){{0}});
+    yyjson_mut_val *o = preference_level_json(d, "global", true);     /* engine.md §6.3: `all` acts only through the channels */
+    preference_global_channels_add(v, d, o);
+    yyjson_mut_obj_remove_key(yyjson_mut_obj_get(o, "channels"), "tool");
+    json_add_arr(d, o, "overrides");
+    if (row)
+        json_add_text(d, o, "schedule", row->schedule);
+    return o;
+}
+
+void preference_shown_channels(const struct definition *w, bool out[CHANNELS])
+{
+    workflow_channels(w, out);
+    out[CHANNEL_TOOL] = false;
+}
+
+yyjson_mut_val *preference_template_json(yyjson_mut_doc *d, const struct preference_view *v, const struct definition *w)
+{
+    bool present[CHANNELS] = {false};
+    struct preference_result r = preference_view_merge(v, w);
+    yyjson_mut_val *o = preference_level_json(d, "template", true);
+    preference_shown_channels(w, present);
+    preference_channels_add(d, o, &r, present, true);
+    yyjson_mut_obj_add_val(d, o, "workflow", workflow_brief_json(d, w));
+    return o;
+}
+
+bool preference_tell(struct request *rq, struct db *db, const struct webhook_ears *ears, struct id subscriber, yyjson_mut_val *shown,
+                     struct error *err)
+{
+    struct str data = webhook_data(rq->arena, json_write_mut(rq->arena, shown), STR_NULL);
+    return webhook_emit(db, ears, WEBHOOK_PREFERENCE_UPDATED, subscriber, data, app_now(rq), err);
+}
+
 struct preference preference_row_new(struct request *rq, struct id subscriber, struct id workflow, struct str context)
 {
     struct preference p = preference_blank();

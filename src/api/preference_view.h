@@ -5,6 +5,7 @@
 #include "api/app.h"
 #include "engine/definition.h"
 #include "model/preference.h"
+#include "model/webhook.h"
 
 /* The workflows of the caller's environment, oldest first. */
 struct workflow_set {
@@ -45,6 +46,19 @@ void preference_channels_add(yyjson_mut_doc *d, yyjson_mut_val *o, const struct 
                              bool overrides);
 /* The same for the global level: channels of any active workflow, and those that the row names. */
 void preference_global_channels_add(const struct preference_view *v, yyjson_mut_doc *d, yyjson_mut_val *o);
+
+/* --- as people see them: the Inbox, and webhooks (inbox-realtime.md §2.8) --- */
+
+/* {level, enabled} */
+yyjson_mut_val *preference_level_json(yyjson_mut_doc *d, const char *level, bool enabled);
+yyjson_mut_val *preference_global_json(yyjson_mut_doc *d, const struct preference_view *v);
+/* Its texts are w's. */
+yyjson_mut_val *preference_template_json(yyjson_mut_doc *d, const struct preference_view *v, const struct definition *w);
+/* The channels of the workflow's active steps; `tool` is not shown to people. */
+void preference_shown_channels(const struct definition *w, bool out[CHANNELS]);
+/* In the transaction of a change: "preference.updated" (bridge-cli.md §8.2). */
+bool preference_tell(struct request *rq, struct db *db, const struct webhook_ears *ears, struct id subscriber, yyjson_mut_val *shown,
+                     struct error *err);
 
 /* A row to be written by preference_write: of the subscriber, everything unset. */
 struct preference preference_row_new(struct request *rq, struct id subscriber, struct id workflow, struct str context);

@@ -298,19 +298,17 @@ static bool is_chosen(const struct publish *p, const struct resource *r)
 static bool resource_publish(struct db *db, const struct publish *p, const struct resource *r, struct error *err)
 {
     struct request *rq = p->w.rq;
-    struct workflow_copy copy = {.ids = &app_of(rq)->ids, .now = app_now(rq), .limit = (int64_t)app_of(rq)->workflows_max,
-                                 .user = rq->principal.user, .environment = p->target.id};
     struct workflow out;
     int64_t gone;
     if (r->action == RESOURCE_DELETED && r->kind == TRANSLATED_WORKFLOW)
-        return workflow_write_delete(db, &r->workflow[TARGET], app_now(rq), err);
+        return workflow_write_delete(rq, db, &r->workflow[TARGET], err);
     if (r->action == RESOURCE_DELETED)
         return translation_delete(db, p->target.id, r->kind, r->identifier, STR_NULL, &gone, err)
             && layout_delete(db, p->target.id, r->layout[TARGET].id, err);
     if (r->kind == TRANSLATED_LAYOUT)
-        return layout_copy(db, rq->arena, &r->layout[SOURCE], p->target.id, copy.ids, copy.now, err);
-    return workflow_write_copy(db, rq->arena, &copy, &r->workflow[SOURCE], &out, err)
-        && translation_copy(db, rq->arena, p->source.id, p->target.id, r->kind, r->identifier, copy.now, err);
+        return layout_copy(db, rq->arena, &r->layout[SOURCE], p->target.id, &app_of(rq)->ids, app_now(rq), err);
+    return workflow_write_copy(rq, db, p->target.id, &r->workflow[SOURCE], &out, err)
+        && translation_copy(db, rq->arena, p->source.id, p->target.id, r->kind, r->identifier, app_now(rq), err);
 }
 
 /* What the store itself cannot do is a failure of the whole; what is wrong with one resource is that resource's. */

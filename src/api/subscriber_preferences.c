@@ -194,6 +194,30 @@ static void change_release(struct api_write *w)
     workflow_set_release(&x->all);
 }
 
+static const struct definition *workflow_of(const struct preference_change *x, struct id id)
+{
+    for (size_t i = 0; i < x->all.n; i++)
+        if (id_eq(x->all.all[i]->workflow.id, id))
+            return x->all.all[i];
+    return NULL;
+}
+
+static bool change_tell(const struct preference_change *x, struct db *db, struct error *err)
+{
+    struct request *rq = x->w.rq;
+    struct webhook_ears ears;
+    if (!webhook_listen(db, rq->arena, rq->principal.environment, &ears, err))
+        return false;
+    for (size_t i = 0; i < x->rows_n && ears.n; i++) {
+        const struct definition *w = workflow_of(x, x->rows[i].workflow);
+        yyjson_mut_doc *d = json_doc(rq->arena);
+        yyjson_mut_val *shown = w ? preference_template_json(d, &x->view, w) : preference_global_json(d, &x->view);
+        if (!preference_tell(rq, db, &ears, x->subscriber.id, shown, err))
+            return false;
+    }
+    return true;
+}
+
 static bool change_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct preference_change *x = (struct preference_change *)w;
@@ -205,15 +229,7 @@ static bool change_apply(struct api_write *w, struct db *db, struct error *err)
     for (size_t i = 0; i < x->rows_n; i++)
         if (!preference_write(db, &x->rows[i], app_now(rq), err))
             return false;
-    return preference_view_refresh(rq, db, x->subscriber.id, &x->view, err);
-}
-
-static const struct definition *workflow_of(const struct preference_change *x, struct id id)
-{
-    for (size_t i = 0; i < x->all.n; i++)
-        if (id_eq(x->all.all[i]->workflow.id, id))
-            return x->all.all[i];
-    return NULL;
+    return preference_view_refresh(rq, db, x->subscriber.id, &x->view, err) && change_tell(x, db, err);
 }
 
 static yyjson_mut_val *bulk_json(const struct preference_change *x, yyjson_mut_doc *d)

@@ -37,6 +37,7 @@ ROUTE_TABLE(channel_link);
 ROUTE_TABLE(chat_oauth);
 ROUTE_TABLE(chat_link);
 ROUTE_TABLE(delivery_report);
+ROUTE_TABLE(webhook);
 ROUTE_TABLE(tenant);
 ROUTE_TABLE(legacy_group);
 ROUTE_TABLE(legacy_status);

@@ -40,6 +40,18 @@ static bool client_is_early(struct request *rq)
            && sscanf(str_fmt(rq->arena, "%.*s", (int)(agent.n > 200 ? 200 : agent.n), agent.p).p, "%*s %*s 2.%6d", &minor) == 1 && minor < 879;
 }
 
+static bool variables_read(struct db *db, struct arena *a, struct id organization, struct workflow_content *c, struct error *err)
+{
+    struct environment_variable *list;
+    size_t n;
+    if (!environment_variable_list(db, a, organization, STR_NULL, &list, &n, err))
+        return false;
+    c->env = ARENA_ARRAY(a, struct str, n);
+    for (size_t i = 0; i < n; i++)
+        c->env[c->env_n++] = list[i].key;
+    return true;
+}
+
 bool workflow_content_load(struct request *rq, struct workflow_content *c, struct error *err)
 {
     return workflow_content_load_of(rq, rq->principal.environment, c, err);
@@ -47,20 +59,25 @@ bool workflow_content_load(struct request *rq, struct workflow_content *c, struc
 
 bool workflow_content_load_of(struct request *rq, struct id environment, struct workflow_content *c, struct error *err)
 {
-    struct environment_variable *list;
-    size_t n;
     *c = (struct workflow_content){.closed = rq->principal.kind == PRINCIPAL_API_KEY, .early = client_is_early(rq)};
     struct environment_view *e = directory_environment(app_of(rq)->directory, app_db(rq), environment, err);
     if (!e)
         return false;
     environment_read(rq->arena, e, c);
     cached_unref(&e->head);
-    if (!environment_variable_list(app_db(rq), rq->arena, rq->principal.organization, STR_NULL, &list, &n, err))
+    return variables_read(app_db(rq), rq->arena, rq->principal.organization, c, err);
+}
+
+/* Past the directory, which is to keep nothing that might be undone. */
+bool workflow_content_load_in(struct db *db, struct arena *a, struct id environment, struct workflow_content *c, struct error *err)
+{
+    struct environment_view v = {.arena = a};
+    *c = (struct workflow_content){.closed = false};
+    if (!environment_find(db, a, environment, &v.environment, err)
+        || !integration_list(db, a, environment, &v.integrations, &v.integrations_n, err))
         return false;
-    c->env = ARENA_ARRAY(rq->arena, struct str, n);
-    for (size_t i = 0; i < n; i++)
-        c->env[c->env_n++] = list[i].key;
-    return true;
+    environment_read(a, &v, c);
+    return variables_read(db, a, v.environment.organization, c, err);
 }
 
 bool workflow_content_writable(const struct workflow_content *c, struct error *err)

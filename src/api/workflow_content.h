@@ -22,6 +22,8 @@ struct workflow_content {
 /* Of the caller's environment, or of another of the organisation. */
 bool workflow_content_load(struct request *rq, struct workflow_content *c, struct error *err);
 bool workflow_content_load_of(struct request *rq, struct id environment, struct workflow_content *c, struct error *err);
+/* In a transaction, as it is there; for no caller in particular. */
+bool workflow_content_load_in(struct db *db, struct arena *a, struct id environment, struct workflow_content *c, struct error *err);
 /* 403 where the environment is read-only; publish, sync and code-first do not ask. */
 bool workflow_content_writable(const struct workflow_content *c, struct error *err);
 

@@ -8,7 +8,7 @@
 struct workflow_sync {
     struct api_write w;
     struct workflow source, target;
-    struct workflow_copy copy;
+    struct id to;                       /* environment */
     yyjson_mut_doc *d;
     yyjson_mut_val *answer;         /* of the source, made before the write */
 };
@@ -27,7 +27,7 @@ static bool layouts_copy(struct workflow_sync *x, struct db *db, struct arena *a
         if (!wanted.n)
             continue;
         if (layout_find(db, a, x->source.environment, wanted, &l, &missing)
-                ? !layout_copy(db, a, &l, x->copy.environment, x->copy.ids, x->copy.now, err)
+                ? !layout_copy(db, a, &l, x->to, &app_of(x->w.rq)->ids, app_now(x->w.rq), err)
                 : missing.code != ERROR_NOT_FOUND && (*err = missing, true))
             return false;
     }
@@ -38,8 +38,8 @@ static bool sync_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct workflow_sync *x = (struct workflow_sync *)w;
     struct arena *a = w->rq->arena;
-    return layouts_copy(x, db, a, err) && workflow_write_copy(db, a, &x->copy, &x->source, &x->target, err)
-        && translation_copy(db, a, x->source.environment, x->copy.environment, TRANSLATED_WORKFLOW, x->source.identifier, x->copy.now, err);
+    return layouts_copy(x, db, a, err) && workflow_write_copy(w->rq, db, x->to, &x->source, &x->target, err)
+        && translation_copy(db, a, x->source.environment, x->to, TRANSLATED_WORKFLOW, x->source.identifier, app_now(w->rq), err);
 }
 
 static void sync_reply(struct api_write *w)
@@ -75,18 +75,16 @@ void workflow_handle_sync(struct request *rq)
     if (!checks_done(&checks) || !workflow_load(rq, &x->source))
         return;
     x->w = (struct api_write){.flags = WRITE_DEFINITIONS, .apply = sync_apply, .reply = sync_reply};
-    x->copy = (struct workflow_copy){.ids = &app_of(rq)->ids, .now = app_now(rq), .limit = (int64_t)app_of(rq)->workflows_max,
-                                     .user = rq->principal.user};
     json_parse(rq->arena, x->source.doc, &doc, NULL);
     struct str origin = json_get_str(doc, "origin");
-    if (!target_find(rq, given, &x->copy.environment, &err)
-        || !workflow_content_load_of(rq, x->copy.environment, &content, &err)) {
+    if (!target_find(rq, given, &x->to, &err)
+        || !workflow_content_load_of(rq, x->to, &content, &err)) {
         reply_error(rq, &err);
         return;
     }
     x->d = json_doc(rq->arena);
     x->answer = workflow_json(x->d, rq->arena, &content, &x->source);
-    if (id_eq(x->copy.environment, rq->principal.environment))
+    if (id_eq(x->to, rq->principal.environment))
         reply_fail(rq, 400, "Cannot sync workflow to the same environment");
     else if (origin.n && !str_eqz(origin, "novu-cloud"))
         reply_fail(rq, 400, "Cannot sync workflow: origin '%.*s' is not allowed (must be one of: novu-cloud)", STR_ARG(origin));

@@ -1,7 +1,9 @@
 /* The ways to change a workflow in the store. */
 #include "api/workflow_write.h"
 
+#include "api/workflow_view.h"
 #include "model/translation.h"
+#include "model/webhook.h"
 
 enum { TRIES = 8 };
 
@@ -49,17 +51,66 @@ static bool limit_check(struct db *db, struct id environment, int64_t limit, str
     return n < limit || error_http(err, 400, "Workflow limit exceeded. Please contact us to support more workflows.");
 }
 
-bool workflow_write_create(struct db *db, struct arena *a, struct workflow *w, int64_t limit, struct id user, struct error *err)
+/* --- telling --------------------------------------------------------------------------------------------------- */
+
+/* previous NULL: there was none. */
+static bool tell(struct db *db, const struct webhook_ears *ears, enum webhook_type type, const struct workflow *w,
+                 const struct workflow *previous, struct error *err)
 {
-    return limit_check(db, w->environment, limit, err) && identifier_settle(db, a, w, err) && identifier_write(a, w, err)
-        && workflow_insert(db, w, user, err);
+    struct arena *a = ears->arena;
+    struct workflow_content content;
+    if (!ears->n)
+        return true;
+    if (!workflow_content_load_in(db, a, w->environment, &content, err))
+        return false;
+    yyjson_mut_doc *d = json_doc(a);
+    struct str object = json_write_mut(a, workflow_json(d, a, &content, w)), before = STR_NULL;
+    if (previous)
+        before = json_write_mut(a, workflow_json(d, a, &content, previous));
+    return webhook_emit(db, ears, type, (struct id){{0}}, webhook_data(a, object, before), w->updated_at, err);
 }
 
-bool workflow_write_delete(struct db *db, const struct workflow *w, int64_t now, struct error *err)
+/* --- writing --------------------------------------------------------------------------------------------------- */
+
+static bool create(struct request *rq, struct db *db, struct workflow *w, struct error *err)
 {
+    return limit_check(db, w->environment, (int64_t)app_of(rq)->workflows_max, err) && identifier_settle(db, rq->arena, w, err)
+        && identifier_write(rq->arena, w, err) && workflow_insert(db, w, rq->principal.user, err);
+}
+
+bool workflow_write_create(struct request *rq, struct db *db, struct workflow *w, struct error *err)
+{
+    struct webhook_ears ears;
+    return create(rq, db, w, err) && webhook_listen(db, rq->arena, w->environment, &ears, err)
+        && tell(db, &ears, WEBHOOK_WORKFLOW_CREATED, w, NULL, err);
+}
+
+static bool is_same(const struct workflow *a, const struct workflow *b)
+{
+    return a->active == b->active && str_eq(a->name, b->name) && str_eq(a->doc, b->doc);
+}
+
+bool workflow_write_update(struct request *rq, struct db *db, struct workflow *w, struct error *err)
+{
+    struct webhook_ears ears;
+    struct workflow before;
+    if (!webhook_listen(db, rq->arena, w->environment, &ears, err))
+        return false;
+    if (!ears.n)
+        return workflow_update(db, w, rq->principal.user, err);
+    return workflow_find_by_id(db, rq->arena, w->environment, w->id, &before, err)
+        && workflow_update(db, w, rq->principal.user, err)
+        && (is_same(&before, w) || tell(db, &ears, WEBHOOK_WORKFLOW_UPDATED, w, &before, err));
+}
+
+bool workflow_write_delete(struct request *rq, struct db *db, const struct workflow *w, struct error *err)
+{
+    struct webhook_ears ears;
     int64_t n;
-    return workflow_delete(db, w->environment, w->id, now, err)
-        && translation_delete(db, w->environment, TRANSLATED_WORKFLOW, w->identifier, STR_NULL, &n, err);
+    return webhook_listen(db, rq->arena, w->environment, &ears, err)
+        && workflow_delete(db, w->environment, w->id, app_now(rq), err)
+        && translation_delete(db, w->environment, TRANSLATED_WORKFLOW, w->identifier, STR_NULL, &n, err)
+        && tell(db, &ears, WEBHOOK_WORKFLOW_DELETED, w, NULL, err);
 }
 
 /* ---- copying ---- */
@@ -75,9 +126,9 @@ static yyjson_val *step_of(yyjson_val *doc, struct str step_id)
 }
 
 /* The source's document with ids of the target. before: the target's, or NULL. */
-static bool doc_copy(struct arena *a, const struct workflow_copy *c, struct str source, yyjson_val *before, struct str *out,
-                     struct error *err)
+static bool doc_copy(struct request *rq, struct str source, yyjson_val *before, struct str *out, struct error *err)
 {
+    struct arena *a = rq->arena;
     yyjson_val *doc;
     yyjson_mut_doc *d = json_doc(a);
     size_t i, n;
@@ -91,19 +142,22 @@ static bool doc_copy(struct arena *a, const struct workflow_copy *c, struct str 
         bool same = old && str_eq(json_get_str(old, "type"), json_get_str(original, "type"));
         struct id id;
         if (!same || !id_parse(json_get_str(old, "_id"), &id))
-            id = id_new(c->ids, c->now);
+            id = app_id(rq);
         yyjson_mut_obj_put(step, yyjson_mut_str(d, "_id"), json_mut_str(d, id_str(a, id)));
     }
     *out = json_write_mut(a, copy);
     return true;
 }
 
-bool workflow_write_copy(struct db *db, struct arena *a, const struct workflow_copy *c, const struct workflow *source,
-                         struct workflow *out, struct error *err)
+bool workflow_write_copy(struct request *rq, struct db *db, struct id target, const struct workflow *source, struct workflow *out,
+                         struct error *err)
 {
+    struct arena *a = rq->arena;
     struct error missing = {0};
+    struct webhook_ears ears;
+    struct workflow previous;
     yyjson_val *before = NULL;
-    bool exists = workflow_find_by_identifier(db, a, c->environment, source->identifier, out, &missing);
+    bool exists = workflow_find_by_identifier(db, a, target, source->identifier, out, &missing);
     if (!exists && missing.code != ERROR_NOT_FOUND) {
         *err = missing;
         return false;
@@ -111,12 +165,13 @@ bool workflow_write_copy(struct db *db, struct arena *a, const struct workflow_c
     if (exists && !json_parse(a, out->doc, &before, err))
         return false;
     if (!exists)
-        *out = (struct workflow){.id = id_new(c->ids, c->now), .environment = c->environment, .identifier = source->identifier,
-                                 .version = 1, .created_at = c->now};
+        *out = (struct workflow){.id = app_id(rq), .environment = target, .identifier = source->identifier, .version = 1,
+                                 .created_at = app_now(rq)};
+    previous = *out;
     out->name = source->name;
     out->active = source->active;
-    out->updated_at = c->now;
-    if (!doc_copy(a, c, source->doc, before, &out->doc, err))
-        return false;
-    return exists ? workflow_update(db, out, c->user, err) : workflow_write_create(db, a, out, c->limit, c->user, err);
+    out->updated_at = app_now(rq);
+    return webhook_listen(db, a, target, &ears, err) && doc_copy(rq, source->doc, before, &out->doc, err)
+        && (exists ? workflow_update(db, out, rq->principal.user, err) : create(rq, db, out, err))
+        && tell(db, &ears, WEBHOOK_WORKFLOW_PUBLISHED, out, exists ? &previous : NULL, err);
 }

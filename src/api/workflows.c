@@ -62,19 +62,19 @@ static void delete_reply(struct api_write *w)
 static bool create_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct workflow_write *x = (struct workflow_write *)w;
-    return workflow_write_create(db, w->rq->arena, &x->row, (int64_t)app_of(w->rq)->workflows_max, w->rq->principal.user, err);
+    return workflow_write_create(w->rq, db, &x->row, err);
 }
 
 static bool update_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct workflow_write *x = (struct workflow_write *)w;
-    return workflow_update(db, &x->row, w->rq->principal.user, err);
+    return workflow_write_update(w->rq, db, &x->row, err);
 }
 
 static bool delete_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct workflow_write *x = (struct workflow_write *)w;
-    return workflow_write_delete(db, &x->row, app_now(w->rq), err);
+    return workflow_write_delete(w->rq, db, &x->row, err);
 }
 
 static struct workflow_write *write_new(struct request *rq, bool (*apply)(struct api_write *w, struct db *db, struct error *err))

@@ -68,6 +68,16 @@ struct str crypto_hmac_sha256_hex(struct arena *a, struct str key, struct str s)
     return hex_encode(a, h, sizeof h);
 }
 
+struct str crypto_sign_webhook(struct arena *a, struct str secret, struct str id, struct str timestamp, struct str body)
+{
+    struct str key;
+    uint8_t mac[32];
+    if (!base64_decode(a, str_starts(secret, STR("whsec_")) ? str_sub(secret, 6, secret.n) : secret, &key))
+        return STR_NULL;
+    crypto_hmac_sha256(key, str_fmt(a, "%.*s.%.*s.%.*s", STR_ARG(id), STR_ARG(timestamp), STR_ARG(body)), mac);
+    return str_fmt(a, "v1,%.*s", STR_ARG(base64_encode(a, (struct str){(const char *)mac, sizeof mac})));
+}
+
 bool crypto_equal(struct str a, struct str b)
 {
     return a.n == b.n && (a.n == 0 || sodium_memcmp(a.p, b.p, a.n) == 0);

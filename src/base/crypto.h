@@ -19,6 +19,9 @@ void crypto_sha256(struct str s, uint8_t out[32]);
 void crypto_hmac_sha256(struct str key, struct str s, uint8_t out[32]);
 struct str crypto_sha256_hex(struct arena *a, struct str s);
 struct str crypto_hmac_sha256_hex(struct arena *a, struct str key, struct str s);
+/* "v1,<base64>", as Standard Webhooks (Svix) sign "<id>.<timestamp>.<body>"; secret: base64, with or without "whsec_" in
+ * front. p NULL: it is no base64. */
+struct str crypto_sign_webhook(struct arena *a, struct str secret, struct str id, struct str timestamp, struct str body);
 /* Constant time for equal lengths. */
 bool crypto_equal(struct str a, struct str b);
 

@@ -264,6 +264,19 @@ void db_rollback_to(struct db *db, int level)
         savepoint_command(db, "RELEASE", level, NULL);
 }
 
+void db_due_note(struct db *db, int64_t due_at)
+{
+    if (due_at - INT64_MAX < db->due_at)
+        db->due_at = due_at - INT64_MAX;
+}
+
+int64_t db_due_take(struct db *db)
+{
+    int64_t due_at = db->due_at + INT64_MAX;
+    db->due_at = 0;
+    return due_at;
+}
+
 int64_t db_rows_written(const struct db *db)
 {
     return db->rows_written;

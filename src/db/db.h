@@ -91,6 +91,11 @@ bool db_savepoint(struct db *db, int level, struct error *err);
 bool db_release(struct db *db, int level, struct error *err);
 void db_rollback_to(struct db *db, int level);
 
+/* A word from those who write to whoever commits: the transaction leaves work that is due then, and somebody may sleep until
+ * told. The earliest since it was last taken; INT64_MAX: nothing. */
+void db_due_note(struct db *db, int64_t due_at);
+int64_t db_due_take(struct db *db);
+
 /* Rows written (inserted, updated, deleted) through this connection since it was opened, for the benches. */
 int64_t db_rows_written(const struct db *db);
 

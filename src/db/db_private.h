@@ -33,6 +33,7 @@ struct db {
     enum db_trouble trouble;    /* the last one since db_begin; a task's own mistakes do not clear it */
     int stepping;               /* statements with stepping set */
     int64_t rows_written;
+    int64_t due_at;             /* see db_due_note, less INT64_MAX so that 0 says nothing */
     struct db_stmt **buckets;   /* statements by the hash of their text; a power of two */
     size_t bucket_count, stmt_count;
 };

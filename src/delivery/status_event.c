@@ -246,13 +246,9 @@ static bool mailgun_good(struct arena *a, struct str key, const struct status_si
 /* Several, between blanks, while a key is replaced. */
 static bool svix_good(struct arena *a, struct str key, const struct status_signature *s, int64_t now_ms)
 {
-    struct str secret, rest = s->value;
-    uint8_t mac[32];
-    if (!is_recent(s->timestamp, now_ms, WINDOW_S)
-        || !base64_decode(a, str_starts(key, STR("whsec_")) ? str_sub(key, 6, key.n) : key, &secret))
+    struct str rest = s->value, wanted = crypto_sign_webhook(a, key, s->id, s->timestamp, s->body);
+    if (!wanted.p || !is_recent(s->timestamp, now_ms, WINDOW_S))
         return false;
-    crypto_hmac_sha256(secret, str_fmt(a, "%.*s.%.*s.%.*s", STR_ARG(s->id), STR_ARG(s->timestamp), STR_ARG(s->body)), mac);
-    struct str wanted = str_fmt(a, "v1,%.*s", STR_ARG(base64_encode(a, (struct str){(const char *)mac, sizeof mac})));
     while (rest.n) {
         ptrdiff_t blank = str_find(rest, STR(" "));
         struct str one = str_sub(rest, 0, blank < 0 ? rest.n : (size_t)blank);

@@ -77,6 +77,7 @@ void attempt_call(struct worker *w, struct work *work)
         if (!attempt_leave(e))
             break;
         free(work);             /* the item lives on in c; busy stays counted until its result is committed */
+        c->started_ns = clock_mono_ns();
         if (e->c.world.call)
             e->c.world.call(e->c.world.app, c);
         else
@@ -121,6 +122,7 @@ void engine_called(struct engine_call *c, const struct call_answer *answer)
     w->input.call.body = str_dup(w->arena, answer->body);
     w->input.call.error = str_dup(w->arena, answer->error);
     w->input.call.code = str_dup(w->arena, answer->code);
+    w->input.call.took_ms = (clock_mono_ns() - c->started_ns) / 1000000;
     arena_destroy(a);
     work_push(e, w, w->item.ref);
 }

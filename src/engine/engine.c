@@ -63,6 +63,7 @@ struct engine *engine_start(const struct engine_config *c, struct error *err)
     metrics_setup(e);
     e->plan_arenas = arena_pool_create(PLAN_ARENA, PLAN_ARENAS_MAX);
     e->circuits = circuits_create(e->c.metrics);
+    webhooks_start(e);
     e->attachments = attachment_store_open(c->database_url, err);
     if (!e->attachments || !attachments_sweep(e, err) || !workers_start(e, err) || !claims_start(e, err)
         || !timers_start(e, err)) {
@@ -79,6 +80,7 @@ struct engine *engine_start(const struct engine_config *c, struct error *err)
 void engine_free(struct engine *e)
 {
     flights_free(e);
+    webhooks_stop(e);
     circuits_destroy(e->circuits);
     attachment_store_close(e->attachments);
     arena_pool_destroy(e->plan_arenas);

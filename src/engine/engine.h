@@ -60,14 +60,17 @@ struct engine_delivery {
 #define HOPS_HEADER "carillon-hops"
 enum { HOPS_MAX = 10, HOP_MS = 60000 };
 
-/* An HTTP request that is a step (engine.md §4.9, §4.11). The receiver owns it until engine_called. */
+/* An HTTP request that is a step (engine.md §4.9, §4.11) or tells a webhook endpoint something (bridge-cli.md §8). The receiver
+ * owns it until engine_called. */
 struct engine_call {
     struct arena *arena;
     struct id environment;
     struct str environment_name, secret;    /* secret: signs the request; empty: unsigned */
     int attempt;
     bool bridge;                            /* a code-first bridge: its own rules of TLS */
-    int hops;                               /* for HOPS_HEADER; at least 1 */
+    bool webhook;                           /* tells an endpoint something: no redirects, no hops, a short answer */
+    int hops;                               /* for HOPS_HEADER; at least 1, or 0 for a webhook */
+    int64_t started_ns;                     /* monotonic */
     struct str method, url, body;           /* body p NULL: none */
     yyjson_val *headers;                    /* array of {key, value} */
     int timeout_ms;

@@ -17,7 +17,10 @@ enum {
     CHUNKS_AHEAD = 2,           /* chunks of one fan-out under way at a time */
     TURN = 32,                  /* items that a worker takes at a time, see worker.c */
     FAIR_SHARE = 16,            /* other items that a worker takes in a row while a chunk of a fan-out waits */
-    DELIVERIES_AT_ONCE = 2048   /* of one process; more of them wait in the store, where they hold up nothing else */
+    DELIVERIES_AT_ONCE = 2048,  /* of one process; more of them wait in the store, where they hold up nothing else */
+    WEBHOOKS_AT_ONCE = 128,     /* the same for webhooks: half of what the dispatcher has under way at a time */
+    WEBHOOKS_PER_ENDPOINT = 8,  /* so that a slow endpoint holds up its own only; half of what a host is sent at a time */
+    WEBHOOKS_PER_FAILING = 2    /* … and one that only fails takes little from the others */
 };
 
 /* db/notify.h: there is something to do now, and nobody has it in hand. */
@@ -88,6 +91,8 @@ struct engine {
     _Atomic bool stop;
     _Atomic int64_t busy;               /* rises anywhere, falls under the lock */
     _Atomic int64_t deliveries;         /* of busy: deliveries between their start and the commit of their result */
+    _Atomic int64_t webhooks;           /* of busy: the same for webhooks */
+    struct webhook_loads *webhook_loads;
     struct circuits *circuits;
     struct lease *lease;                /* claims.c */
     pthread_t timer_thread;
@@ -139,6 +144,16 @@ bool attempt_leave(struct engine *e);
 bool attempt_come_back(struct engine *e);
 /* call.c: the same for the HTTP request of a step. */
 void attempt_call(struct worker *w, struct work *work);
+
+/* webhooks.c: what endpoints are told. The scan is the timer thread's: starts what is due, as each endpoint's pace and the
+ * number of those under way allow; *next: when there is more. false: the store cannot be read or written. */
+void webhooks_start(struct engine *e);
+void webhooks_stop(struct engine *e);
+bool webhooks_scan(struct engine *e, int64_t *next, struct error *err);
+void attempt_webhook(struct worker *w, struct work *work);
+void plan_webhook(struct worker *w, struct work *work);
+/* In work_end. */
+void webhook_over(struct engine *e, struct id endpoint);
 
 /* claims.c: which deliveries this process makes. */
 bool claims_start(struct engine *e, struct error *err);

@@ -93,6 +93,7 @@ struct call_answer {
     struct str body;                            /* as received */
     struct str error;                           /* one sentence unless the status is 2xx */
     struct str code;                            /* of the network, as ECONNREFUSED; empty: unknown */
+    int64_t took_ms;                            /* set by the engine */
 };
 
 enum delivery_verdict {

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "model/decision.h"
 #include "model/device_token.h"
+#include "model/webhook.h"
 
 struct plan *plan_new(struct engine *e, struct work *w)
 {
@@ -124,7 +125,7 @@ static bool run_apply(struct plan *p, struct planned_run *r, struct db *db, stru
     for (const struct effect *e = r->machine.effects; e; e = e->next)
         if (!effect_apply(p, db, e, err))
             return false;
-    return true;
+    return !r->told || webhooks_of_run(p, r, db, err);
 }
 
 /* Those whom the trigger would have reached can be told why it did not (beyond.md §3). Nobody is made for that. */
@@ -214,6 +215,8 @@ static bool abandon_apply(struct plan *p, struct db *db, struct error *err)
     bool updated;
     if (q->kind == QUEUE_SNOOZE)
         return true;                    /* the run has nothing to do with it any more */
+    if (q->kind == QUEUE_WEBHOOK)
+        return webhook_abandon(p, db, err);
     if (q->kind == QUEUE_EVENT)
         return fanout_cancel(db, q->ref, clock_now_ms(p->engine->c.clock), &updated, err);
     if (q->kind == QUEUE_DELIVERY && !deliveries_remove(db, q->environment, q->id, err))
@@ -257,12 +260,13 @@ static bool item_take(struct db *db, const struct queue_item *q, bool *taken, st
 {
     if (q->kind == QUEUE_DELIVERY)
         return deliveries_hold(db, q->environment, q->id, q->attempt, taken, err);
+    if (q->kind == QUEUE_WEBHOOK)
+        return webhook_delivery_hold(db, q->environment, q->id, q->attempt, taken, err);
     return queue_take(db, q->due_at, q->id, taken, err);
 }
 
-static bool plan_apply(struct write_task *t, struct db *db, struct error *err)
+static bool rows_apply(struct plan *p, struct db *db, struct error *err)
 {
-    struct plan *p = (struct plan *)t;
     p->result = TRIGGER_FRESH;
     p->conflict = false;
     p->taken = false;
@@ -281,6 +285,8 @@ static bool plan_apply(struct write_task *t, struct db *db, struct error *err)
         return false;
     if (p->wake)
         return wake_apply(p, db, err);
+    if (p->webhook)
+        return webhook_apply(p, db, err);
     if (p->insert_event) {
         enum event_insert inserted = event_insert(db, &p->event, err);
         if (inserted == EVENT_FAILED)
@@ -297,6 +303,15 @@ static bool plan_apply(struct write_task *t, struct db *db, struct error *err)
             return false;
     return fanout_apply(p, db, err) && attachments_apply(p, db, err)
         && (!p->overflows || notify_publish(db, NOTIFY_DUE, STR(""), err));
+}
+
+static bool plan_apply(struct write_task *t, struct db *db, struct error *err)
+{
+    struct plan *p = (struct plan *)t;
+    db_due_take(db);                    /* what others said, and undid */
+    bool ok = rows_apply(p, db, err);
+    p->due_at = db_due_take(db);
+    return ok;
 }
 
 /* --- after the commit -------------------------------------------------------------------------------------- */
@@ -457,6 +472,8 @@ static void plan_done(struct write_task *t, const struct error *err)
             run_announce(p, &p->runs[i]);
         if (p->wake)
             wake_announce(p);
+        if (p->due_at != INT64_MAX)
+            timers_due(e, p->due_at);
         if (p->continues && !p->rest_begun)
             start_rest(p);
         if (p->removal.n)
@@ -589,6 +606,7 @@ void effects_complete(struct plan *p, struct planned_run *r, const struct facts 
     r->received = ARENA_ARRAY(p->arena, struct str, n);
     r->organization = f->environment->environment.organization;
     r->payload = f->machine.payload;
+    r->told = f->environment->webhooks;
     for (struct effect *x = r->machine.effects; x; x = x->next) {
         if (x->kind == EFFECT_DELIVERY)
             delivery_complete(p, f, &x->delivery);
@@ -677,6 +695,8 @@ void plan_due(struct worker *w, struct work *work)
         attempt_call(w, work);
     } else if (work->item.kind == QUEUE_SNOOZE) {
         plan_wake(w, work);
+    } else if (work->item.kind == QUEUE_WEBHOOK) {
+        attempt_webhook(w, work);
     } else {
         plan_expand(w, work);
     }
@@ -684,5 +704,8 @@ void plan_due(struct worker *w, struct work *work)
 
 void plan_delivered(struct worker *w, struct work *work)
 {
-    plan_advance(w, work, &work->input);
+    if (work->item.kind == QUEUE_WEBHOOK)
+        plan_webhook(w, work);
+    else
+        plan_advance(w, work, &work->input);
 }

@@ -20,6 +20,7 @@ struct planned_run {
     struct run run;
     struct machine machine;
     bool fresh;                         /* insert, not update */
+    bool told;                          /* somebody wants to be told of it (webhooks.c) */
     struct planned_person person;
     struct str *received;               /* socket form of each EFFECT_RECEIVED, in order; empty: not made, nobody listened */
     size_t received_n;
@@ -71,6 +72,8 @@ struct plan {
     bool rest_begun;                    /* it is being planned already, see relay.c */
     struct cancel_step *cancel;         /* of WORK_CANCEL (stop.c) */
     struct wake *wake;                  /* of QUEUE_SNOOZE (snooze.c) */
+    struct webhook_result *webhook;     /* of QUEUE_WEBHOOK (webhooks.c) */
+    int64_t due_at;                     /* result of apply: what db_due_note said */
     struct planned_person *actor;       /* NULL: none, or known */
     struct tenant *tenant;              /* to be stored; NULL: none */
     bool touches;                       /* the workflow: this is when it was last triggered */
@@ -125,6 +128,11 @@ void announce_received(struct plan *p, const struct planned_run *r, const struct
 void plan_wake(struct worker *w, struct work *work);
 bool wake_apply(struct plan *p, struct db *db, struct error *err);
 void wake_announce(struct plan *p);
+/* webhooks.c, in the writer's transaction. */
+bool webhook_apply(struct plan *p, struct db *db, struct error *err);
+bool webhook_abandon(struct plan *p, struct db *db, struct error *err);
+/* What became of the run's messages, to whoever listens. */
+bool webhooks_of_run(struct plan *p, const struct planned_run *r, struct db *db, struct error *err);
 
 /* expand.c: the rows of an event that is about to be accepted (p->event is filled but for its doc), and the runs of up to
  * CHUNK single recipients. */

@@ -59,7 +59,7 @@ static bool unreadable(const struct error *err)
  * are under way. false: the store cannot be read. */
 static bool scan(struct engine *e, int64_t *next, bool *full)
 {
-    int64_t delivery;
+    int64_t delivery, webhook;
     bool shared = db_kind_of(e->timer_db) == DB_POSTGRES;
     struct queue_item items[SCAN];
     int64_t now = clock_now_ms(e->c.clock), after_due = INT64_MIN;
@@ -69,7 +69,7 @@ static bool scan(struct engine *e, int64_t *next, bool *full)
     *next = INT64_MAX;
     do {
         /* A backlog after downtime is taken in order and in bounded bites. */
-        while (atomic_load(&e->busy) - atomic_load(&e->deliveries) > BACKLOG_MAX && !e->stop) {
+        while (atomic_load(&e->busy) - atomic_load(&e->deliveries) - atomic_load(&e->webhooks) > BACKLOG_MAX && !e->stop) {
             struct timespec t = {.tv_nsec = 2000000};
             nanosleep(&t, NULL);
             work_unpark(e, false);
@@ -85,9 +85,10 @@ static bool scan(struct engine *e, int64_t *next, bool *full)
         }
     } while (n == SCAN && !e->stop);
     housekeeping_due(e, now);
-    if (!queue_next_due(e->timer_db, now, next, &err) || !claims_scan(e, &delivery, full, &err))
+    if (!queue_next_due(e->timer_db, now, next, &err) || !claims_scan(e, &delivery, full, &err)
+        || !webhooks_scan(e, &webhook, &err))
         return unreadable(&err);
-    *next = earlier(*next, delivery);
+    *next = earlier(*next, earlier(delivery, webhook));
     return true;
 }
 

@@ -133,6 +133,8 @@ void work_end(struct engine *e, struct work *w)
         atomic_fetch_sub(&e->deliveries, 1);
     else if (of_queue)
         flight_end(e, w->item.id);
+    if (of_queue && w->item.kind == QUEUE_WEBHOOK)
+        webhook_over(e, w->item.ref);
     relay_leave(e, w);
     arena_destroy(w->arena);
     free(w);

@@ -4,6 +4,7 @@
 #include "model/message_private.h"
 #include "model/queue.h"
 #include "model/row.h"
+#include "model/webhook.h"
 
 bool inbox_snooze(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, int64_t until, int64_t now,
                   struct message *out, struct error *err)
@@ -20,7 +21,8 @@ bool inbox_snooze(struct db *db, struct arena *a, const struct inbox_owner *o, s
     out->archived = false;
     out->archived_at = 0;
     out->updated_at = now;
-    return inbox_state_write(db, out, MARKED_SNOOZED, err) && queue_insert(db, &wake, err);
+    return inbox_state_write(db, out, MARKED_SNOOZED, err) && queue_insert(db, &wake, err)
+        && webhook_tell_message(db, o->environment, WEBHOOK_MESSAGE_SNOOZED, id, now, err);
 }
 
 bool inbox_unsnooze(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, int64_t now, struct message *out,
@@ -42,7 +44,8 @@ bool inbox_unsnooze(struct db *db, struct arena *a, const struct inbox_owner *o,
     out->archived = false;
     out->archived_at = 0;
     out->updated_at = now;
-    return inbox_state_write(db, out, MARKED_UNSNOOZED, err);
+    return inbox_state_write(db, out, MARKED_UNSNOOZED, err)
+        && webhook_tell_message(db, o->environment, WEBHOOK_MESSAGE_UNSNOOZED, id, now, err);
 }
 
 /* One that was stored without the list was delivered when it was created. */
@@ -98,5 +101,6 @@ bool inbox_wake(struct db *db, struct arena *a, struct id environment, struct id
     out->snoozed_until = 0;
     out->updated_at = now;
     *woke = !out->archived;
-    return (!*woke || renew(db, a, out, now, err)) && inbox_state_write(db, out, MARKED_UNSNOOZED, err);
+    return (!*woke || renew(db, a, out, now, err)) && inbox_state_write(db, out, MARKED_UNSNOOZED, err)
+        && webhook_tell_message(db, environment, WEBHOOK_MESSAGE_UNSNOOZED, id, now, err);
 }

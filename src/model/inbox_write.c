@@ -5,6 +5,7 @@
 #include "model/message_private.h"
 #include "model/queue.h"
 #include "model/row.h"
+#include "model/webhook.h"
 
 /* How much of a sweep is done a call. */
 enum { SWEEP_ROWS = 2000, SWEEP_IDS = 500 };
@@ -102,27 +103,46 @@ static enum run_mark mark_of(enum inbox_action action)
     return MARKED_READ;
 }
 
-static bool act(struct db *db, struct message *m, enum inbox_action action, int64_t now, bool *changed, struct error *err)
+static enum webhook_type told_as(enum inbox_action action)
+{
+    switch (action) {
+    case INBOX_UNREAD: return WEBHOOK_MESSAGE_UNREAD;
+    case INBOX_SEEN: return WEBHOOK_MESSAGE_SEEN;
+    case INBOX_ARCHIVE:
+    case INBOX_READ_ARCHIVE: return WEBHOOK_MESSAGE_ARCHIVED;
+    case INBOX_UNARCHIVE: return WEBHOOK_MESSAGE_UNARCHIVED;
+    case INBOX_DELETE: return WEBHOOK_MESSAGE_DELETED;
+    case INBOX_READ: break;
+    }
+    return WEBHOOK_MESSAGE_READ;
+}
+
+static bool act(struct db *db, struct webhook_ears *ears, struct message *m, enum inbox_action action, int64_t now, bool *changed,
+                struct error *err)
 {
     *changed = state_change(m, action, now);
     if (action == INBOX_DELETE)
         return (!m->snoozed_until || queue_delete(db, m->snoozed_until, m->id, err))
+            && webhook_emit_message(db, ears, told_as(action), m->id, STR_NULL, now, err)
             && message_delete(db, m->environment, m->id, changed, err);
-    return !*changed || inbox_state_write(db, m, mark_of(action), err);
+    return !*changed || (inbox_state_write(db, m, mark_of(action), err)
+                         && webhook_emit_message(db, ears, told_as(action), m->id, STR_NULL, now, err));
 }
 
 bool inbox_act(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, enum inbox_action action, int64_t now,
                struct message *out, struct error *err)
 {
+    struct webhook_ears ears;
     bool changed;
-    return inbox_find_locked(db, a, o, id, out, err) && act(db, out, action, now, &changed, err);
+    return inbox_find_locked(db, a, o, id, out, err) && webhook_listen(db, a, o->environment, &ears, err)
+        && act(db, &ears, out, action, now, &changed, err);
 }
 
 /* --- all that match ------------------------------------------------------------------------------------------ */
 
 /* Unknown ids are ignored. */
 static bool sweep_ids(struct db *db, struct arena *a, const struct inbox_owner *o, const struct inbox_filter *f,
-                      enum inbox_action action, int64_t now, struct inbox_sweep *w, struct error *err)
+                      struct webhook_ears *ears, enum inbox_action action, int64_t now, struct inbox_sweep *w, struct error *err)
 {
     struct message m;
     for (int i = 0; i < SWEEP_IDS && w->ids_done < f->ids_n; i++, w->ids_done++) {
@@ -132,7 +152,7 @@ static bool sweep_ids(struct db *db, struct arena *a, const struct inbox_owner *
             *err = missing;
             return false;
         }
-        if (found && !act(db, &m, action, now, &changed, err))
+        if (found && !act(db, ears, &m, action, now, &changed, err))
             return false;
         w->changed += changed;
     }
@@ -212,7 +232,7 @@ static bool window_read(struct db *db, const struct inbox_owner *o, const struct
 }
 
 static bool sweep_window(struct db *db, struct arena *a, const struct inbox_owner *o, const struct inbox_filter *f,
-                         enum inbox_action action, int64_t now, struct inbox_sweep *w, struct error *err)
+                         struct webhook_ears *ears, enum inbox_action action, int64_t now, struct inbox_sweep *w, struct error *err)
 {
     struct message *found = arena_alloc_raw(a, SWEEP_ROWS * sizeof *found);
     int64_t end_at;
@@ -224,7 +244,7 @@ static bool sweep_window(struct db *db, struct arena *a, const struct inbox_owne
         return false;
     for (size_t i = 0; i < n; i++) {
         bool changed = false;
-        if (!act(db, &found[i], action, now, &changed, err))
+        if (!act(db, ears, &found[i], action, now, &changed, err))
             return false;
         w->changed += changed;
     }
@@ -238,14 +258,17 @@ bool inbox_act_next(struct db *db, const struct inbox_owner *o, const struct inb
                     int64_t now, struct inbox_sweep *w, struct error *err)
 {
     struct arena *a ARENA_SCOPED = arena_create(0);
+    struct webhook_ears ears;
+    if (!webhook_listen(db, a, o->environment, &ears, err))
+        return false;
     if (!w->started) {
         w->started = true;
         w->from_at = INT64_MAX;
         w->from = id_last;
     }
     if (f->ids)
-        return sweep_ids(db, a, o, f, action, now, w, err);
-    return sweep_window(db, a, o, f, action, now, w, err);
+        return sweep_ids(db, a, o, f, &ears, action, now, w, err);
+    return sweep_window(db, a, o, f, &ears, action, now, w, err);
 }
 
 bool inbox_act_all(struct db *db, struct arena *a, const struct inbox_owner *o, const struct inbox_filter *f,
@@ -308,10 +331,12 @@ bool inbox_complete(struct db *db, struct arena *a, const struct inbox_owner *o,
              && str_eq(json_get_str(json_get(action, "result"), "type"), p->button);
     if (same && out->read)
         return true;
+    bool was_read = out->read;
     if (!same)
         out->doc = doc_with_result(a, doc, p, status);
-    if (!out->read)
+    if (!was_read)
         set_read(out, now);
     out->updated_at = now;
-    return (same || doc_write(db, out, err)) && inbox_state_write(db, out, MARKED_READ, err);
+    return (same || doc_write(db, out, err)) && inbox_state_write(db, out, MARKED_READ, err)
+        && (was_read || webhook_tell_message(db, out->environment, WEBHOOK_MESSAGE_READ, out->id, now, err));
 }

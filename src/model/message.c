@@ -6,6 +6,7 @@
 #include "model/removal.h"
 #include "model/row.h"
 #include "model/run.h"
+#include "model/webhook.h"
 
 void message_read(struct db_stmt *s, struct arena *a, void *out)
 {
@@ -107,9 +108,39 @@ bool message_delete(struct db *db, struct id environment, struct id id, bool *de
     return true;
 }
 
-bool message_delete_by_event(struct db *db, struct id environment, struct id event, int channel, struct id *people, size_t max,
-                             size_t *people_n, int64_t *deleted, struct error *err)
+static void id_read(struct db_stmt *s, struct arena *a, void *out)
 {
+    (void)a;
+    *(struct id *)out = db_id(s, 0);
+}
+
+/* Before they go: afterwards there is nothing to tell of them. */
+static bool tell_deleted(struct db *db, struct id environment, struct id event, int channel, int64_t now, struct error *err)
+{
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct webhook_ears ears;
+    struct id *ids;
+    size_t n;
+    if (!webhook_listen(db, a, environment, &ears, err))
+        return false;
+    if (!ears.n)
+        return true;
+    struct db_stmt *s = db_query(db, err, "SELECT id FROM messages WHERE environment_id = ?1 AND run_id IN "
+                                 "(SELECT id FROM runs WHERE event_id = ?2) AND (?3 < 0 OR channel = ?3) ORDER BY id",
+                                 environment, event, channel);
+    if (!ROWS_READ(s, a, id_read, &ids, &n, err))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!webhook_emit_message(db, &ears, WEBHOOK_MESSAGE_DELETED, ids[i], STR_NULL, now, err))
+            return false;
+    return true;
+}
+
+bool message_delete_by_event(struct db *db, struct id environment, struct id event, int channel, int64_t now, struct id *people,
+                             size_t max, size_t *people_n, int64_t *deleted, struct error *err)
+{
+    if (!tell_deleted(db, environment, event, channel, now, err))
+        return false;
     struct db_stmt *s = db_prepare(
         db, "DELETE FROM messages WHERE environment_id = ?1 AND run_id IN (SELECT id FROM runs WHERE event_id = ?2) "
             "AND (?3 < 0 OR channel = ?3) RETURNING subscriber_id, channel", err);
@@ -222,6 +253,12 @@ static bool runs_interacted(struct db *db, struct id environment, enum message_m
     return true;
 }
 
+/* One that is not seen is not read. */
+static enum webhook_type told_as(enum message_mark mark)
+{
+    return mark == MARK_READ ? WEBHOOK_MESSAGE_READ : mark == MARK_SEEN ? WEBHOOK_MESSAGE_SEEN : WEBHOOK_MESSAGE_UNREAD;
+}
+
 bool message_mark(struct db *db, struct message *m, enum message_mark mark, int64_t now, bool *changed, struct error *err)
 {
     struct arena *a ARENA_SCOPED = arena_create(0);
@@ -247,30 +284,41 @@ bool message_mark(struct db *db, struct message *m, enum message_mark mark, int6
     }
     if (mark == MARK_READ)
         m->last_read_at = now;
-    return runs_interacted(db, m->environment, mark, &m->run, 1, err);
+    return runs_interacted(db, m->environment, mark, &m->run, 1, err)
+        && webhook_tell_message(db, m->environment, told_as(mark), m->id, now, err);
 }
 
 bool message_mark_all(struct db *db, struct id environment, struct id subscriber, enum message_mark mark, int64_t now, int max,
                       int64_t *changed, struct error *err)
 {
     struct arena *a ARENA_SCOPED = arena_create(0);
-    struct id *runs = ARENA_ARRAY(a, struct id, max);
+    struct id *runs = ARENA_ARRAY(a, struct id, max), *ids = ARENA_ARRAY(a, struct id, max);
+    struct webhook_ears ears;
     size_t n = 0;
     enum db_step step;
+    if (!webhook_listen(db, a, environment, &ears, err))
+        return false;
     struct db_stmt *s = db_query(
             db, err, str_fmt(a,
             "UPDATE messages SET %s, updated_at = ?1 WHERE environment_id = ?2 AND id IN (SELECT id FROM messages "
-            "WHERE subscriber_id = ?3 AND channel = 0 AND environment_id = ?2 AND %s LIMIT ?4) RETURNING run_id" ,
+            "WHERE subscriber_id = ?3 AND channel = 0 AND environment_id = ?2 AND %s LIMIT ?4) RETURNING run_id, id" ,
             marks[mark].set, marks[mark].where).p,
             now, environment, subscriber, max);
     if (!s)
         return false;
     while ((step = db_step(s, err)) == DB_ROW)
-        if (n < (size_t)max)
-            runs[n++] = db_id(s, 0);
+        if (n < (size_t)max) {
+            runs[n] = db_id(s, 0);
+            ids[n++] = db_id(s, 1);
+        }
     db_reset(s);
     *changed = (int64_t)n;
-    return step == DB_DONE && runs_interacted(db, environment, mark, runs, n, err);
+    if (step != DB_DONE || !runs_interacted(db, environment, mark, runs, n, err))
+        return false;
+    for (size_t i = 0; i < n && ears.n; i++)
+        if (!webhook_emit_message(db, &ears, told_as(mark), ids[i], STR_NULL, now, err))
+            return false;
+    return true;
 }
 
 /* --- the wire form --------------------------------------------------------------------------------------------------- */

@@ -12,7 +12,8 @@ enum queue_kind {
     QUEUE_DELIVERY = 2,     /* ref: run; of the table of deliveries, not of the queue's (model/delivery.h) */
     QUEUE_EVENT = 3,        /* ref: event, accepted but not yet expanded into runs */
     QUEUE_CALL = 4,         /* ref: run; job: attempt number `attempt` of the HTTP request that is its step */
-    QUEUE_SNOOZE = 5        /* id: message, ref: its run; the message comes back (model/inbox.h) */
+    QUEUE_SNOOZE = 5,       /* id: message, ref: its run; the message comes back (model/inbox.h) */
+    QUEUE_WEBHOOK = 6       /* id: delivery, ref: endpoint; of the table of webhook deliveries (model/webhook.h) */
 };
 
 struct queue_item {

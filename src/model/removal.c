@@ -23,6 +23,8 @@ struct part {
 #define FIRST_OF(table) "(SELECT id FROM " table " WHERE environment_id = ?1 ORDER BY id LIMIT ?2)"
 /* The next runs of a subscriber. */
 #define RUNS_OF "(SELECT id FROM runs WHERE subscriber_id = ?1 ORDER BY id LIMIT ?2)"
+/* The next webhooks that are about a subscriber. */
+#define TOLD_OF "(SELECT id FROM webhook_messages WHERE subscriber_id = ?1 ORDER BY id LIMIT ?2)"
 
 /* In order: what is found by a run goes before it. */
 static const struct part parts[] = {
@@ -36,6 +38,9 @@ static const struct part parts[] = {
     {OF_PERSON, WITHIN, "DELETE FROM events WHERE environment_id = ?3 AND id IN (SELECT event_id FROM runs WHERE id IN " RUNS_OF
                        " AND subscriber_id = ?1) AND NOT EXISTS "
                        "(SELECT 1 FROM runs o WHERE o.event_id = events.id AND o.subscriber_id <> ?1)"},
+    {OF_PERSON, ALONG, "DELETE FROM webhook_attempts WHERE message_id IN " TOLD_OF},
+    {OF_PERSON, ALONG, "DELETE FROM webhook_deliveries WHERE message_id IN " TOLD_OF},
+    {OF_PERSON, CHUNK, "DELETE FROM webhook_messages WHERE subscriber_id = ?1 AND id IN " TOLD_OF},
     {OF_SUBSCRIBER, WITHIN, "DELETE FROM queue WHERE environment_id = ?3 AND ref IN " RUNS_OF},
     {OF_SUBSCRIBER, WITHIN, "DELETE FROM deliveries WHERE environment_id = ?3 AND run_id IN " RUNS_OF},
     {OF_SUBSCRIBER, WITHIN, "DELETE FROM messages WHERE environment_id = ?3 AND run_id IN " RUNS_OF},
@@ -74,6 +79,10 @@ static const struct part parts[] = {
     {OF_ENVIRONMENT, CHUNK, "DELETE FROM workflow_overrides WHERE environment_id = ?1 AND id IN " FIRST_OF("workflow_overrides")},
     {OF_ENVIRONMENT, ALONG, "DELETE FROM workflow_versions WHERE workflow_id IN " FIRST_OF("workflows")},
     {OF_ENVIRONMENT, CHUNK, "DELETE FROM workflows WHERE environment_id = ?1 AND id IN " FIRST_OF("workflows")},
+    {OF_ENVIRONMENT, CHUNK, "DELETE FROM webhook_messages WHERE environment_id = ?1 AND id IN " FIRST_OF("webhook_messages")},
+    {OF_ENVIRONMENT, CHUNK, "DELETE FROM webhook_deliveries WHERE environment_id = ?1 AND id IN " FIRST_OF("webhook_deliveries")},
+    {OF_ENVIRONMENT, CHUNK, "DELETE FROM webhook_attempts WHERE environment_id = ?1 AND id IN " FIRST_OF("webhook_attempts")},
+    {OF_ENVIRONMENT, WHOLE, "DELETE FROM webhook_endpoints WHERE environment_id = ?1"},
     {OF_ENVIRONMENT, WHOLE, "DELETE FROM domain_routes WHERE environment_id = ?1"},
     {OF_ENVIRONMENT, WHOLE, "DELETE FROM domains WHERE environment_id = ?1"},
     {OF_ENVIRONMENT, WHOLE, "DELETE FROM agent_integrations WHERE environment_id = ?1"},

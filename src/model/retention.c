@@ -27,6 +27,9 @@ static const char *const selects[] = {
         "SELECT id, id FROM outbox WHERE environment_id = ?1 AND id > ?2 AND id < ?3 "
         "AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.environment_id = outbox.environment_id AND m.id = outbox.message_id) "
         "ORDER BY id LIMIT ?4",
+    [RETENTION_WEBHOOKS] =
+        "SELECT id, id FROM webhook_messages WHERE environment_id = ?1 AND id > ?2 AND id < ?3 "
+        "AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.message_id = webhook_messages.id AND d.state = 0) ORDER BY id LIMIT ?4",
 };
 
 static bool delete_one(struct db *db, const char *sql, struct id environment, struct id id, struct error *err)
@@ -66,6 +69,10 @@ static bool remove_one(struct db *db, int phase, struct id environment, struct i
             && delete_one(db, "DELETE FROM events WHERE environment_id = ?1 AND id = ?2", environment, id, err);
     case RETENTION_IN_APP:
         return delete_in_app(db, environment, id, people, err);
+    case RETENTION_WEBHOOKS:
+        return delete_one(db, "DELETE FROM webhook_attempts WHERE environment_id = ?1 AND message_id = ?2", environment, id, err)
+            && delete_one(db, "DELETE FROM webhook_deliveries WHERE environment_id = ?1 AND message_id = ?2", environment, id, err)
+            && delete_one(db, "DELETE FROM webhook_messages WHERE environment_id = ?1 AND id = ?2", environment, id, err);
     default:
         return delete_one(db, "DELETE FROM outbox WHERE environment_id = ?1 AND id = ?2", environment, id, err);
     }
@@ -138,6 +145,6 @@ bool retention_purge(struct db *db, const struct retention *r, struct retention_
     if (n == RETENTION_CHUNK)
         return true;
     c->after = (struct id){{0}};
-    c->phase = c->phase == RETENTION_OUTBOX ? RETENTION_NEXT_ENVIRONMENT : c->phase + 1;
+    c->phase = c->phase == RETENTION_WEBHOOKS ? RETENTION_NEXT_ENVIRONMENT : c->phase + 1;
     return true;
 }

@@ -11,14 +11,14 @@
 enum { RETENTION_CHUNK = 200 };         /* things a commit */
 
 struct retention {
-    int64_t runs_before;                /* ms; runs, events, their messages, the outbox; 0: for ever */
+    int64_t runs_before;                /* ms; runs, events, their messages, the outbox, webhooks; 0: for ever */
     int64_t in_app_before;              /* ms; in-app messages whose run is gone; 0: for ever */
 };
 
 /* Where a pass is. Begin with {0}; over when phase is RETENTION_OVER. */
 struct retention_cursor {
     struct id environment, after;
-    enum { RETENTION_NEXT_ENVIRONMENT, RETENTION_RUNS, RETENTION_DEAD, RETENTION_EVENTS, RETENTION_IN_APP, RETENTION_OUTBOX, RETENTION_OVER } phase;
+    enum { RETENTION_NEXT_ENVIRONMENT, RETENTION_RUNS, RETENTION_DEAD, RETENTION_EVENTS, RETENTION_IN_APP, RETENTION_OUTBOX, RETENTION_WEBHOOKS, RETENTION_OVER } phase;
 };
 
 /* Whose counts of unread or unseen messages are less now. */

@@ -7,6 +7,8 @@
 import { after, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { Carillon, program, until } from "./carillon.mjs";
 
 const routes = JSON.parse(execFileSync(program, ["routes", "--json"]));
@@ -23,6 +25,12 @@ async function made(call, method, path, body) {
   assert.ok(reply.status < 300, `${method} ${path}: ${reply.status} ${reply.text}`);
   return reply.body?.data ?? reply.body;
 }
+
+// Who takes whatever webhooks tell.
+const sink = createServer((request, response) => request.on("end", () => response.end()).resume()).listen(0, "127.0.0.1");
+await once(sink, "listening");
+const sinkUrl = `http://127.0.0.1:${sink.address().port}`;
+after(() => { sink.closeAllConnections(); sink.close(); });
 
 /** One of everything, under names that begin with prefix. */
 async function furnish(call, prefix) {
@@ -75,7 +83,11 @@ async function furnish(call, prefix) {
   await made(call, "POST", "/v1/environment-variables", {
     key: variableKey, type: "string", values: [{ _environmentId: environment._id, value: "v" }],
   });
+  const webhookEndpoint = await made(call, "POST", "/v2/outbound-webhooks/endpoints", { url: sinkUrl, eventTypes: ["message.read"] });
+  const webhookMessage = await made(call, "POST", `/v2/outbound-webhooks/endpoints/${webhookEndpoint._id}/test`, { eventType: "message.read" });
+  await until(async () => (await call("GET", `/v2/outbound-webhooks/messages/${webhookMessage.messageId}`)).body.data.deliveries[0].status === "delivered", "the webhook");
   return {
+    webhookEndpointId: webhookEndpoint._id, webhookMessageId: webhookMessage.messageId.slice(4),
     templateId: workflow._id, subscriberId: name("subscriber"), externalSubscriberId: name("subscriber"), topicKey: name("topic"), transactionId: name("tx"),
     workflowId: workflow._id, workflowIdentifier: name("workflow"), workflowSlug: workflow.slug, stepId: workflow.steps[0]._id,
     layoutId: layout.layoutId, layoutInternal: layout._id, notificationId: run._id, runId: run._id, messageId: message._id,

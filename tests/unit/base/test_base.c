@@ -177,6 +177,11 @@ static void tokens_are_signed(void **state)
     assert_false(jwt_verify(a, STR("secret"), STR(""), 99, &claims));
     assert_str(crypto_hmac_sha256_hex(a, STR("key"), STR("The quick brown fox jumps over the lazy dog")),
                "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8");
+    /* The vector of bridge-cli.md §8.3. */
+    assert_str(crypto_sign_webhook(a, STR("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), STR("msg_p5jXN8AQM9LWM0D4loKWxJek"),
+                                   STR("1614265330"), STR("{\"test\": 2432232314}")),
+               "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    assert_null(crypto_sign_webhook(a, STR("whsec_!"), STR("x"), STR("1"), STR("{}")).p);
     assert_str(crypto_hmac_sha256_hex(a, STR_NULL, STR_NULL),
                "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
 }
