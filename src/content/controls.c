@@ -236,6 +236,11 @@ struct controls *controls_compile(struct arena *a, yyjson_val *values)
     return c;
 }
 
+bool controls_are_static(const struct controls *c)
+{
+    return c->root->is_static && !c->whole && !c->failed;
+}
+
 /* ---- rendering ---- */
 struct rendering {
     struct arena *a;

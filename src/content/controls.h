@@ -13,6 +13,8 @@ struct controls;
 /* Compiles a JSON object of control values. Template errors do not fail here: they are kept and reported by
  * controls_render, as upstream does at run time. Lives in a; values must live as long. */
 struct controls *controls_compile(struct arena *a, yyjson_val *values);
+/* Is nothing in them a template? Then each render gives the same, whatever the context. */
+bool controls_are_static(const struct controls *c);
 /* Rendered values as a JSON tree in d. false: err is the Liquid error text. */
 bool controls_render(const struct controls *c, const struct liquid_context *ctx, struct arena *a, yyjson_mut_doc *d,
                      yyjson_mut_val **out, struct error *err);

@@ -50,6 +50,18 @@ static yyjson_val *values_normalised(struct arena *a, struct str origin, yyjson_
     return values;
 }
 
+static void condition_compile(struct arena *a, struct step_definition *s)
+{
+    struct liquid_context none = {.mode = LIQUID_PLAIN};
+    yyjson_mut_doc *d = json_doc(a);
+    yyjson_mut_val *rendered;
+    yyjson_val *rule;
+    s->condition = controls_compile(a, s->skip);
+    if (controls_are_static(s->condition) && controls_render(s->condition, &none, a, d, &rendered, NULL)
+        && json_parse(a, json_write_mut(a, rendered), &rule, NULL))
+        s->rule = jsonlogic_compile(a, rule);
+}
+
 static bool step_compile(struct arena *a, struct str origin, yyjson_val *v, struct step_definition *s, struct error *err)
 {
     if (!id_parse(json_get_str(v, "_id"), &s->id) || !step_type_parse(json_get_str(v, "type"), &s->type))
@@ -64,7 +76,7 @@ static bool step_compile(struct arena *a, struct str origin, yyjson_val *v, stru
     s->filters = yyjson_arr_size(filters) ? filters : NULL;
     s->skip = yyjson_is_obj(skip) && yyjson_obj_size(skip) ? skip : NULL;
     if (s->skip)
-        s->condition = controls_compile(a, s->skip);
+        condition_compile(a, s);
     yyjson_val *body = json_get(s->values, "body");
     if (s->type == STEP_EMAIL && yyjson_is_str(body))
         s->email.plain = email_body_compile(a, json_str(body));

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "content/controls.h"
 #include "content/email.h"
+#include "content/jsonlogic.h"
 #include "content/jsonschema.h"
 #include "db/db.h"
 #include "model/cache.h"
@@ -25,7 +26,8 @@ struct step_definition {
     yyjson_val *values;             /* control values, normalised (content.md §3.3) */
     yyjson_val *filters;            /* legacy step filters (engine.md §5.3); NULL: none */
     yyjson_val *skip;               /* JSON-logic run condition, NULL: always (engine.md §5.1) */
-    struct controls *condition;     /* the same, compiled: its values may be templates */
+    struct controls *condition;     /* the same, compiled: its values may be templates… */
+    const struct jsonlogic *rule;   /* …and if none is, the program. Else NULL: each run has a rule of its own */
     struct controls *controls;      /* compiled, without skip and an e-mail's body */
     struct body_texts email;        /* the body of an email step, compiled; plain NULL: none */
 };

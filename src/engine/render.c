@@ -265,26 +265,39 @@ static void log_matched(struct machine *m, int job, yyjson_val *rule, struct str
     machine_log(m, job, DETAIL_CONDITIONS_MATCHED, DETAIL_SUCCESS, json_write_mut(m->run->arena, raw));
 }
 
+/* Values of the rule may hold {{path}}: they are rendered like the other controls (engine.md §5.1). */
+static bool condition_run(const struct step_definition *s, const struct liquid_context *ctx, struct arena *a, yyjson_mut_doc *d,
+                          yyjson_mut_val *lookups, bool *run_it, struct error *err)
+{
+    struct jsonlogic_context logic = {.variables = ctx->variables, .variables_n = ctx->variables_n, .now_ms = ctx->now_ms,
+                                      .lookups = lookups};
+    struct error why = {0};
+    yyjson_mut_val *rule, *result;
+    bool done;
+    if (s->rule) {
+        done = jsonlogic_test(s->rule, &logic, a, d, run_it, &why);
+    } else {
+        if (!controls_render(s->condition, ctx, a, d, &rule, err))
+            return false;
+        done = jsonlogic_apply_mut(rule, &logic, a, d, &result, &why);
+        *run_it = done && jsonlogic_truthy(result);
+    }
+    return done || error_set(err, ERROR_BAD_INPUT, "Failed to evaluate rule: %s", why.message);
+}
+
 bool render_condition_seen(const struct machine *m, int job, const struct step_definition *s, bool *run_it, struct str *seen,
                            struct error *err)
 {
     struct arena *a = m->run->arena;
     struct liquid_variable variables[RENDER_VARIABLES_MAX];
-    /* Values of the rule may hold {{path}}: they are rendered like the other controls (engine.md §5.1). */
     struct liquid_context ctx = {.variables = variables, .mode = LIQUID_PLAIN, .now_ms = m->facts->now};
     yyjson_mut_doc *d = json_doc(a);
-    yyjson_mut_val *rendered, *result;
+    yyjson_mut_val *lookups = yyjson_mut_obj(d);
     ctx.variables_n = render_variables(m, job, variables);
-    if (!controls_render(s->condition, &ctx, a, d, &rendered, err))
+    if (!condition_run(s, &ctx, a, d, lookups, run_it, err))
         return false;
-    struct jsonlogic_context logic = {.variables = variables, .variables_n = ctx.variables_n, .now_ms = m->facts->now,
-                                      .lookups = yyjson_mut_obj(d)};
-    struct error why = {0};
-    if (!jsonlogic_apply_mut(rendered, &logic, a, d, &result, &why))
-        return error_set(err, ERROR_BAD_INPUT, "Failed to evaluate rule: %s", why.message);
-    *run_it = jsonlogic_truthy(result);
-    mask_env(logic.lookups);
-    *seen = json_write_mut(a, logic.lookups);
+    mask_env(lookups);
+    *seen = json_write_mut(a, lookups);
     return true;
 }
 

@@ -285,6 +285,35 @@ static void isonline_in_last(void **state)
     }
 }
 
+/* A rule without templates is compiled with its workflow; one with templates is another rule for every run. Both log what they
+ * saw. */
+static void rules_compiled_and_rendered(void **state)
+{
+    (void)state;
+    static const struct { const char *rule; bool compiled, runs; const char *seen; } cases[] = {
+        {"{\"==\":[{\"var\":\"payload.n\"},3]}", true, true, "{\"payload.n\":3}"},
+        {"{\"==\":[{\"var\":\"payload.n\"},4]}", true, false, NULL},
+        {"{\"==\":[{\"var\":\"payload.n\"},\"{{payload.n}}\"]}", false, true, "{\"payload.n\":3}"},
+        {"{\"==\":[{\"var\":\"payload.n\"},\"{{payload.name}}\"]}", false, false, NULL},
+        {"{\"==\":[\"[1 ]\",\"[1]\"]}", true, true, "{}"},     /* texts that hold JSON are written anew */
+        {"{\"nosuch\":[1]}", true, false, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *w = world_sms();
+        struct str steps = str_fmt(w->arena, "[{\"type\":\"sms\",\"stepId\":\"s\",\"controlValues\":{\"body\":\"b\",\"skip\":%s}}]",
+                                   cases[i].rule);
+        struct definition *d = world_definition(w, steps.p);
+        assert_int_equal(d->steps[0].rule != NULL, cases[i].compiled);
+        struct str got = record(w, start(w, steps.p, "{\"n\":3,\"name\":\"Ada\"}"));
+        struct str seen = str_fmt(w->arena, "\"evaluatedValues\":%s}\n", cases[i].seen ? cases[i].seen : "");
+        bool ran = str_find(got, STR("completed completed | completed sent")) >= 0;
+        if (ran != cases[i].runs || (cases[i].seen && str_find(got, seen) < 0))
+            fail_msg("rule %zu: %.*s", i, STR_ARG(got));
+        cached_unref(&d->head);
+        end(w);
+    }
+}
+
 /* Depth 200 is evaluated or refused with a reason; it never holds up the run. */
 static void a_deep_rule_is_contained(void **state)
 {
@@ -500,6 +529,7 @@ int main(void)
         cmocka_unit_test(a_delay_is_extended_to_the_schedule_at_most_three_times),
         cmocka_unit_test(legacy_filters),
         cmocka_unit_test(isonline_in_last),
+        cmocka_unit_test(rules_compiled_and_rendered),
         cmocka_unit_test(a_deep_rule_is_contained),
         cmocka_unit_test(a_request_waits_and_its_answer_is_used),
         cmocka_unit_test(answers_by_kind),
