@@ -1,5 +1,5 @@
 /* Pages and counts of what is rare in an Inbox: unread among read ones, one tag of ten. Each is read from an index of just
- * those (0016_inbox_parts.sql), so that it costs the same however much else there is.
+ * those (0017_inbox_parts.sql), so that it costs the same however much else there is.
  *
  * Such an index has the order of time only within its leading columns. A page is therefore found in two steps: its first
  * and last place, from the newest few entries of each part, which the index alone tells; then the rows between. */

@@ -16,7 +16,7 @@ bool inbox_filter_matches(const struct inbox_filter *f, struct id id, yyjson_val
 bool inbox_find_locked(struct db *db, struct arena *a, const struct inbox_owner *o, struct id id, struct message *out,
                        struct error *err);
 
-/* Whose messages, as ?1 and ?2; the same for indexes of parts (0016_inbox_parts.sql); those that are unread and awake; those
+/* Whose messages, as ?1 and ?2; the same for indexes of parts (0017_inbox_parts.sql); those that are unread and awake; those
  * that sleep. */
 #define INBOX_IS_OWNED "channel = 0 AND subscriber_id = ?1 AND context = ?2"
 #define INBOX_IS_PART "channel < 1 AND subscriber_id = ?1 AND context = ?2"
