@@ -311,11 +311,19 @@ static struct evaluation evaluation_of(const struct jsonlogic_context *c, struct
                                .memory_left = c->memory_max ? c->memory_max : 8 << 20};
 }
 
+static void data_of(const struct jsonlogic_context *c, struct logic_value *data)
+{
+    data->kind = LOGIC_ROOT;
+    if (c->data)
+        logic_set(data, c->data);
+}
+
 bool jsonlogic_run(const struct jsonlogic *program, const struct jsonlogic_context *c, struct arena *a, yyjson_mut_doc *d,
                    yyjson_mut_val **result, struct error *err)
 {
     struct evaluation e = evaluation_of(c, a, d, err);
-    struct logic_value data = c->data ? logic_of_json(c->data) : LOGIC_OF(LOGIC_ROOT), out;
+    struct logic_value data, out;
+    data_of(c, &data);
     if (run(&e, &program->root, &data, &out) && logic_to_mut(&e, out, result))
         return true;
     *result = NULL;
@@ -326,7 +334,8 @@ bool jsonlogic_test(const struct jsonlogic *program, const struct jsonlogic_cont
                     bool *holds, struct error *err)
 {
     struct evaluation e = evaluation_of(c, a, d, err);
-    struct logic_value data = c->data ? logic_of_json(c->data) : LOGIC_OF(LOGIC_ROOT), out;
+    struct logic_value data, out;
+    data_of(c, &data);
     if (!run(&e, &program->root, &data, &out))
         return false;
     *holds = logic_is_array(out) || logic_truthy(&out);      /* empty arrays are false inside of rules only */

@@ -64,9 +64,9 @@ static bool equals(struct evaluation *e, const struct logic_args *a)
     double left, right;
     const struct logic_value *x = arg(a, 0), *y = arg(a, 1);
     /* The same string is the same boolean, number, date or text. */
-    if (x->kind == LOGIC_STRING && y->kind == LOGIC_STRING && logic_same(*x, *y))
+    if (x->kind == LOGIC_STRING && y->kind == LOGIC_STRING && logic_same_text(x, y))
         return true;
-    return measure(e, x, y, &left, &right) ? left == right : logic_same(*x, *y);
+    return measure(e, x, y, &left, &right) ? left == right : logic_same(x, y);
 }
 
 static bool op_equal(struct evaluation *e, const struct logic_args *a, struct logic_value *out)
@@ -142,7 +142,7 @@ STRING_TEST(op_not_contains, str_find(s, part) < 0)
 static bool has(const struct logic_value *items, size_t n, struct logic_value v)
 {
     for (size_t i = 0; i < n; i++)
-        if (logic_same(items[i], v))
+        if (logic_same(&items[i], &v))
             return true;
     return false;
 }

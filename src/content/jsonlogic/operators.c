@@ -4,14 +4,16 @@
 static bool op_same(struct evaluation *e, const struct logic_args *a, struct logic_value *out)
 {
     (void)e;
-    *out = logic_bool(logic_same(logic_arg(a, 0), logic_arg(a, 1)));
+    struct logic_value x = logic_arg(a, 0), y = logic_arg(a, 1);
+    *out = logic_bool(logic_same(&x, &y));
     return true;
 }
 
 static bool op_not_same(struct evaluation *e, const struct logic_args *a, struct logic_value *out)
 {
     (void)e;
-    *out = logic_bool(!logic_same(logic_arg(a, 0), logic_arg(a, 1)));
+    struct logic_value x = logic_arg(a, 0), y = logic_arg(a, 1);
+    *out = logic_bool(!logic_same(&x, &y));
     return true;
 }
 
@@ -159,7 +161,7 @@ static bool op_in(struct evaluation *e, const struct logic_args *a, struct logic
     if (!logic_items(e, hay, &items, &n))
         return false;
     for (size_t i = 0; i < n && !out->truth; i++)
-        out->truth = logic_same(items[i], needle);
+        out->truth = logic_same(&items[i], &needle);
     return true;
 }
 

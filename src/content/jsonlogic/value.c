@@ -46,16 +46,16 @@ bool logic_truthy_other(const struct logic_value *v)
     }
 }
 
-bool logic_same(struct logic_value a, struct logic_value b)
+bool logic_same(const struct logic_value *a, const struct logic_value *b)
 {
-    if (a.kind != b.kind)
+    if (a->kind != b->kind)
         return false;
-    switch (a.kind) {
-    case LOGIC_BOOL: return a.truth == b.truth;
-    case LOGIC_NUMBER: return a.number == b.number;
-    case LOGIC_STRING: return a.text.n == b.text.n && bytes_same(a.text.p, b.text.p, a.text.n);
-    case LOGIC_JSON_ARRAY: case LOGIC_OBJECT: return a.json == b.json;
-    case LOGIC_LIST: return a.items == b.items && a.items_n == b.items_n;
+    switch (a->kind) {
+    case LOGIC_BOOL: return a->truth == b->truth;
+    case LOGIC_NUMBER: return a->number == b->number;
+    case LOGIC_STRING: return logic_same_text(a, b);
+    case LOGIC_JSON_ARRAY: case LOGIC_OBJECT: return a->json == b->json;
+    case LOGIC_LIST: return a->items == b->items && a->items_n == b->items_n;
     default: return true;       /* undefined, null, the one root */
     }
 }

@@ -163,7 +163,11 @@ static inline bool logic_truthy(const struct logic_value *v)         /* json-log
 {
     return v->kind == LOGIC_BOOL ? v->truth : logic_truthy_other(v);
 }
-bool logic_same(struct logic_value a, struct logic_value b);        /* === */
+bool logic_same(const struct logic_value *a, const struct logic_value *b);      /* === */
+static inline bool logic_same_text(const struct logic_value *a, const struct logic_value *b)
+{
+    return a->text.n == b->text.n && bytes_same(a->text.p, b->text.p, a->text.n);
+}
 struct str logic_string(struct evaluation *e, struct logic_value v);    /* String(v) */
 double logic_to_number(struct evaluation *e, struct logic_value v);     /* Number(v) */
 bool logic_to_mut(struct evaluation *e, struct logic_value v, yyjson_mut_val **out);
