@@ -6,24 +6,20 @@
 // longer: INBOX_OPERATIONS=2000.
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
-import { cpSync } from "node:fs";
 import { Carillon, until } from "./carillon.mjs";
 import { inbox } from "./clients.mjs";
-import { startPostgres } from "./postgres.mjs";
+import { startPair } from "./postgres.mjs";
 
 const seeds = process.env.INBOX_SEED ? [Number(process.env.INBOX_SEED)] : [1, 2, 3];
 const operations = Number(process.env.INBOX_OPERATIONS ?? 120);
 const most = 60;                        // messages at a time: beyond 100 counts stop
 const MINUTE = 60_000;
 
-let alone, shared, postgres;
+let alone, shared, pair;
 before(async () => {
   alone = [await Carillon.start({ args: ["--clock", "virtual"] })];
-  postgres = await startPostgres();
-  const options = { env: { CARILLON_DATABASE_URL: postgres.url } };
-  shared = [await Carillon.start(options), new Carillon(options)];
-  cpSync(shared[0].dir, shared[1].dir, { recursive: true });      // the same keys
-  await shared[1].start();
+  pair = await startPair();
+  shared = [pair.one, pair.two];
   const primaryAction = { label: "Go" };
   for (const server of [alone[0], shared[0]])
     for (const [workflowId, tags, severity] of [["calm", ["a"], "none"], ["loud", ["a", "b"], "high"], ["bare", [], "low"]])
@@ -31,8 +27,8 @@ before(async () => {
         steps: [{ name: "In", type: "in_app", controlValues: { body: workflowId, primaryAction } }] });
 });
 after(async () => {
-  for (const server of [...(shared ?? []), ...(alone ?? [])]) await server.stop();
-  await postgres?.stop();
+  await alone?.[0].stop();
+  await pair?.stop();
 });
 
 const kinds = { calm: { tags: ["a"], severity: "none" }, loud: { tags: ["a", "b"], severity: "high" }, bare: { tags: [], severity: "low" } };

@@ -1,29 +1,21 @@
 // Two processes on one PostgreSQL: what one of them stores reaches the sockets of the other.
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
-import { cpSync } from "node:fs";
-import { Carillon } from "./carillon.mjs";
-import { startPostgres } from "./postgres.mjs";
+import { startPair } from "./postgres.mjs";
 import { api, inbox, listen, order, orderShipped } from "./clients.mjs";
 
 const received = "notifications.notification_received";
 const unread = "notifications.unread_count_changed";
-let postgres, one, two;
+let pair, one, two;
 const open = [];
 before(async () => {
-  postgres = await startPostgres();
-  const options = { env: { CARILLON_DATABASE_URL: postgres.url } };
-  one = await Carillon.start(options);
-  two = new Carillon(options);
-  cpSync(one.dir, two.dir, { recursive: true });      // the same keys
-  await two.start();
+  pair = await startPair();
+  ({ one, two } = pair);
   await api(one).workflows.create({ ...orderShipped, steps: [orderShipped.steps[0]] });
 });
 after(async () => {
   for (const client of open) await client.socket.disconnect();
-  await two?.stop();
-  await one?.stop();
-  await postgres?.stop();
+  await pair?.stop();
 });
 
 test("messages and counts reach the sockets of every process, once", async () => {
@@ -77,7 +69,7 @@ test("what is missed while the listening connection is gone is counted when it i
   await api(one).trigger({ workflowId: "order-shipped", to: "deaf", payload: order, transactionId: "t-deaf" });
   await heard.until(unread, ({ result }) => result.total === 1);
   // A second passes before they listen again: these words are for nobody.
-  const ended = postgres.sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'carillon-listener'");
+  const ended = pair.sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'carillon-listener'");
   assert.equal(Number(ended), 2);
   assert.equal((await one.call("DELETE", "/v1/messages/transaction/t-deaf")).status, 204);
   await heard.until(unread, ({ result }) => result.total === 0);

@@ -1,9 +1,9 @@
 // A throw-away PostgreSQL of Debian's packages, in a scratch directory on a free port; also when run by root.
 import { execFileSync, spawn } from "node:child_process";
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chownSync, cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort, until } from "./carillon.mjs";
+import { Carillon, freePort, until } from "./carillon.mjs";
 
 function binaries() {
   const root = "/usr/lib/postgresql";
@@ -61,6 +61,24 @@ export async function startPostgres() {
       await closed;
       process.off("exit", remove);
       rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Two processes with the same keys on one PostgreSQL of their own: {one, two, sql, stop}. */
+export async function startPair(more = {}) {
+  const postgres = await startPostgres();
+  const options = { ...more, env: { CARILLON_DATABASE_URL: postgres.url, ...more.env } };
+  const one = await Carillon.start(options);
+  const two = new Carillon(options);
+  cpSync(one.dir, two.dir, { recursive: true });
+  await two.start();
+  return {
+    one, two, sql: postgres.sql,
+    stop: async () => {
+      await two.stop();
+      await one.stop();
+      await postgres.stop();
     },
   };
 }

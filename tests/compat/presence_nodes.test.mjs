@@ -1,29 +1,21 @@
 // Who is online when two processes share one PostgreSQL, and when one of them is killed (inbox-realtime.md §6.3).
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { cpSync } from "node:fs";
-import { Carillon, until } from "./carillon.mjs";
-import { startPostgres } from "./postgres.mjs";
+import { until } from "./carillon.mjs";
+import { startPair } from "./postgres.mjs";
 import { api, inbox, listen, order, orderShipped } from "./clients.mjs";
 
 const received = "notifications.notification_received";
-let postgres, one, two;
+let pair, one, two;
 const open = [];
 before(async () => {
-  postgres = await startPostgres();
-  const options = { env: { CARILLON_DATABASE_URL: postgres.url } };
-  one = await Carillon.start(options);
-  two = new Carillon(options);
-  cpSync(one.dir, two.dir, { recursive: true });      // the same keys
-  await two.start();
+  pair = await startPair();
+  ({ one, two } = pair);
   await api(one).workflows.create({ ...orderShipped, steps: [orderShipped.steps[0]] });
 });
 after(async () => {
   for (const client of open) await client.socket.disconnect();
-  await two?.stop();
-  await one?.stop();
-  await postgres?.stop();
+  await pair?.stop();
 });
 
 async function connect(server, subscriber) {
@@ -33,9 +25,8 @@ async function connect(server, subscriber) {
   await events.connected;
   return { client, events };
 }
-const sql = (text) => execFileSync("psql", ["-qAt", postgres.url, "-c", text], { encoding: "utf8" }).trim();
 const profile = async (id) => (await api(two).subscribers.retrieve(id)).result;
-const places = async (id) => Number(sql(`SELECT count(*) FROM presence p JOIN subscribers s ON s.id = p.subscriber_id WHERE s.subscriber_id = '${id}'`));
+const places = async (id) => Number(pair.sql(`SELECT count(*) FROM presence p JOIN subscribers s ON s.id = p.subscriber_id WHERE s.subscriber_id = '${id}'`));
 
 test("online until the last process has lost the last socket", async () => {
   const here = await connect(one, "both"), there = await connect(two, "both");
@@ -57,11 +48,11 @@ test("a process that is killed takes along those who were there alone, and nobod
   const there = await connect(two, "shared");
   const lonely = await connect(one, "lonely");
   await until(async () => (await places("shared")) === 2 && (await places("lonely")) === 1, "everybody to be here");
-  const dead = sql("SELECT encode(p.node_id, 'hex') FROM presence p JOIN subscribers s ON s.id = p.subscriber_id WHERE s.subscriber_id = 'lonely'");
+  const dead = pair.sql("SELECT encode(p.node_id, 'hex') FROM presence p JOIN subscribers s ON s.id = p.subscriber_id WHERE s.subscriber_id = 'lonely'");
   await one.kill();
   // Its lease lasts a minute: till then it might only be slow. Nobody is taken out before.
   assert.equal((await profile("lonely")).isOnline, true);
-  sql(`UPDATE nodes SET lease_until = 0 WHERE id = decode('${dead}', 'hex')`);
+  pair.sql(`UPDATE nodes SET lease_until = 0 WHERE id = decode('${dead}', 'hex')`);
   await until(async () => (await profile("lonely")).isOnline === false, "the other process to notice", 25000);
   assert.ok((await profile("lonely")).lastOnlineAt);
   assert.equal((await profile("shared")).isOnline, true);
@@ -79,9 +70,9 @@ test("a process that is killed takes along those who were there alone, and nobod
 test("a process that was only slow says again who is there", { timeout: 90000 }, async () => {
   const slow = await connect(one, "slow");
   await until(async () => (await places("slow")) === 1, "presence");
-  const node = sql("SELECT encode(p.node_id, 'hex') FROM presence p JOIN subscribers s ON s.id = p.subscriber_id WHERE s.subscriber_id = 'slow'");
+  const node = pair.sql("SELECT encode(p.node_id, 'hex') FROM presence p JOIN subscribers s ON s.id = p.subscriber_id WHERE s.subscriber_id = 'slow'");
   one.child.kill("SIGSTOP");
-  sql(`UPDATE nodes SET lease_until = 0 WHERE id = decode('${node}', 'hex')`);
+  pair.sql(`UPDATE nodes SET lease_until = 0 WHERE id = decode('${node}', 'hex')`);
   await until(async () => (await profile("slow")).isOnline === false, "the other process to notice", 25000);
   one.child.kill("SIGCONT");
   await until(async () => (await profile("slow")).isOnline === true, "the slow one to say so", 25000);

@@ -2,14 +2,13 @@
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { cpSync } from "node:fs";
 import { createServer } from "node:http";
-import { Carillon, until } from "./carillon.mjs";
-import { startPostgres } from "./postgres.mjs";
+import { until } from "./carillon.mjs";
+import { startPair } from "./postgres.mjs";
 import { api } from "./clients.mjs";
 
 const base = "/v2/outbound-webhooks";
-let postgres, one, two, sink, got = [], status = 200;
+let pair, one, two, sink, got = [], status = 200;
 before(async () => {
   sink = createServer(async (request, response) => {
     let body = "";
@@ -19,12 +18,8 @@ before(async () => {
     response.end();
   }).listen(0, "127.0.0.1");
   await once(sink, "listening");
-  postgres = await startPostgres();
-  const options = { env: { CARILLON_DATABASE_URL: postgres.url } };
-  one = await Carillon.start(options);
-  two = new Carillon(options);
-  cpSync(one.dir, two.dir, { recursive: true });      // the same keys
-  await two.start();
+  pair = await startPair();
+  ({ one, two } = pair);
   await api(one).workflows.create({
     name: "Bell", workflowId: "bell", active: true, steps: [{ name: "Bell", type: "in_app", controlValues: { body: "Hi" } }],
   });
@@ -34,9 +29,7 @@ before(async () => {
   await new Promise((resolve) => setTimeout(resolve, 1500));
 });
 after(async () => {
-  await two?.stop();
-  await one?.stop();
-  await postgres?.stop();
+  await pair?.stop();
   sink?.closeAllConnections();
   sink?.close();
 });
