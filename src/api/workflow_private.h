@@ -14,6 +14,7 @@ void workflow_submit_update(struct request *rq, const struct workflow *row, cons
 void workflow_submit_create(struct request *rq, const struct workflow *row, const struct workflow_content *c);
 
 void workflow_handle_sync(struct request *rq);
+void workflow_handle_test_data(struct request *rq);
 void workflow_handle_preview(struct request *rq);
 void workflow_handle_versions(struct request *rq);
 void workflow_handle_version(struct request *rq);

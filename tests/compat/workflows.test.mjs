@@ -406,3 +406,23 @@ test("deleting takes what hangs on it", async () => {
   await assert.rejects(novu.workflows.get(flow.id), (e) => e.statusCode === 404);
   await assert.rejects(novu.workflows.delete(flow.id), (e) => e.statusCode === 404);
 });
+
+test("the data to try a workflow out with", async () => {
+  const data = async (flow) => (await server.call("GET", `/v2/workflows/${flow.workflowId}/test-data`)).body.data;
+  const plain = await create([step("in_app", { body: "Hi {{payload.name}}, {{payload.order.id}}" }), step("email", { subject: "s", body: "b" }), step("sms", { body: "b" })]);
+  const { to, payload } = await data(plain);
+  assert.deepEqual(to.required, ["subscriberId", "email", "phone"]);
+  assert.match(to.properties.subscriberId.default, /^[0-9a-f]{24}$/);
+  assert.equal(to.properties.email.format, "email");
+  assert.equal(payload.properties.name.default, "name");
+  assert.equal(payload.properties.order.properties.id.default, "id");
+  const { body } = await server.call("POST", "/v2/workflows", { name: "Typed", workflowId: "typed", active: true, steps: [step("in_app", { body: "x" })],
+    payloadSchema: { type: "object", properties: { a: { type: "string" }, b: { type: "integer" }, c: { type: "object", properties: { d: { type: "string" }, e: { type: "string", default: "E" } } } } } });
+  const typed = await data(body.data);
+  assert.deepEqual(typed.to.required, ["subscriberId"]);
+  const { a, b, c } = typed.payload.properties;
+  assert.deepEqual([a.default, c.properties.d.default, c.properties.e.default], ["{{payload.a}}", "{{payload.c.d}}", "E"]);
+  assert.ok(Number.isInteger(b.default));
+  assert.deepEqual((await data(await create([step("in_app", { body: "x" })]))).payload, {});
+  assert.equal((await server.call("GET", "/v2/workflows/none/test-data")).status, 404);
+});
