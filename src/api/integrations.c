@@ -1,5 +1,7 @@
 /* /v1/integrations (rest-api.md §6.14). */
 #include "api/app.h"
+#include "api/integration_check.h"
+#include "api/integration_conditions.h"
 #include "api/tables.h"
 #include "model/workflow.h"
 
@@ -15,12 +17,19 @@ static bool list_load(struct request *rq, struct db *db, struct integration **li
     return integration_list(db, rq->arena, rq->principal.environment, list, n, err);
 }
 
-static yyjson_mut_val *list_json(yyjson_mut_doc *d, const struct integration *list, size_t n, bool active_only)
+static yyjson_mut_val *view(struct request *rq, yyjson_mut_doc *d, const struct integration *i)
+{
+    yyjson_mut_val *o = integration_json(d, i);
+    integration_conditions_close(rq, d, i, o);
+    return o;
+}
+
+static yyjson_mut_val *list_json(struct request *rq, yyjson_mut_doc *d, const struct integration *list, size_t n, bool active_only)
 {
     yyjson_mut_val *arr = yyjson_mut_arr(d);
     for (size_t i = 0; i < n; i++)
         if (list[i].active || !active_only)
-            yyjson_mut_arr_append(arr, integration_json(d, &list[i]));
+            yyjson_mut_arr_append(arr, view(rq, d, &list[i]));
     return arr;
 }
 
@@ -32,7 +41,7 @@ static void handle_list_any(struct request *rq, bool active_only)
     if (!list_load(rq, app_db(rq), &list, &n, &err))
         reply_error(rq, &err);
     else
-        reply_json(rq, 0, list_json(json_doc(rq->arena), list, n, active_only));
+        reply_json(rq, 0, list_json(rq, json_doc(rq->arena), list, n, active_only));
 }
 
 static void handle_list(struct request *rq)
@@ -76,7 +85,10 @@ static bool integration_apply(struct api_write *w, struct db *db, struct error *
     case UPDATE: ok = integration_update(db, &x->row, err); break;
     case ERASE: ok = integration_delete(db, x->row.environment, x->row.id, err); break;
     case SET_PRIMARY:
-        return integration_elect_primary(db, x->row.environment, x->row.channel, x->row.id, err)
+        /* Who is primary is so without conditions (rest-api.md §6.14). */
+        x->row.conditions = STR_NULL;
+        return integration_update(db, &x->row, err)
+            && integration_elect_primary(db, x->row.environment, x->row.channel, x->row.id, err)
             && integration_find(db, rq->arena, x->row.environment, x->row.id, &x->row, err);
     }
     /* Who is primary follows from who is active (decisions.md 5). */
@@ -88,7 +100,7 @@ static bool integration_apply(struct api_write *w, struct db *db, struct error *
 static void integration_reply(struct api_write *w)
 {
     struct integration_write *x = (struct integration_write *)w;
-    reply_json(w->rq, 0, integration_json(json_doc(w->rq->arena), &x->row));
+    reply_json(w->rq, 0, view(w->rq, json_doc(w->rq->arena), &x->row));
 }
 
 static struct integration_write *write_new(struct request *rq, int kind)
@@ -143,11 +155,24 @@ static void create_read(struct checks *c, struct integration *i)
     i->credentials = sealed(rq, check_object(c, rq->json, "credentials", false));
     yyjson_val *configurations = check_object(c, rq->json, "configurations", false);
     check_delivery_policy(c, configurations);
-    yyjson_val *conditions = check_array(c, rq->json, "conditions", false);
+    integration_conditions_read(c, rq->json, i);
     if (configurations)
         i->configurations = json_write(rq->arena, configurations);
-    if (yyjson_arr_size(conditions))
-        i->conditions = json_write(rq->arena, conditions);
+}
+
+static void write_go(void *arg)
+{
+    struct integration_write *x = arg;
+    api_write(x->w.rq, &x->w);
+}
+
+/* Writes, after the provider has taken the credentials if it is to be asked. */
+static void write_checked(struct integration_write *x, bool check, yyjson_val *credentials)
+{
+    if (check)
+        integration_check(x->w.rq, x->row.channel, x->row.provider_id, credentials, write_go, x);
+    else
+        write_go(x);
 }
 
 static void handle_create(struct request *rq)
@@ -156,6 +181,7 @@ static void handle_create(struct request *rq)
     struct integration_write *x = write_new(rq, CREATE);
     x->row = (struct integration){.id = app_id(rq), .organization = rq->principal.organization,
                                   .environment = rq->principal.environment, .created_at = app_now(rq), .updated_at = app_now(rq)};
+    bool check = check_bool(&checks, rq->json, "check", false);
     create_read(&checks, &x->row);
     if (!checks_done(&checks) || !environment_is_own(rq))
         return;
@@ -163,7 +189,7 @@ static void handle_create(struct request *rq)
         struct str word = crypto_random_word(rq->arena, 8), slug = slugify(rq->arena, x->row.name);
         x->row.identifier = str_fmt(rq->arena, "%.*s-%.*s", STR_ARG(slug), STR_ARG(word));
     }
-    api_write(rq, &x->w);
+    write_checked(x, check, json_get(rq->json, "credentials"));
 }
 
 static bool load(struct request *rq, struct integration *i)
@@ -179,15 +205,19 @@ static bool load(struct request *rq, struct integration *i)
     return false;
 }
 
+static bool credentials_open(struct request *rq, const struct integration *i, yyjson_val **out, struct error *err)
+{
+    struct str plain = STR("{}");
+    return (!i->credentials.n || crypto_open(&app_of(rq)->box, rq->arena, i->credentials, &plain, err))
+        && json_parse(rq->arena, plain, out, err);
+}
+
 /* Keys of credentials that are given replace those stored; the others stay. */
 static bool credentials_merge(struct request *rq, struct integration *i, yyjson_val *given, struct error *err)
 {
-    struct str plain = STR("{}");
     yyjson_val *old, *k;
     yyjson_mut_doc *d = json_doc(rq->arena);
-    if (i->credentials.n && !crypto_open(&app_of(rq)->box, rq->arena, i->credentials, &plain, err))
-        return false;
-    if (!json_parse(rq->arena, plain, &old, err))
+    if (!credentials_open(rq, i, &old, err))
         return false;
     yyjson_mut_val *merged = yyjson_val_mut_copy(d, old);
     yyjson_obj_iter it = yyjson_obj_iter_with(given);
@@ -206,8 +236,9 @@ static bool update_read(struct checks *c, struct integration *i, struct error *e
     yyjson_val *credentials = check_object(c, rq->json, "credentials", false);
     yyjson_val *configurations = check_object(c, rq->json, "configurations", false);
     check_delivery_policy(c, configurations);
-    yyjson_val *conditions = check_array(c, rq->json, "conditions", false);
-    bool any = name.n || identifier.n || credentials || configurations || conditions || json_get(rq->json, "active");
+    bool conditions = integration_conditions_read(c, rq->json, i);
+    bool any = name.n || identifier.n || credentials || configurations || conditions || json_get(rq->json, "active")
+            || check_bool(c, rq->json, "check", false);
     i->active = check_bool(c, rq->json, "active", i->active);
     if (c->n)
         return true;
@@ -221,8 +252,6 @@ static bool update_read(struct checks *c, struct integration *i, struct error *e
         i->name = name;
     if (configurations)
         i->configurations = json_write(rq->arena, configurations);
-    if (conditions)
-        i->conditions = yyjson_arr_size(conditions) ? json_write(rq->arena, conditions) : STR_NULL;
     return !credentials || credentials_merge(rq, i, credentials, err);
 }
 
@@ -231,14 +260,16 @@ static void handle_update(struct request *rq)
     struct checks checks = checks_begin(rq);
     struct integration_write *x = write_new(rq, UPDATE);
     struct error err = {0};
+    yyjson_val *credentials = NULL;
     if (!load(rq, &x->row))
         return;
+    bool check = json_get_bool(rq->json, "check", false);
     bool ok = update_read(&checks, &x->row, &err);
     x->row.updated_at = app_now(rq);
     if (!checks_done(&checks) || !environment_is_own(rq))
         return;
-    if (ok)
-        api_write(rq, &x->w);
+    if (ok && (!check || credentials_open(rq, &x->row, &credentials, &err)))
+        write_checked(x, check, credentials);
     else
         reply_error(rq, &err);
 }
@@ -274,7 +305,7 @@ static bool erase_apply(struct api_write *w, struct db *db, struct error *err)
 static void erase_reply(struct api_write *w)
 {
     struct integration_erase *e = (struct integration_erase *)w;
-    reply_json(w->rq, 0, list_json(json_doc(w->rq->arena), e->rest, e->rest_n, false));
+    reply_json(w->rq, 0, list_json(w->rq, json_doc(w->rq->arena), e->rest, e->rest_n, false));
 }
 
 static void handle_delete(struct request *rq)

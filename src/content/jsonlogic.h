@@ -44,6 +44,9 @@ bool jsonlogic_apply(yyjson_val *rule, const struct jsonlogic_context *c, struct
 bool jsonlogic_apply_mut(const yyjson_mut_val *rule, const struct jsonlogic_context *c, struct arena *a, yyjson_mut_doc *d,
                          yyjson_mut_val **result, struct error *err);
 
+/* The first operation in a rule that there is not, wherever it stands; p NULL: there are all. */
+struct str jsonlogic_unknown(yyjson_val *rule);
+
 /* JavaScript's truth of a result, by which a step runs or not: false for NULL, null, false, 0, NaN and "". (An empty
  * array is true here; inside of rules it is false.) */
 bool jsonlogic_truthy(const yyjson_mut_val *result);

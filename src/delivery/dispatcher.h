@@ -42,6 +42,7 @@ struct delivery_result {
     struct str response;                /* text for execution details: answer body or SMTP dialogue's last line */
     struct str error;                   /* one sentence when not sent */
     int64_t retry_after_ms;             /* from Retry-After, or 0 */
+    bool host_unknown;                  /* the name of the provider's host leads nowhere */
 };
 
 struct delivery {
@@ -50,6 +51,7 @@ struct delivery {
     yyjson_val *credentials;            /* decrypted object */
     struct str idempotency_key;         /* stable over attempts; becomes Message-ID for e-mail */
     struct delivery_email *email;       /* the channel's message; others follow with the other channels */
+    bool check;                         /* nothing is sent, email is NULL: only whether the provider lets us in */
     int timeout_ms;                     /* 0: 30,000 */
     /* On the dispatcher's thread; the delivery (and its arena) belong to the callee again. Must not wait. */
     void (*done)(struct delivery *d, const struct delivery_result *r);

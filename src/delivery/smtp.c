@@ -50,7 +50,8 @@ static bool smtp_plan(struct job *j, struct error *err)
     struct smtp *s = ARENA_NEW(j->arena, struct smtp);
     s->job = j;
     j->state = s;
-    if (!j->delivery->email)
+    s->fresh = j->delivery->check;      /* a kept connection would say who was let in earlier */
+    if (!j->delivery->email && !j->delivery->check)
         return error_set(err, ERROR_BAD_INPUT, "The delivery has no e-mail.");
     if (!smtp_settings_read(j->arena, provider_of(j->driver), j->delivery->credentials, &s->settings, err))
         return false;
@@ -199,6 +200,13 @@ static bool options_envelope(struct smtp *s)
     return true;
 }
 
+/* No envelope: after the greeting and the authentication there is only a NOOP. */
+static void options_check(struct smtp *s)
+{
+    curl_easy_setopt(s->job->easy, CURLOPT_CUSTOMREQUEST, "NOOP");
+    curl_easy_setopt(s->job->easy, CURLOPT_FORBID_REUSE, 1L);
+}
+
 static int on_dialogue(CURL *easy, curl_infotype type, char *p, size_t n, void *ctx);
 
 static void dialogue_reset(struct smtp *s)
@@ -220,12 +228,15 @@ static bool smtp_begin(struct job *j, struct error *err)
 {
     struct smtp *s = j->state;
     CURL *e = j->easy;
-    if (!message_compose(s, err))
+    bool check = j->delivery->check;
+    if (!check && !message_compose(s, err))
         return false;
     s->secrets = secrets_of(j->arena, j->delivery->credentials);
     dialogue_reset(s);
-    if (!options_url(s) || !options_envelope(s))
+    if (!options_url(s) || (!check && !options_envelope(s)))
         return error_set(err, ERROR_IO, "Out of memory for the envelope.");
+    if (check)
+        options_check(s);
     options_tls(s);
     options_auth(s);
     option_partition(s);
@@ -381,6 +392,7 @@ static void result_broken(struct smtp *s, CURLcode code, struct delivery_result 
 {
     struct str answer = s->reply;
     r->outcome = curl_outcome(code);
+    r->host_unknown = code == CURLE_COULDNT_RESOLVE_HOST;
     r->error = reply_text_safe(s->job->arena, &s->secrets, curl_sentence(s->job, code));
     if (code == CURLE_USE_SSL_FAILED)
         r->error = STR("The SMTP server does not offer STARTTLS, which this integration requires.");

@@ -96,7 +96,7 @@ static bool conditions_hold(const struct machine *m, struct str conditions)
 
 bool integration_fits(const struct machine *m, const struct integration *i, enum channel c)
 {
-    return i->channel == c && i->active && (m->facts->outbox || !integration_is_demo(i)) && conditions_hold(m, i->conditions);
+    return i->channel == c && i->active && !i->for_agents && (m->facts->outbox || !integration_is_demo(i)) && conditions_hold(m, i->conditions);
 }
 
 /* --- selection -------------------------------------------------------------------------------------------------- */

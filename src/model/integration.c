@@ -140,7 +140,10 @@ yyjson_mut_val *integration_json(yyjson_mut_doc *d, const struct integration *i)
     json_add_str(d, o, "identifier", i->identifier);
     json_add_obj(d, o, "credentials");
     json_add_text(d, o, "configurations", i->configurations);
-    json_add_text(d, o, "conditions", i->conditions.p ? i->conditions : STR("[]"));
+    bool rules = i->conditions.n && i->conditions.p[0] == '{';
+    json_add_text(d, o, "conditions", i->conditions.p && !rules ? i->conditions : STR("[]"));
+    if (rules)
+        json_add_text(d, o, "rules", i->conditions);
     json_add_bool(d, o, "active", i->active);
     json_add_bool(d, o, "primary", i->primary);
     json_add_int(d, o, "priority", i->priority);

@@ -13,7 +13,8 @@ struct integration {
     struct str provider_id, name, identifier;
     enum channel channel;
     struct str credentials;             /* sealed; p NULL: none */
-    struct str configurations, conditions;      /* JSON text; p NULL: none */
+    struct str configurations;          /* JSON text; p NULL: none */
+    struct str conditions;              /* JSON text: a list of filter groups, or one JSON-logic rule; p NULL: none */
     bool active, primary;
     bool for_agents;                    /* kind "agent": agents speak through it, steps do not; set once */
     int64_t priority, created_at, updated_at;

@@ -116,3 +116,17 @@ const struct jsonlogic *jsonlogic_compile(struct arena *a, yyjson_val *rule)
     node_compile(&c, rule, 1, false, &program->root);
     return program;
 }
+
+struct str jsonlogic_unknown(yyjson_val *rule)
+{
+    struct str found = STR_NULL;
+    yyjson_val *k, *v;
+    size_t i, n;
+    if (yyjson_is_obj(rule) && yyjson_obj_size(rule) == 1)
+        yyjson_obj_foreach(rule, i, n, k, v)
+            return logic_operator_exists(json_str(k)) || logic_control_find(json_str(k)) ? jsonlogic_unknown(v) : json_str(k);
+    yyjson_arr_foreach(rule, i, n, v)
+        if (!found.p)
+            found = jsonlogic_unknown(v);
+    return found;
+}

@@ -237,6 +237,33 @@ static void hostile_rules_end(void **state)
     assert_refused(loops.p, "rule needs too many operations");
 }
 
+static void assert_unknown(const char *rule, const char *operation)
+{
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct str found = jsonlogic_unknown(data_literal(a, rule));
+    if (operation)
+        assert_true(str_eqz(found, operation));
+    else
+        assert_null(found.p);
+}
+
+static void unknown_operations_are_found_without_running(void **state)
+{
+    static const char *const known[] = {
+        "var", "missing", "missing_some", "if", "?:", "==", "===", "!=", "!==", "!", "!!", "or", "and", ">", ">=", "<", "<=", "max", "min",
+        "+", "-", "*", "/", "%", "map", "reduce", "filter", "all", "none", "some", "merge", "in", "cat", "substr", "log",
+        "startsWith", "endsWith", "contains", "null", "notNull", "between", "withinLast"};
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    (void)state;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        assert_unknown(str_z(a, str_fmt(a, "{\"%s\":[1,[{\"var\":\"x\"}]]}", known[i])), NULL);
+    assert_unknown("{\"if\":[false,{\"never\":[]},1]}", "never");
+    assert_unknown("[1,[{\"and\":{\"deep\":1}}],{\"later\":1}]", "deep");
+    assert_unknown("{\"in.b\":[1]}", "in.b");
+    assert_unknown("{\"a\":1,\"b\":2}", NULL);
+    assert_unknown("{\"==\":[{\"a\":1,\"b\":{\"c\":1}},{}]}", NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +275,7 @@ int main(void)
         cmocka_unit_test(variables_are_the_data),
         cmocka_unit_test(truth_and_emptiness),
         cmocka_unit_test(hostile_rules_end),
+        cmocka_unit_test(unknown_operations_are_found_without_running),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
