@@ -152,8 +152,7 @@ static yyjson_mut_val *template_json(struct request *rq, yyjson_mut_doc *d, cons
 {
     static const char *const copied[] = {"description", "tags", "payloadSchema", "origin"};
     yyjson_mut_val *o = yyjson_mut_obj(d);
-    yyjson_val *doc = NULL;
-    json_parse(rq->arena, w->doc, &doc, NULL);
+    yyjson_val *doc = workflow_doc_now(rq->arena, c, w);
     json_add_id(d, o, "_id", w->id);
     json_add_str(d, o, "name", w->name);
     for (size_t i = 0; i < sizeof copied / sizeof *copied; i++)

@@ -106,6 +106,17 @@ bool workflow_issues_make(struct arena *a, const struct workflow_content *c, str
     return true;
 }
 
+yyjson_val *workflow_doc_now(struct arena *a, const struct workflow_content *c, const struct workflow *w)
+{
+    struct str text = w->doc;
+    struct error ignored = {0};
+    yyjson_val *doc = NULL;
+    if (str_find(text, STR("env")) >= 0 && !workflow_issues_make(a, c, w->doc, &text, &ignored))
+        return NULL;
+    json_parse(a, text, &doc, NULL);
+    return doc;
+}
+
 struct str workflow_status(bool active, yyjson_val *doc)
 {
     yyjson_val *step;

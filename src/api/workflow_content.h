@@ -29,6 +29,9 @@ bool workflow_content_writable(const struct workflow_content *c, struct error *e
 
 /* doc with the issues of each step's control values; they replace those in it. */
 bool workflow_issues_make(struct arena *a, const struct workflow_content *c, struct str doc, struct str *out, struct error *err);
+/* The row's document with its issues as they are now. What was written with it stands, except where the environment's variables
+ * have a say: a workflow that mentions them is looked at anew. NULL: damaged. */
+yyjson_val *workflow_doc_now(struct arena *a, const struct workflow_content *c, const struct workflow *w);
 /* ACTIVE, INACTIVE or ERROR (content.md §3.2). */
 struct str workflow_status(bool active, yyjson_val *doc);
 

@@ -109,8 +109,7 @@ static yyjson_mut_val *step_json(yyjson_mut_doc *d, struct arena *a, const struc
 static struct content_workflow content_of(struct arena *a, const struct workflow_content *c, const struct workflow *w,
                                           struct template_report *uses)
 {
-    struct content_workflow content = {.env = c->env, .env_n = c->env_n, .uses = uses};
-    json_parse(a, w->doc, &content.doc, NULL);
+    struct content_workflow content = {.doc = workflow_doc_now(a, c, w), .env = c->env, .env_n = c->env_n, .uses = uses};
     workflow_uses(a, &content, uses);
     return content;
 }
@@ -197,8 +196,7 @@ yyjson_mut_val *workflow_step_json(yyjson_mut_doc *d, struct arena *a, const str
 yyjson_mut_val *workflow_summary_json(yyjson_mut_doc *d, struct arena *a, const struct workflow_content *c, const struct workflow *w)
 {
     yyjson_mut_val *o = yyjson_mut_obj(d);
-    yyjson_val *doc = NULL, *step;
-    json_parse(a, w->doc, &doc, NULL);
+    yyjson_val *doc = workflow_doc_now(a, c, w), *step;
     json_add_id(d, o, "_id", w->id);
     json_add_str(d, o, "workflowId", w->identifier);
     json_add_str(d, o, "slug", slug_make(a, w->name, "wf_", w->id));

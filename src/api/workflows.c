@@ -274,13 +274,12 @@ static bool has_any_tag(struct arena *a, const struct workflow *w, const struct 
     return false;
 }
 
-static bool has_any_status(struct arena *a, const struct workflow *w, const struct str *statuses, size_t n)
+static bool has_any_status(struct arena *a, const struct workflow_content *c, const struct workflow *w, const struct str *statuses,
+                           size_t n)
 {
-    yyjson_val *doc = NULL;
     if (!n)
         return true;
-    json_parse(a, w->doc, &doc, NULL);
-    struct str status = workflow_status(w->active, doc);
+    struct str status = workflow_status(w->active, workflow_doc_now(a, c, w));
     for (size_t i = 0; i < n; i++)
         if (str_eq(status, statuses[i]))
             return true;
@@ -335,7 +334,7 @@ static void handle_list(struct request *rq)
     yyjson_mut_val *o = yyjson_mut_obj(d), *list = json_add_arr(d, o, "workflows");
     int64_t total = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!has_any_tag(rq->arena, &all[i], tags, tags_n) || !has_any_status(rq->arena, &all[i], statuses, statuses_n))
+        if (!has_any_tag(rq->arena, &all[i], tags, tags_n) || !has_any_status(rq->arena, &content, &all[i], statuses, statuses_n))
             continue;
         if (total >= q.offset && total < q.offset + q.limit)
             yyjson_mut_arr_append(list, workflow_summary_json(d, rq->arena, &content, &all[i]));

@@ -93,3 +93,43 @@ test("usage names the workflows whose steps mention the variable", async () => {
   await novu.workflows.create({ name: "Other", workflowId: "other", steps: step("{{env.SITE_NAME}} {{payload.env.SITEX}}") });
   assert.deepEqual((await novu.environmentVariables.usage("SITE")).result.workflows, [{ name: "Uses", workflowId: "uses" }]);
 });
+
+test("issues and status of a workflow follow the variables that it mentions, however it is read", async () => {
+  const made = (await novu.workflows.create({
+    workflowId: "follows",
+    name: "Follows",
+    active: true,
+    source: "editor",
+    steps: [{ name: "Bell", type: "in_app", controlValues: { body: "{{env.LATER}}", skip: { "==": [{ var: "env.LATER" }, "x"] } } }],
+  })).result;
+  const read = async () => {
+    const one = (await novu.workflows.get("follows")).result;
+    const step = (await novu.workflows.steps.retrieve("follows", made.steps[0].slug)).result;
+    const found = (await novu.workflows.list({ status: ["ERROR"] })).result.workflows.some((w) => w.workflowId === "follows");
+    const listed = (await novu.workflows.list({})).result.workflows.find((w) => w.workflowId === "follows");
+    const legacy = (await server.call("GET", `/v1/notification-templates/${made.id}`)).body.data;
+    const counts = [one.steps[0], step, listed.steps[0], legacy.steps[0]].map((s) => Object.keys(s.issues?.controls ?? {}).length);
+    return { status: one.status, listed: listed.status, found, counts, updatedAt: one.updatedAt };
+  };
+  const bad = { status: "ERROR", listed: "ERROR", found: true, counts: [2, 2, 2, 2], updatedAt: made.updatedAt };
+  const good = { status: "ACTIVE", listed: "ACTIVE", found: false, counts: [0, 0, 0, 0], updatedAt: made.updatedAt };
+  assert.deepEqual(await read(), bad);
+  await novu.environmentVariables.create({ key: "LATER", values: here("now") });
+  assert.deepEqual(await read(), good);
+  await novu.environmentVariables.delete("LATER");
+  assert.deepEqual(await read(), bad);
+});
+
+test("a step's missing integration comes and goes with the integration", async () => {
+  const made = (await novu.workflows.create({
+    workflowId: "served", name: "Served", source: "editor", steps: [{ name: "Text", type: "sms", controlValues: { body: "b" } }],
+  })).result;
+  const missing = async () => Object.keys((await novu.workflows.steps.retrieve("served", made.steps[0].slug)).result.issues?.integration ?? {});
+  const outbox = (await novu.integrations.list()).result.filter((i) => i.channel === "sms");
+  assert.deepEqual(await missing(), []);
+  for (const i of outbox) await novu.integrations.update({ active: false }, i.id);
+  assert.deepEqual(await missing(), ["sms"]);
+  for (const i of outbox) await novu.integrations.update({ active: true }, i.id);
+  for (const i of outbox) await novu.integrations.setAsPrimary(i.id);
+  assert.deepEqual(await missing(), []);
+});
