@@ -63,7 +63,9 @@ static void given_headers(struct flight *f, struct http_header *list)
     yyjson_arr_foreach(s->headers, i, n, h)
         if (i < HEADERS_GIVEN_MAX && json_get_str(h, "key").n)
             add_header(q, list, str_trim(json_get_str(h, "key")), json_get_str(h, "value"));
-    if (s->secret.n)
+    if (s->secret.n && s->filter)              /* over the environment's id (engine.md §5.3) */
+        add_header(q, list, STR("nv-hmac-256"), crypto_hmac_sha256_hex(s->arena, s->secret, id_str(s->arena, s->environment)));
+    else if (s->secret.n)
         add_header(q, list, STR("novu-signature"), signature(s->arena, s->secret, f->body));
 }
 

@@ -198,10 +198,20 @@ static void check_flag(struct checks *c, const char *name)
         check_fail(c, "%s must be a boolean value", name);
 }
 
+/* By the text of its URL; where its name leads is judged when it is asked. */
+static void check_webhook(struct checks *c, size_t step, size_t group, size_t at, yyjson_val *part)
+{
+    struct str url = json_get_str(part, "webhookUrl");
+    struct outbound_target t;
+    struct error why = {0};
+    if (str_eqz(json_get_str(part, "on"), "webhook") && url.n && !outbound_check(&app_of(c->rq)->outbound, c->rq->arena, url, &t, &why))
+        check_fail(c, "steps.%zu.filters.%zu.children.%zu.webhookUrl: %s", step, group, at, why.message);
+}
+
 /* [{value: AND | OR, children: [{on}]}]: what no filter of ours can decide is refused, or the step would never be sent. */
 static void check_filters(struct checks *c, size_t step, yyjson_val *filters)
 {
-    static const char *const known[] = {"payload", "subscriber", "tenant", "isOnline", "isOnlineInLast", "previousStep"};
+    static const char *const known[] = {"payload", "subscriber", "tenant", "webhook", "isOnline", "isOnlineInLast", "previousStep"};
     yyjson_val *group, *part;
     size_t i, n, k, m;
     if (filters && !yyjson_is_null(filters) && !yyjson_is_arr(filters))
@@ -214,7 +224,8 @@ static void check_filters(struct checks *c, size_t step, yyjson_val *filters)
                 x++;
             if (x == sizeof known / sizeof *known)
                 check_fail(c, "steps.%zu.filters.%zu.children.%zu.on must be one of the following values: payload, subscriber, tenant, "
-                              "isOnline, isOnlineInLast, previousStep", step, i, k);
+                              "webhook, isOnline, isOnlineInLast, previousStep", step, i, k);
+            check_webhook(c, step, i, k, part);
         }
 }
 

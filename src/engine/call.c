@@ -15,6 +15,7 @@ static bool call_read(struct engine_call *c, const struct run *r, struct error *
     if (!json_parse(c->arena, r->jobs[q->job].call, &doc, err))
         return false;
     c->bridge = str_eqz(json_get_str(doc, "kind"), "bridge");
+    c->filter = str_eqz(json_get_str(doc, "kind"), "filter");
     c->method = json_get_str(doc, "method");
     c->url = json_get_str(doc, "url");
     c->body = json_get_str(doc, "body");

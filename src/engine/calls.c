@@ -22,10 +22,11 @@ void call_result(struct machine *m, const struct machine_input *in)
     struct run_job *j = &m->run->jobs[in->job];
     const struct step_executor *x = &step_executors[j->type];
     const struct step_definition *s = machine_step(m, in->job);
-    bool bridged = bridge_computes(m, j->type);
-    if (j->status != JOB_RUNNING || !j->call.n || in->attempt != j->attempts || !s || (!bridged && !x->answered))
+    bool bridged = bridge_computes(m, j->type), filters = filter_waits(m, in->job);
+    if (j->status != JOB_RUNNING || !j->call.n || in->attempt != j->attempts || !s || (!bridged && !filters && !x->answered))
         return;
-    enum outcome o = bridged ? bridge_answered(m, in->job, s, &in->call) : x->answered(m, in->job, s, &in->call);
+    enum outcome o = filters ? filter_answered(m, in->job, s, &in->call)
+        : bridged ? bridge_answered(m, in->job, s, &in->call) : x->answered(m, in->job, s, &in->call);
     if (o != OUTCOME_WAITING)
         j->call = STR_NULL;
     if (machine_settle(m, in->job, o) && !m->run->chain_ended)      /* canceled meanwhile: nothing follows */

@@ -125,21 +125,35 @@ static bool actor_facts(struct worker *w, struct plan *p, struct id environment,
     return frozen(p->arena, subscriber_json(json_doc(p->arena), &stored, organization), out, err);
 }
 
-static bool tenant_facts(struct worker *w, struct plan *p, struct id environment, yyjson_val *tenant, yyjson_val **out,
-                         bool *is_missing, struct error *err)
+/* What the workflow does differently for this tenant (engine.md §6.3). */
+static bool override_facts(struct worker *w, struct plan *p, struct id workflow, const struct tenant *t, yyjson_val **out,
+                           struct error *err)
+{
+    struct workflow_override o;
+    struct error missing = {0};
+    if (!workflow_override_find(w->db, p->arena, workflow, t->id, &o, &missing))
+        return missing.code == ERROR_NOT_FOUND || (*err = missing, false);
+    return json_parse(p->arena, o.preferences, out, err);
+}
+
+static bool tenant_facts(struct worker *w, struct plan *p, const struct event *event, yyjson_val *tenant, struct machine_facts *f,
+                         struct error *err)
 {
     struct tenant stored = {.identifier = yyjson_is_str(tenant) ? json_str(tenant) : json_get_str(tenant, "identifier")};
     struct error missing = {0};
-    if (!tenant_find(w->db, p->arena, environment, stored.identifier, &stored, &missing) && missing.code != ERROR_NOT_FOUND) {
+    bool known = tenant_find(w->db, p->arena, event->environment, stored.identifier, &stored, &missing);
+    if (!known && missing.code != ERROR_NOT_FOUND) {
         *err = missing;
         return false;
     }
-    *is_missing = missing.code == ERROR_NOT_FOUND && !p->tenant;
+    if (known && !override_facts(w, p, event->workflow, &stored, &f->tenant_preferences, err))
+        return false;
+    f->tenant_missing = !known && !p->tenant;
     if (p->tenant && p->tenant->name.p)
         stored.name = p->tenant->name;
     if (p->tenant && p->tenant->data.p)
         stored.data = p->tenant->data;
-    return frozen(p->arena, tenant_variable(json_doc(p->arena), &stored), out, err);
+    return frozen(p->arena, tenant_variable(json_doc(p->arena), &stored), &f->tenant, err);
 }
 
 bool company_facts(struct worker *w, struct plan *p, const struct event *event, yyjson_val *doc, struct id organization,
@@ -149,5 +163,5 @@ bool company_facts(struct worker *w, struct plan *p, const struct event *event, 
     f->actor = actor;
     f->tenant = tenant;
     return (!actor || actor_facts(w, p, event->environment, organization, actor, &f->actor, err))
-        && (!tenant || tenant_facts(w, p, event->environment, tenant, &f->tenant, &f->tenant_missing, err));
+        && (!tenant || tenant_facts(w, p, event, tenant, f, err));
 }

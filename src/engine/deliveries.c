@@ -13,17 +13,12 @@ enum { RETRY_BASE_MS = 30000, RETRY_CAP_MS = 900000, RETRY_LEAST_MS = 1000 };
 static int64_t retry_wait(struct id delivery, int attempt, int tries, const struct delivery_policy *p)
 {
     int64_t cap = 2 * p->window_ms / p->attempts, top;
-    uint64_t h = 1469598103934665603u;
     if (cap < RETRY_CAP_MS)
         cap = RETRY_CAP_MS;
     top = tries - 1 < 20 ? (int64_t)RETRY_BASE_MS << (tries - 1) : cap;
     if (top > cap)
         top = cap;
-    for (size_t i = 0; i < sizeof delivery.b; i++)
-        h = (h ^ delivery.b[i]) * 1099511628211u;
-    h = (h ^ (uint64_t)attempt) * 1099511628211u;
-    h ^= h >> 29;
-    int64_t wait = (int64_t)(h % (uint64_t)(top + 1));
+    int64_t wait = (int64_t)(run_jitter(delivery, attempt) % (uint64_t)(top + 1));
     return wait < RETRY_LEAST_MS ? RETRY_LEAST_MS : wait;
 }
 

@@ -70,6 +70,8 @@ static const char *const texts[DETAILS] = {
     [DETAIL_MESSAGE_DELIVERED] = "Message delivered",
     [DETAIL_MESSAGE_OPENED] = "Message opened",
     [DETAIL_MESSAGE_CLICKED] = "Message clicked",
+    [DETAIL_WEBHOOK_RETRY] = "Webhook filter failed, retry will be executed",
+    [DETAIL_WEBHOOK_GIVEN_UP] = "Failed to get response from remote webhook filter on last retry",
     [DETAIL_MESSAGE_UNDELIVERED] = "Message was not delivered, says the provider",
 };
 

@@ -71,6 +71,7 @@ struct engine_call {
     bool webhook;                           /* tells an endpoint something: no redirects, no hops, a short answer */
     int hops;                               /* for HOPS_HEADER; at least 1, or 0 for a webhook */
     int64_t started_ns;                     /* monotonic */
+    bool filter;                            /* of a step\'s filters (engine.md §5.3): it has a signature of its own */
     struct str method, url, body;           /* body p NULL: none */
     yyjson_val *headers;                    /* array of {key, value} */
     int timeout_ms;

@@ -249,7 +249,7 @@ static void put_choices(yyjson_mut_doc *d, yyjson_mut_val *o, const struct prefe
 /* Which layer, and which of its rows, had the last word about the channel. */
 static struct str preference_note(const struct machine *m, int job)
 {
-    static const char *const layers[] = {"workflow", "workflowUser", "subscriberGlobal", "subscriberWorkflow", "subscription"};
+    static const char *const layers[] = {"workflow", "workflowUser", "tenant", "subscriberGlobal", "subscriberWorkflow", "subscription"};
     const struct machine_facts *f = m->facts;
     enum channel c = (enum channel)m->run->jobs[job].type;
     yyjson_mut_doc *d = json_doc(m->run->arena);

@@ -136,13 +136,18 @@ static yyjson_val *rendered(struct filter_context *c, yyjson_val *v)
     return out;
 }
 
-static bool field_part(struct filter_context *c, yyjson_val *part)
+static bool field_compare(struct filter_context *c, yyjson_val *part, yyjson_val *actual)
 {
     struct str field = json_get_str(part, "field"), operator = json_get_str(part, "operator");
-    yyjson_val *expected = rendered(c, json_get(part, "value")), *actual = json_path(variable(c, json_get_str(part, "on")), field);
+    yyjson_val *expected = rendered(c, json_get(part, "value"));
     bool passed = compare(c->arena, operator, actual, expected);
     say(c, part, field, text_of(c->arena, expected), text_of(c->arena, actual), operator, passed);
     return passed;
+}
+
+static bool field_part(struct filter_context *c, yyjson_val *part)
+{
+    return field_compare(c, part, json_path(variable(c, json_get_str(part, "on")), json_get_str(part, "field")));
 }
 
 /* engine.md §5.3: nothing is known of somebody who never was online. */
@@ -212,31 +217,58 @@ static bool part_passes(struct filter_context *c, yyjson_val *part)
 
 /* --- groups ---------------------------------------------------------------------------------------------------- */
 
-static bool group_passes(struct filter_context *c, yyjson_val *group)
+static bool is_webhook(yyjson_val *part)
+{
+    return str_eqz(json_get_str(part, "on"), "webhook");
+}
+
+static enum filters_verdict webhook_part(struct filter_context *c, yyjson_val *part, size_t group, size_t at)
+{
+    struct str key = str_fmt(c->arena, "%zu.%zu", group, at);
+    yyjson_val *answer = json_getn(c->answers, key);
+    if (!c->answers)
+        return FILTERS_FAIL;
+    if (!answer && json_get_str(part, "webhookUrl").n) {
+        c->asks = part;
+        c->asks_key = key;
+        return FILTERS_ASK;
+    }
+    return field_compare(c, part, json_get(answer, "value")) ? FILTERS_PASS : FILTERS_FAIL;
+}
+
+static enum filters_verdict group_judge(struct filter_context *c, yyjson_val *group, size_t number)
 {
     yyjson_val *children = json_get(group, "children"), *part;
     struct str how = json_get_str(group, "value");
-    bool all = str_eqz(how, "AND"), passed = all;
     size_t i, n = yyjson_arr_size(children), max;
+    bool all = n == 1 || str_eqz(how, "AND"), passed = all;
     if (n == 0)
-        return true;
-    if (n == 1)
-        return part_passes(c, yyjson_arr_get_first(children));
+        return FILTERS_PASS;
     if (!all && !str_eqz(how, "OR"))
-        return false;
-    yyjson_arr_foreach(children, i, max, part) {
-        bool one = part_passes(c, part);
-        passed = all ? passed && one : passed || one;
-    }
-    return passed;
+        return FILTERS_FAIL;
+    yyjson_arr_foreach(children, i, max, part)
+        if (!is_webhook(part)) {
+            bool one = part_passes(c, part);
+            passed = all ? passed && one : passed || one;
+        }
+    yyjson_arr_foreach(children, i, max, part)
+        if (is_webhook(part) && passed == all) {
+            enum filters_verdict v = webhook_part(c, part, number, i);
+            if (v == FILTERS_ASK)
+                return v;
+            passed = v == FILTERS_PASS;
+        }
+    return passed ? FILTERS_PASS : FILTERS_FAIL;
 }
 
-bool filters_pass(struct filter_context *c, yyjson_val *filters)
+enum filters_verdict filters_judge(struct filter_context *c, yyjson_val *filters)
 {
     yyjson_val *group;
     size_t i, n;
-    yyjson_arr_foreach(filters, i, n, group)
-        if (group_passes(c, group))
-            return true;
-    return yyjson_arr_size(filters) == 0;
+    yyjson_arr_foreach(filters, i, n, group) {
+        enum filters_verdict v = group_judge(c, group, i);
+        if (v != FILTERS_FAIL)
+            return v;
+    }
+    return yyjson_arr_size(filters) == 0 ? FILTERS_PASS : FILTERS_FAIL;
 }

@@ -1,7 +1,7 @@
 /* Legacy step filters and the conditions of integrations (engine.md §5.3):
  * [{value: "AND" | "OR", children: [{on, field, operator, value, …}]}]. Any group that passes is enough.
  *
- * Parts of kind webhook are not evaluated: they do not pass.
+ * Of a group, parts that ask a webhook come last, and only as long as they can decide anything.
  */
 #ifndef ENGINE_FILTERS_H
 #define ENGINE_FILTERS_H
@@ -18,8 +18,14 @@ struct filter_context {
     struct arena *arena;
     yyjson_mut_doc *doc;                        /* of conditions */
     yyjson_mut_val *conditions;                 /* array: gets {filter, field, expected, actual, operator, passed}; NULL: unsaid */
+    /* {"<group>.<part>": {value: what the webhook gave as the part's field, if anything}} of those that were asked. NULL: webhooks
+     * cannot be asked, such parts do not pass. */
+    yyjson_val *answers;
+    yyjson_val *asks;                           /* out, of FILTERS_ASK: the part whose webhook is to be asked, */
+    struct str asks_key;                        /* and its key in answers */
 };
 
-bool filters_pass(struct filter_context *c, yyjson_val *filters);
+enum filters_verdict { FILTERS_FAIL, FILTERS_PASS, FILTERS_ASK };
+enum filters_verdict filters_judge(struct filter_context *c, yyjson_val *filters);
 
 #endif

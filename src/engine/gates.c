@@ -11,6 +11,7 @@
 
 static const enum detail preference_details[] = {
     [SOURCE_WORKFLOW_RESOURCE] = DETAIL_FILTERED_WORKFLOW_RESOURCE, [SOURCE_USER_WORKFLOW] = DETAIL_FILTERED_USER_WORKFLOW,
+    [SOURCE_TENANT] = DETAIL_FILTERED_USER_WORKFLOW,            /* never the source of the whole */
     [SOURCE_SUBSCRIBER_GLOBAL] = DETAIL_FILTERED_SUBSCRIBER_GLOBAL,
     [SOURCE_SUBSCRIBER_WORKFLOW] = DETAIL_FILTERED_SUBSCRIBER_WORKFLOW,
     [SOURCE_SUBSCRIPTION] = DETAIL_FILTERED_SUBSCRIBER_WORKFLOW,
@@ -21,6 +22,9 @@ static struct str preference_raw(struct machine *m, const struct preference_resu
 {
     const struct definition *d = m->facts->current;
     unsigned used = 0;
+    static const char *const sources[] = {[SOURCE_WORKFLOW_RESOURCE] = "template", [SOURCE_USER_WORKFLOW] = "template",
+                                          [SOURCE_TENANT] = "workflowOverride", [SOURCE_SUBSCRIBER_GLOBAL] = "subscriber",
+                                          [SOURCE_SUBSCRIBER_WORKFLOW] = "subscriber", [SOURCE_SUBSCRIPTION] = "subscriber"};
     struct buf b = {.arena = m->run->arena};
     for (int i = 0; i < d->steps_n; i++)
         if (d->steps[i].active && step_is_channel(d->steps[i].type))
@@ -33,7 +37,7 @@ static struct str preference_raw(struct machine *m, const struct preference_resu
     for (int c = 0, n = 0; c < CHANNELS; c++)
         if (used >> c & 1)
             buf_fmt(&b, "%s{\"channel\":\"%s\",\"source\":\"%s\"}", n++ ? "," : "", channel_name((enum channel)c).p,
-                    p->by[c] >= SOURCE_SUBSCRIBER_GLOBAL ? "subscriber" : "template");
+                    sources[p->by[c]]);
     buf_z(&b, "]}");
     return buf_finish(&b);
 }
@@ -43,6 +47,7 @@ struct preference_result machine_preferences(const struct machine *m)
 {
     const struct machine_facts *f = m->facts;
     struct workflow_preferences w = f->current->preferences;
+    workflow_preferences_override(&w, f->tenant_preferences);
     w.read_only = m->run->critical;     /* engine.md §6.4: that alone is as it was when the run began */
     return preference_merge(&w, f->stateless ? NULL : f->preferences, f->workflow_off_is_final);
 }
@@ -207,7 +212,8 @@ static bool content_and_condition(struct machine *m, int job, const struct step_
     return true;
 }
 
-static bool filters_allow(struct machine *m, int job, const struct step_definition *s)
+/* o NULL: webhooks cannot be asked. OUTCOME_WAITING in *o: one is. */
+static bool filters_allow(struct machine *m, int job, const struct step_definition *s, enum outcome *o)
 {
     struct arena *a = m->run->arena;
     struct liquid_variable variables[RENDER_VARIABLES_MAX];
@@ -216,10 +222,17 @@ static bool filters_allow(struct machine *m, int job, const struct step_definiti
     yyjson_mut_doc *d = json_doc(a);
     yyjson_mut_val *raw = yyjson_mut_obj(d), *filter = json_add_obj(d, raw, "filter");
     struct filter_context c = {.variables = variables, .machine = m, .now = m->facts->now, .arena = a, .doc = d,
-                               .conditions = json_add_arr(d, filter, "conditions")};
+                               .conditions = json_add_arr(d, filter, "conditions"), .answers = o ? filter_answers(m, job) : NULL};
     c.variables_n = render_variables(m, job, variables);
-    if (filters_pass(&c, s->filters))
+    switch (filters_judge(&c, s->filters)) {
+    case FILTERS_PASS:
         return true;
+    case FILTERS_ASK:
+        *o = filter_ask(m, job, c.asks, c.asks_key, c.answers);
+        return false;
+    case FILTERS_FAIL:
+        break;
+    }
     json_add_bool(d, filter, "passed", false);
     machine_log(m, job, DETAIL_CONDITIONS_SKIPPED, step_executors[s->type].deferred ? DETAIL_SUCCESS : DETAIL_FAILED,
                 json_write_mut(a, raw));
@@ -253,20 +266,27 @@ bool gates_open(struct machine *m, int job)
 
 bool gates_allow(struct machine *m, int job, const struct step_definition *s)
 {
-    return filters_allow(m, job, s) && preference_allows(m, job);
+    bool passed = filters_allow(m, job, s, NULL);
+    return preference_allows(m, job) && passed;
+}
+
+bool gates_pass_open(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, enum outcome *o)
+{
+    bool passed;
+    *o = OUTCOME_SKIPPED;
+    if (!content_and_condition(m, job, s, outputs, &passed, o))
+        return false;
+    if (!passed)
+        log_skipped(m, job);
+    else
+        passed = filters_allow(m, job, s, o);
+    if (*o == OUTCOME_WAITING)
+        return false;
+    return preference_allows(m, job) && passed;     /* one that is off besides is the better reason (engine.md §3 step 5) */
 }
 
 bool gates_pass(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, enum outcome *o)
 {
-    bool run_it;
     *o = OUTCOME_SKIPPED;
-    if (!gates_open(m, job))
-        return false;
-    if (!content_and_condition(m, job, s, outputs, &run_it, o))
-        return false;
-    if (!run_it) {
-        log_skipped(m, job);
-        return false;
-    }
-    return gates_allow(m, job, s);
+    return gates_open(m, job) && gates_pass_open(m, job, s, outputs, o);
 }

@@ -3,6 +3,7 @@
 
 #include "content/jsonlogic.h"
 #include "engine/filters.h"
+#include "engine/render.h"
 
 /* Push and chat have no demo integration: the outbox stands in for it (decisions.md 5). */
 const struct integration integration_push_outbox = {.provider_id = {"push-webhook", 12}, .name = {"Outbox", 6},
@@ -43,20 +44,14 @@ int64_t integration_open_until(const struct machine *m, const struct integration
 
 /* --- conditions ------------------------------------------------------------------------------------------------ */
 
-static const char *const subscriber_names[SUBSCRIBER_DATA] = {"firstName", "lastName", "email", "phone", "avatar", "locale",
-                                                              "timezone"};
-
 /* What conditions see: {subscriber, context, tenant, payload}. */
 static yyjson_val *rule_data(const struct machine *m)
 {
     struct arena *a = m->run->arena;
     yyjson_mut_doc *d = json_doc(a);
-    yyjson_mut_val *o = yyjson_mut_obj(d), *s = json_add_obj(d, o, "subscriber");
+    yyjson_mut_val *o = yyjson_mut_obj(d);
     yyjson_val *v = NULL;
-    json_add_str(d, s, "subscriberId", m->facts->subscriber->subscriber_id);
-    for (int i = 0; i < SUBSCRIBER_DATA; i++)
-        json_add_str(d, s, subscriber_names[i], m->facts->subscriber->field[i]);
-    json_add_text(d, s, "data", m->facts->subscriber->field[SUBSCRIBER_DATA]);
+    json_add_val(d, o, "subscriber", render_subscriber(a, m->facts->subscriber));
     json_add_val(d, o, "context", m->facts->context);
     json_add_val(d, o, "tenant", m->facts->tenant);
     json_add_val(d, o, "payload", m->facts->payload);
@@ -91,7 +86,7 @@ static bool conditions_hold(const struct machine *m, struct str conditions)
         if (json_get(data, names[i]))
             variables[n++] = (struct liquid_variable){str_of(names[i]), json_get(data, names[i])};
     struct filter_context c = {.variables = variables, .variables_n = n, .now = m->facts->now, .arena = m->run->arena};
-    return filters_pass(&c, v);
+    return filters_judge(&c, v) == FILTERS_PASS;
 }
 
 bool integration_fits(const struct machine *m, const struct integration *i, enum channel c)

@@ -55,6 +55,7 @@ struct machine_facts {
     yyjson_val *environment_variables;          /* {NAME: "value"}; NULL: none */
     const struct channel_endpoint *endpoints;   /* the subscriber's in this context, opened: for chat and tools */
     size_t endpoints_n;
+    yyjson_val *tenant_preferences;             /* the channels that the workflow's override for the tenant names; NULL: none */
     bool tenant_missing;                        /* the trigger named a tenant that is not there (any more) */
     const struct preference_rows *preferences;  /* the subscriber's, as of now; NULL: none */
     bool workflow_off_is_final;                 /* decisions.md 15 */

@@ -40,6 +40,8 @@ bool machine_throttle_window(struct machine *m, struct str key, struct throttle_
 
 /* gates.c: false: *o says what the step came to without running. outputs: its rendered control values. */
 bool gates_pass(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, enum outcome *o);
+/* The same without the schedule, which was open before. */
+bool gates_pass_open(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, enum outcome *o);
 /* Its two ends, for steps whose content comes from elsewhere: the schedule before, filters and preferences after it. false: the
  * step is skipped, and that is logged. */
 bool gates_open(struct machine *m, int job);
@@ -56,6 +58,11 @@ void zone_warn(const struct machine *m, struct buf *raw);
 bool bridge_computes(const struct machine *m, enum step_type type);
 enum outcome bridge_ask(struct machine *m, int job, const struct step_definition *s);
 enum outcome bridge_answered(struct machine *m, int job, const struct step_definition *s, const struct call_answer *answer);
+/* filter_calls.c: a part of the step's filters is asked for elsewhere; what was answered until now; and then. */
+enum outcome filter_ask(struct machine *m, int job, yyjson_val *part, struct str key, yyjson_val *answers);
+yyjson_val *filter_answers(const struct machine *m, int job);
+bool filter_waits(const struct machine *m, int job);
+enum outcome filter_answered(struct machine *m, int job, const struct step_definition *s, const struct call_answer *answer);
 /* calls.c: an HTTP request as part of a step; the chain waits. doc: {kind, method, url, headers, body, timeout}. */
 enum outcome call_begin(struct machine *m, int job, struct str doc);
 enum outcome call_again(struct machine *m, int job, int64_t delay_ms);

@@ -17,7 +17,7 @@ static yyjson_val *parsed(struct arena *a, struct buf *b)
     return v;
 }
 
-static yyjson_val *subscriber_value(struct arena *a, const struct subscriber *s)
+yyjson_val *render_subscriber(struct arena *a, const struct subscriber *s)
 {
     struct buf b = {.arena = a};
     buf_z(&b, "{\"subscriberId\":");
@@ -171,7 +171,7 @@ size_t render_variables(const struct machine *m, int job, struct liquid_variable
     size_t n = 0;
     json_parse(a, STR("{}"), &empty, NULL);
     out[n++] = (struct liquid_variable){STR("payload"), f->payload ? f->payload : empty};
-    out[n++] = (struct liquid_variable){STR("subscriber"), subscriber_value(a, f->subscriber)};
+    out[n++] = (struct liquid_variable){STR("subscriber"), render_subscriber(a, f->subscriber)};
     out[n++] = (struct liquid_variable){STR("steps"), steps_value(m, job)};
     out[n++] = (struct liquid_variable){STR("workflow"), workflow_value(a, f->current, m->run->row.severity)};
     out[n++] = (struct liquid_variable){STR("env"), env_value(a, f)};

@@ -7,6 +7,8 @@
 
 enum { RENDER_VARIABLES_MAX = 9 };
 
+/* The subscriber as templates, conditions and webhooks see it. */
+yyjson_val *render_subscriber(struct arena *a, const struct subscriber *s);
 /* What templates and conditions of this job see (content.md §1.5); returns how many. */
 size_t render_variables(const struct machine *m, int job, struct liquid_variable out[RENDER_VARIABLES_MAX]);
 /* Rendered control values (an object). */

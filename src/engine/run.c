@@ -10,6 +10,15 @@ struct id run_derived_id(struct id run, enum derived kind, int n)
     return id;
 }
 
+uint64_t run_jitter(struct id of, int attempt)
+{
+    uint64_t h = 1469598103934665603u;
+    for (size_t i = 0; i < sizeof of.b; i++)
+        h = (h ^ of.b[i]) * 1099511628211u;
+    h = (h ^ (uint64_t)attempt) * 1099511628211u;
+    return h ^ h >> 29;
+}
+
 void run_log_add(struct run *r, int64_t now, int job, enum detail detail, enum detail_status status, int message,
                  struct str raw)
 {

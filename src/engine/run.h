@@ -91,6 +91,9 @@ struct id run_derived_id(struct id run, enum derived kind, int n);
 struct id run_message_id(struct id run, int job, int message);
 struct id run_delivery_id(struct id run, int target);
 
+/* A number as if by chance, but the same for the same id and attempt: a replay waits as long again. */
+uint64_t run_jitter(struct id of, int attempt);
+
 void run_log_add(struct run *r, int64_t now, int job, enum detail detail, enum detail_status status, int message,
                  struct str raw);
 

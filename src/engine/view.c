@@ -41,9 +41,10 @@ static void add_detail(yyjson_mut_doc *d, yyjson_mut_val *list, const struct run
     json_add_time(d, o, "createdAt", l->at);
     json_add_str(d, o, "status", detail_status_name(l->status));
     json_add_str(d, o, "detail", run_log_text(v->run, l));
-    json_add_bool(d, o, "isRetry", false);
+    bool of_webhook = l->detail == DETAIL_WEBHOOK_RETRY || l->detail == DETAIL_WEBHOOK_GIVEN_UP;
+    json_add_bool(d, o, "isRetry", of_webhook);
     json_add_bool(d, o, "isTest", false);
-    json_add_str(d, o, "source", STR("Internal"));
+    json_add_str(d, o, "source", of_webhook ? STR("Webhook") : STR("Internal"));
     struct str raw = run_log_raw(v->run, n);
     json_add_str(d, o, "raw", raw.n ? raw : STR_NULL);
     if (l->message)

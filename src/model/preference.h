@@ -61,7 +61,7 @@ bool preference_delete_by_workflow(struct db *db, struct id workflow, struct err
 
 /* Which layer had the last word; named in execution details and in `overrides` on the wire. */
 enum preference_source {
-    SOURCE_WORKFLOW_RESOURCE, SOURCE_USER_WORKFLOW, SOURCE_SUBSCRIBER_GLOBAL, SOURCE_SUBSCRIBER_WORKFLOW,
+    SOURCE_WORKFLOW_RESOURCE, SOURCE_USER_WORKFLOW, SOURCE_TENANT, SOURCE_SUBSCRIBER_GLOBAL, SOURCE_SUBSCRIBER_WORKFLOW,
     SOURCE_SUBSCRIPTION
 };
 
@@ -71,9 +71,13 @@ struct workflow_preferences {
     bool read_only;                     /* critical: subscriber rows are left out */
     enum choice enabled[2];             /* resource, user */
     enum choice channel[2][CHANNELS];
+    bool has_tenant;                    /* what the workflow does differently for the run's tenant (engine.md §6.3) */
+    enum choice tenant[CHANNELS];
 };
 /* preferences: the document's {user, default}; NULL: none. */
 struct workflow_preferences workflow_preferences_read(yyjson_val *preferences);
+/* Lays a workflow override's {email: false, …} over w; NULL: there is none. */
+void workflow_preferences_override(struct workflow_preferences *w, yyjson_val *channels);
 
 struct preference_result {
     bool channel[CHANNELS];             /* effective (engine.md §6.3) */

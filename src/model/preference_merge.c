@@ -21,6 +21,15 @@ struct workflow_preferences workflow_preferences_read(yyjson_val *preferences)
     return w;
 }
 
+void workflow_preferences_override(struct workflow_preferences *w, yyjson_val *channels)
+{
+    w->has_tenant = yyjson_is_obj(channels);
+    for (int c = 0; c < CHANNELS; c++) {
+        yyjson_val *v = json_getn(channels, channel_name((enum channel)c));
+        w->tenant[c] = yyjson_is_bool(v) ? (enum choice)yyjson_get_bool(v) : CHOICE_UNSET;
+    }
+}
+
 /* A later layer's word. */
 static void say(struct preference_result *r, int c, enum choice choice, enum preference_source by)
 {
@@ -63,6 +72,9 @@ struct preference_result preference_merge(const struct workflow_preferences *w, 
         workflow_layer(&r, w, 0, SOURCE_WORKFLOW_RESOURCE);
     if (w->has_user)
         workflow_layer(&r, w, 1, SOURCE_USER_WORKFLOW);
+    if (w->has_tenant)
+        for (int c = 0; c < CHANNELS; c++)
+            say(&r, c, w->tenant[c], SOURCE_TENANT);
     if (w->read_only || !rows)
         return r;
     for (int c = 0; c < CHANNELS; c++)

@@ -578,6 +578,7 @@ static void a_small_trigger_does_not_wait_behind_fan_outs(void **state)
 struct removal_between {
     struct write_task task;
     struct rig *rig;
+    _Atomic bool begun;
     bool over;
 };
 
@@ -585,6 +586,7 @@ struct removal_between {
 static bool removal_between_apply(struct write_task *t, struct db *db, struct error *err)
 {
     struct removal_between *x = (struct removal_between *)t;
+    atomic_store(&x->begun, true);
     while (writer_depth(x->rig->writer) < 3)
         sched_yield();
     return db_exec(db, "DELETE FROM subscribers WHERE subscriber_id = 'p150'", err);
@@ -624,6 +626,8 @@ static void a_chunk_planned_ahead_of_one_that_fails(void **state)
         pthread_cond_wait(&r->changed, &r->lock);
     pthread_mutex_unlock(&r->lock);
     must(writer_submit(r->writer, &x.task, &err), &err, "removal");
+    while (!atomic_load(&x.begun))      /* else a chunk may come into the same batch, and never wait behind it */
+        sched_yield();
     gate_lift(r);
     pthread_mutex_lock(&r->lock);
     while (!x.over)
