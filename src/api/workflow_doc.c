@@ -3,7 +3,9 @@
 
 #include <stdio.h>
 
+#include "content/email_convert.h"
 #include "content/jsonschema.h"
+#include "content/template_check.h"
 #include "model/layout.h"
 #include "model/types.h"
 
@@ -98,6 +100,25 @@ static void add_values(yyjson_mut_doc *d, yyjson_mut_val *o, yyjson_val *values)
     }
 }
 
+/* The editor of an e-mail was switched: blocks become HTML, HTML that no block editor could show is given up (upstream:
+ * upsert-workflow.usecase.ts). Blocks that cannot be rendered stay what they are, and the step's issues say why. */
+static void body_convert(struct request *rq, yyjson_mut_doc *d, yyjson_mut_val *step)
+{
+    yyjson_mut_val *values = yyjson_mut_obj_get(step, "controlValues"), *layout = yyjson_mut_obj_get(values, "layoutId");
+    yyjson_mut_val *editor = yyjson_mut_obj_get(values, "editorType"), *given = yyjson_mut_obj_get(values, "body");
+    struct str body = {yyjson_mut_get_str(given), yyjson_mut_get_len(given)}, html = STR("");
+    struct layout standard;
+    struct error missing = {0};
+    bool is_block = yyjson_mut_is_str(given) && block_document(rq->arena, body);
+    if (!yyjson_mut_equals_str(editor, is_block ? "html" : "block") || !body.n)
+        return;
+    bool in_layout = yyjson_mut_is_str(layout)
+                  || (!layout && layout_find_default(app_db(rq), rq->arena, rq->principal.environment, &standard, &missing));
+    bool raw = yyjson_mut_is_true(yyjson_mut_obj_get(values, "disableOutputSanitization"));
+    if (!is_block || email_html_of_blocks(rq->arena, body, !in_layout, raw, &html, &missing))
+        yyjson_mut_obj_put(values, yyjson_mut_str(d, "body"), json_mut_str(d, html));
+}
+
 /* A layout that an e-mail step names must be there (upstream: upsert-workflow.e2e.ts). */
 static bool layout_is_known(struct request *rq, yyjson_val *values, struct error *err)
 {
@@ -149,6 +170,8 @@ static bool step_read(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *steps
     if (json_get(step, "shouldStopOnFail"))
         json_add_bool(d, o, "shouldStopOnFail", json_get_bool(step, "shouldStopOnFail", false));
     add_values(d, o, values);
+    if (type == STEP_EMAIL)
+        body_convert(rq, d, o);
     if (yyjson_is_obj(json_get(step, "providerOverrides")))
         json_add_val(d, o, "providerOverrides", json_get(step, "providerOverrides"));
     add_legacy(d, o, before);

@@ -426,3 +426,27 @@ test("the data to try a workflow out with", async () => {
   assert.deepEqual((await data(await create([step("in_app", { body: "x" })]))).payload, {});
   assert.equal((await server.call("GET", "/v2/workflows/none/test-data")).status, 404);
 });
+
+test("another e-mail editor: blocks become HTML that says the same, HTML gives way to blocks", async () => {
+  const document = JSON.stringify({ type: "doc", content: [{ type: "paragraph", content: [{ type: "text", text: "Hi " }, { type: "variable", attrs: { id: "payload.name", fallback: "you" } }] }] });
+  const flow = await create([step("email", { subject: "s", body: document, editorType: "block" })]);
+  assert.equal(flow.steps[0].controls.values.body, document, "what fits its editor stays");
+  const edit = async (values) => {
+    const { status, body } = await server.call("PUT", `/v2/workflows/${flow.workflowId}`, {
+      name: flow.name, workflowId: flow.workflowId, active: true, origin: "novu-cloud", preferences: { user: null }, steps: [{ _id: flow.steps[0].id, name: "email", type: "email", controlValues: { subject: "s", ...values } }],
+    });
+    assert.equal(status, 200);
+    return body.data.steps[0].controlValues.body;
+  };
+  const html = await edit({ body: document, editorType: "html", layoutId: null });
+  assert.match(html, /^<html/);
+  assert.match(html, />Hi \{\{ payload\.name \| default: 'you' \}\}<\/p>/);
+  const fragment = await server.call("POST", "/v2/layouts", { layoutId: "around", name: "Around", __source: "dashboard", controlValues: { email: { body: "<html><body>{{content}}</body></html>", editorType: "html" } } });
+  assert.equal(fragment.status, 201);
+  assert.match(await edit({ body: document, editorType: "html", layoutId: "around" }), /^<(?!html)/);
+  assert.equal(await edit({ body: html, editorType: "html" }), html);
+  assert.equal(await edit({ body: html, editorType: "block" }), "");
+  assert.equal(await edit({ body: "<p>x</p>" }), "<p>x</p>", "nobody chose an editor");
+  const broken = JSON.stringify({ type: "doc", content: [{ type: "nonsense" }] });
+  assert.equal(await edit({ body: broken, editorType: "html" }), broken, "what cannot be rendered is not lost");
+});

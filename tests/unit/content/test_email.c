@@ -8,6 +8,7 @@
 
 #include "attacks.h"
 #include "content/email.h"
+#include "content/email_convert.h"
 #include "support/data.h"
 
 #define DOC(content) "{\"type\":\"doc\",\"content\":[" content "]}"
@@ -251,6 +252,89 @@ static void attacks_are_inert(void **state)
         }
 }
 
+/* The last block of all that are shown has no margin below; a template cannot know which one that will be. */
+static struct str without_styles(struct arena *a, struct str html)
+{
+    struct buf b = {.arena = a};
+    for (ptrdiff_t at; (at = str_find(html, STR(" style=\""))) >= 0;) {
+        buf_add(&b, html.p, (size_t)at);
+        html = str_sub(html, (size_t)at + 8, html.n);
+        html = str_sub(html, (size_t)str_find(html, STR("\"")) + 1, html.n);
+    }
+    buf_str(&b, html);
+    return buf_finish(&b);
+}
+
+/* A converted e-mail says what its blocks said, whatever the data: both are rendered and compared. */
+static struct str rendered(struct arena *a, struct str body, const char *payload)
+{
+    struct email_input in = {.body = email_body_compile(a, body), .subject = STR("s")};
+    struct liquid_variable v = {.name = STR("payload")};
+    struct liquid_context c = {.variables = &v, .variables_n = 1, .mode = LIQUID_PLAIN};
+    struct email_output out;
+    struct error err = {0};
+    yyjson_val *data;
+    assert_true(json_parse(a, str_of(payload), &data, NULL));
+    v.value = data;
+    if (!email_render(&in, &c, a, &out, &err))
+        fail_msg("%s: %.*s", err.message, STR_ARG(body));
+    return without_styles(a, out.html);
+}
+
+static void blocks_become_html_that_says_the_same(void **state)
+{
+    (void)state;
+    static const char *const docs[] = {
+        DOC(PARAGRAPH("Hi {{payload.name}}, {{ payload.name | upcase }} & {% if payload.shown %}x{% endif %}")),
+        DOC("{\"type\":\"paragraph\",\"content\":[{\"type\":\"variable\",\"attrs\":{\"id\":\"payload.none\",\"fallback\":\"it's me\"}},"
+            "{\"type\":\"text\",\"text\":\"x\",\"marks\":[{\"type\":\"bold\"},{\"type\":\"link\",\"attrs\":{\"href\":\"payload.url\",\"isUrlVariable\":true}}]}]}"),
+        DOC("{\"type\":\"button\",\"attrs\":{\"text\":\"payload.name\",\"isTextVariable\":true,\"url\":\"payload.url\",\"isUrlVariable\":true}},"
+            "{\"type\":\"image\",\"attrs\":{\"src\":\"payload.url\",\"isSrcVariable\":true}}"),
+        DOC("{\"type\":\"heading\",\"attrs\":{\"level\":1,\"showIfKey\":\"payload.shown\"},\"content\":[{\"type\":\"text\",\"text\":\"zqv0 zqv\"}]}," PARAGRAPH("end")),
+        DOC("{\"type\":\"paragraph\",\"attrs\":{\"showIfKey\":\"\"},\"content\":[{\"type\":\"text\",\"text\":\"never\"}]}," PARAGRAPH("end")),
+        DOC("{\"type\":\"section\",\"content\":[{\"type\":\"repeat\",\"attrs\":{\"each\":\"payload.items\",\"iterations\":2},\"content\":["
+            VARIABLE("payload.items.name") "," PARAGRAPH("{{payload.items.name | upcase}} of {{payload.name}}") ","
+            "{\"type\":\"paragraph\",\"attrs\":{\"showIfKey\":\"payload.items.on\"},\"content\":[{\"type\":\"text\",\"text\":\"on\"}]},"
+            "{\"type\":\"repeat\",\"attrs\":{\"each\":\"payload.items.parts\"},\"content\":[" VARIABLE("payload.items.parts.id") "]}]}]}"),
+        DOC("{\"type\":\"bulletList\",\"content\":[{\"type\":\"listItem\",\"content\":[" VARIABLE("payload.name") "]}]}"),
+    };
+    static const char *const payloads[] = {
+        "{\"name\":\"Ada\",\"shown\":true,\"url\":\"https://x.example/a\",\"items\":[{\"name\":\"a\",\"on\":true,\"parts\":[{\"id\":1},{\"id\":2}]},"
+        "{\"name\":\"b\",\"on\":\"false\",\"parts\":[]},{\"name\":\"c\",\"parts\":[]}]}",
+        "{\"name\":\"Bob\",\"shown\":\"false\",\"url\":\"/b\",\"items\":[{\"name\":\"z\",\"on\":0,\"parts\":[{\"id\":3}]}]}",
+        "{\"name\":\"\",\"shown\":0,\"url\":\"https://y.example\",\"items\":[]}"};
+    for (size_t i = 0; i < sizeof docs / sizeof *docs; i++) {
+        struct arena *a ARENA_SCOPED = arena_create(0);
+        struct error err = {0};
+        struct str html;
+        if (!email_html_of_blocks(a, str_of(docs[i]), true, false, &html, &err))
+            fail_msg("%s", err.message);
+        assert_true(str_find(html, STR("<html")) >= 0 && !email_body_is_block(email_body_compile(a, html)));
+        for (size_t k = 0; k < sizeof payloads / sizeof *payloads; k++) {
+            struct str of_blocks = rendered(a, str_of(docs[i]), payloads[k]), of_html = rendered(a, html, payloads[k]);
+            size_t same = 0;
+            while (same < of_html.n && same < of_blocks.n && of_html.p[same] == of_blocks.p[same])
+                same++;
+            if (same < of_html.n || same < of_blocks.n)
+                fail_msg("document %zu, payload %zu: '%.200s', not '%.200s'", i, k, str_z(a, str_sub(of_html, same, of_html.n)),
+                         str_z(a, str_sub(of_blocks, same, of_blocks.n)));
+        }
+        assert_true(email_html_of_blocks(a, str_of(docs[i]), false, false, &html, &err));
+        WITHOUT(html, "<html");
+    }
+}
+
+static void what_is_no_document_is_not_converted(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct error err = {0};
+    struct str html;
+    assert_false(email_html_of_blocks(a, STR("<p>x</p>"), true, false, &html, &err));
+    assert_false(email_html_of_blocks(a, STR(DOC("{\"type\":\"nonsense\"}")), true, false, &html, &err));
+    assert_string_equal(err.message, "Node type \"nonsense\" is not supported.");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +346,8 @@ int main(void)
         cmocka_unit_test(large_emails_are_said_to_be),
         cmocka_unit_test(attacks_are_inert),
         cmocka_unit_test(translations_come_before_liquid),
+        cmocka_unit_test(blocks_become_html_that_says_the_same),
+        cmocka_unit_test(what_is_no_document_is_not_converted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
