@@ -5,6 +5,8 @@
 #include "base/crypto.h"
 #include "model/context.h"
 
+enum { PROFILE_MAX = 256 };     /* bytes of a name: the token travels in headers and in the socket's URL */
+
 struct str subscriber_token_make(struct arena *a, struct str secret, const struct subscriber *s, struct id organization,
                                  struct str context)
 {
@@ -16,7 +18,7 @@ struct str subscriber_token_make(struct arena *a, struct str secret, const struc
     json_add_id(d, c, "_id", s->id);
     for (size_t i = 0; i < sizeof profile / sizeof *profile; i++)
         if (s->field[profile[i].f].p)
-            json_add_str(d, c, profile[i].key, s->field[profile[i].f]);
+            json_add_str(d, c, profile[i].key, str_cut(s->field[profile[i].f], PROFILE_MAX));
     json_add_id(d, c, "organizationId", organization);
     json_add_id(d, c, "environmentId", s->environment);
     json_add_str(d, c, "subscriberId", s->subscriber_id);

@@ -147,3 +147,12 @@ test("the token of a subscriber who is gone opens nothing", async () => {
     assert.equal(answer.status, 401, `${method} ${path}: ${answer.text}`);
   }
 });
+
+test("the Inbox of somebody with endless names opens: the token has their beginning", async () => {
+  const names = { firstName: "ü".repeat(70_000), lastName: "x".repeat(70_000), email: `${"x".repeat(5000)}@example.com` };
+  assert.equal((await server.call("POST", "/v2/subscribers", { subscriberId: "endless", ...names })).status, 201);
+  const { body } = await server.call("POST", "/v1/inbox/session", { applicationIdentifier: server.dev.applicationIdentifier, subscriber: "endless" }, { key: null });
+  assert.ok(body.data.token.length < 2048, `${body.data.token.length} bytes`);
+  const answer = await ask("GET", "/v1/inbox/notifications", undefined, { Authorization: `Bearer ${body.data.token}` });
+  assert.equal(answer.status, 200, answer.text);
+});
