@@ -24,14 +24,29 @@ static yyjson_alc alc_of(struct arena *a)
     return (yyjson_alc){alc_malloc, alc_realloc, alc_free, a};
 }
 
+/* '{' and '[', eight bytes at a time: they differ in one bit, and a byte is zero if adding 0x7f to its low bits leaves the
+ * highest bit clear. */
+static size_t opening_brackets(struct str s)
+{
+    const uint64_t low = 0x7f7f7f7f7f7f7f7f;
+    size_t n = 0, i = 0;
+    for (; i + 8 <= s.n; i += 8) {
+        uint64_t word;
+        memcpy(&word, s.p + i, 8);
+        word = (word | 0x2020202020202020) ^ 0x7b7b7b7b7b7b7b7b;
+        word = ~(((word & low) + low) | word | low);
+        n += (size_t)((word >> 7) * 0x0101010101010101 >> 56);
+    }
+    for (; i < s.n; i++)
+        n += (s.p[i] | 0x20) == '{';
+    return n;
+}
+
 /* Nesting of brackets outside of strings, without recursion. Most texts have too few of them to be deep. */
 static bool too_deep(struct str s)
 {
     int depth = 0;
-    size_t opened = 0;
-    for (size_t i = 0; i < s.n; i++)
-        opened += (size_t)((s.p[i] == '{') | (s.p[i] == '['));
-    if (opened <= JSON_DEPTH_MAX)
+    if (opening_brackets(s) <= JSON_DEPTH_MAX)
         return false;
     for (size_t i = 0; i < s.n; i++) {
         switch (s.p[i]) {

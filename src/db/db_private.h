@@ -95,6 +95,9 @@ void db_wal_copy(struct db *db);
 enum wal_restart { WAL_RESTARTED, WAL_HELD_BY_READERS, WAL_BEING_COPIED };
 enum wal_restart db_wal_restart(struct db *db);
 
+/* wal_file.c: the name of the file system that gathers writes to the log; for a connection with synchronous=FULL. */
+const char *wal_file_vfs(void);
+
 /* checkpoint.c: a thread that moves the log into the file while the writer commits. NULL under PostgreSQL. */
 struct checkpointer;
 bool checkpointer_start(const char *url, struct checkpointer **out, struct error *err);

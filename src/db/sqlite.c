@@ -166,7 +166,7 @@ static struct db *sqlite_open(const char *url, bool read_only, struct error *err
             return NULL;
         }
     }
-    int rc = sqlite3_open_v2(path, &d->h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int rc = sqlite3_open_v2(path, &d->h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, read_only ? NULL : wal_file_vfs());
     if (!d->h) {
         error_set(err, ERROR_INTERNAL, "Out of memory.");
     } else if (rc != SQLITE_OK) {

@@ -15,6 +15,7 @@ struct message machine_message(struct machine *m, int job, const struct step_def
         .channel = c,
         .context = r->context,
         .severity = r->severity,
+        .untagged = !yyjson_arr_size(m->facts->current->tags),
         .status = MESSAGE_SENT,
         .created_at = m->facts->now,
         .updated_at = m->facts->now,

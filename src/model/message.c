@@ -66,7 +66,7 @@ static bool insert(struct db *db, const struct message *m, struct str tags, stru
 
 bool message_insert(struct db *db, const struct message *m, struct error *err)
 {
-    if (m->channel != CHANNEL_IN_APP || str_find(m->doc, STR("\"tags\"")) < 0)
+    if (m->channel != CHANNEL_IN_APP || m->untagged)
         return insert(db, m, STR_NULL, err);
     struct arena *a ARENA_SCOPED = arena_create(0);
     return insert(db, m, tags_of(a, m), err);

@@ -19,6 +19,7 @@ struct message {
     /* {transactionId, templateIdentifier, stepId, providerId, subject, content, avatar, cta, data, tags, email, phone,
      *  title, identifier, errorId, errorText, deliveredAt:[ms…], workflow:{…}} */
     struct str doc;
+    bool untagged;                              /* for message_insert: doc has no tags, which it need not look for */
     struct str provider_message_id;             /* for message_update_delivery: just told; p NULL: as it is */
     int64_t created_at, updated_at;
 };

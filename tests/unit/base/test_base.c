@@ -146,6 +146,31 @@ static void json_is_strict_and_bounded(void **state)
     assert_str(buf_get(&q), "\"a\\\"b\\\\c\\n\\u0001\"");
 }
 
+/* At every place of a word of eight, among every other byte. */
+static void json_is_as_deep_as_allowed(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct error err;
+    yyjson_val *v;
+    for (int pad = 0; pad < 16; pad++)
+        for (int over = 0; over < 2; over++) {
+            struct buf text = {.arena = a};
+            for (int i = 0; i < pad; i++)
+                buf_char(&text, ' ');
+            for (int i = 0; i < JSON_DEPTH_MAX + over; i++)
+                buf_z(&text, i % 3 ? "[" : "{\"k\":");
+            buf_z(&text, "\"{[{[");
+            for (int c = ' '; c < 127; c++)
+                if (c != '"' && c != '\\')
+                    buf_char(&text, (char)c);
+            buf_char(&text, '"');
+            for (int i = JSON_DEPTH_MAX + over; i-- > 0;)
+                buf_char(&text, i % 3 ? ']' : '}');
+            assert_int_equal(json_parse(a, buf_get(&text), &v, &err), !over);
+        }
+}
+
 static void secrets_open_only_with_their_key(void **state)
 {
     (void)state;
@@ -228,7 +253,8 @@ int main(void)
         cmocka_unit_test(arena_survives_growth),   cmocka_unit_test(utf8_is_checked),
         cmocka_unit_test(numbers_are_whole),       cmocka_unit_test(ids_sort_by_time),
         cmocka_unit_test(times_go_both_ways),      cmocka_unit_test(virtual_time_never_goes_back),
-        cmocka_unit_test(json_is_strict_and_bounded), cmocka_unit_test(secrets_open_only_with_their_key),
+        cmocka_unit_test(json_is_strict_and_bounded),
+        cmocka_unit_test(json_is_as_deep_as_allowed), cmocka_unit_test(secrets_open_only_with_their_key),
         cmocka_unit_test(tokens_are_signed),       cmocka_unit_test(metrics_are_exposition_text),
     };
     if (!crypto_init())
