@@ -23,12 +23,8 @@ static struct str timing_of(struct machine *m, struct str kind, yyjson_val *o, y
 {
     yyjson_mut_doc *d = json_doc(m->run->arena);
     yyjson_mut_val *t = yyjson_mut_obj(d);
-    int64_t amount;
     json_add_str(d, t, "type", kind);
-    if (number_of(json_get(from, "amount"), &amount)) {
-        json_add_int(d, t, "amount", amount);
-        json_add_val(d, t, "unit", json_get(from, "unit"));
-    }
+    timing_add(d, t, from, "amount", "unit");
     json_add_val(d, t, "dynamicKey", json_get(o, "dynamicKey"));
     json_add_val(d, t, "cron", json_get(o, "cron"));
     if (extends)

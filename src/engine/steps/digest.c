@@ -38,23 +38,19 @@ static struct str timing_of(struct machine *m, yyjson_val *o, const struct diges
     yyjson_mut_doc *d = json_doc(m->run->arena);
     yyjson_mut_val *t = yyjson_mut_obj(d);
     yyjson_val *look_back = json_get(o, "lookBackWindow");
-    int64_t n;
     json_add_str(d, t, "type", str_of(names[p->type]));
-    if (p->type != DIGEST_TIMED && number_of(json_get(o, "amount"), &n)) {
-        json_add_int(d, t, "amount", n);
-        json_add_val(d, t, "unit", json_get(o, "unit"));
-    }
-    if (p->type == DIGEST_BACKOFF && number_of(json_get(look_back, "amount"), &n)) {
+    if (p->type != DIGEST_TIMED)
+        timing_add(d, t, o, "amount", "unit");
+    if (p->type == DIGEST_BACKOFF) {
         json_add_bool(d, t, "backoff", true);
-        json_add_int(d, t, "backoffAmount", n);
-        json_add_val(d, t, "backoffUnit", json_get(look_back, "unit"));
+        timing_add(d, t, look_back, "backoffAmount", "backoffUnit");
     }
     json_add_str(d, t, "digestKey", p->key.n ? p->key : STR("No-Key-Provided"));
     json_add_str(d, t, "digestValue", p->value.p ? p->value : STR("No-Value-Provided"));
     if (p->extends)
         json_add_bool(d, t, "extendToSchedule", true);
     if (p->type == DIGEST_TIMED)
-        json_add_val(d, json_add_obj(d, t, "timed"), "cronExpression", json_get(o, "cron"));
+        json_add_str(d, json_add_obj(d, t, "timed"), "cronExpression", json_get_str(o, "cron"));
     return json_write_mut(m->run->arena, t);
 }
 

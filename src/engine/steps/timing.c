@@ -1,13 +1,13 @@
 /* Durations, points in time and groups of the deferred steps. */
 #include "engine/steps/timing.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <unicode/udat.h>
 
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "content/cron.h"
-
-enum { MONTHS_MAX = 12000 };
 
 static const int64_t last_moment = 253402300799999;     /* of the year 9999: what ISO 8601 can say */
 
@@ -23,6 +23,12 @@ static bool unit_ms(struct str unit, int64_t *ms)
     return false;
 }
 
+static bool unit_is_known(struct str unit)
+{
+    int64_t ms;
+    return str_eqz(unit, "months") || unit_ms(unit, &ms);
+}
+
 bool number_of(yyjson_val *v, int64_t *n)
 {
     if (yyjson_is_int(v)) {
@@ -32,20 +38,50 @@ bool number_of(yyjson_val *v, int64_t *n)
     return yyjson_is_str(v) && str_to_i64(str_trim(json_str(v)), n);
 }
 
+/* JavaScript's number of it; a fraction counts. */
+static bool amount_of(yyjson_val *v, double *n)
+{
+    char text[32], *end;
+    struct str t = str_trim(json_str(v));
+    if (yyjson_is_num(v)) {
+        *n = yyjson_get_num(v);
+        return true;
+    }
+    if (!t.n || t.n >= sizeof text || (!(t.p[0] >= '0' && t.p[0] <= '9') && t.p[0] != '-' && t.p[0] != '.'))
+        return false;
+    memcpy(text, t.p, t.n);
+    text[t.n] = 0;
+    *n = strtod(text, &end);
+    return !*end && isfinite(*n);
+}
+
+void timing_add(yyjson_mut_doc *d, yyjson_mut_val *o, yyjson_val *duration, const char *amount_key, const char *unit_key)
+{
+    double amount;
+    struct str unit = json_get_str(duration, "unit");
+    if (!amount_of(json_get(duration, "amount"), &amount))
+        return;
+    if (amount == floor(amount) && fabs(amount) < 9e15)
+        json_add_int(d, o, amount_key, (int64_t)amount);
+    else
+        yyjson_mut_obj_add_real(d, o, amount_key, amount);
+    if (unit_is_known(unit))
+        json_add_str(d, o, unit_key, unit);
+}
+
 static bool moved(int64_t now, yyjson_val *duration, int sign, int64_t *at)
 {
-    int64_t amount, ms, total;
+    double amount;
+    int64_t ms = 30 * (int64_t)MS_DAY, whole = 0;       /* of a part of a month */
     struct str unit = json_get_str(duration, "unit");
-    if (!number_of(json_get(duration, "amount"), &amount) || amount < 0)
+    bool months = str_eqz(unit, "months");
+    if (!amount_of(json_get(duration, "amount"), &amount) || amount < 0 || (!months && !unit_ms(unit, &ms))
+        || amount * (double)ms > (double)last_moment)
         return false;
-    if (str_eqz(unit, "months")) {
-        if (amount > MONTHS_MAX)
-            return false;
-        *at = civil_add_months(now, sign * amount);
-        return *at <= last_moment;
-    }
-    return unit_ms(unit, &ms) && !__builtin_mul_overflow(amount, ms, &total) && !__builtin_add_overflow(now, sign * total, at)
-        && *at <= last_moment;
+    if (months)
+        whole = (int64_t)amount;
+    *at = (whole ? civil_add_months(now, sign * whole) : now) + sign * llround((amount - (double)whole) * (double)ms);
+    return *at <= last_moment;
 }
 
 bool duration_after(int64_t now, yyjson_val *duration, int64_t *at)

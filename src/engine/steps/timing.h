@@ -4,11 +4,14 @@
 
 #include "engine/machine_private.h"
 
-/* {amount, unit} from now: fixed lengths, but months by the calendar (UTC), on the last day if there is no such day.
+/* {amount, unit} from now: fixed lengths, but months by the calendar (UTC), on the last day if there is no such day; a fraction
+ * of one is of 30 days.
  * false: an amount below 0, an unknown unit, or beyond the year 9999. */
 bool duration_after(int64_t now, yyjson_val *duration, int64_t *at);
 /* The same, backwards. */
 bool duration_before(int64_t now, yyjson_val *duration, int64_t *at);
+/* A duration as the activity feed has it. Clients know no other units, and refuse the whole answer: such a one is left out. */
+void timing_add(yyjson_mut_doc *d, yyjson_mut_val *o, yyjson_val *duration, const char *amount_key, const char *unit_key);
 /* A whole number, or text that is one: rendered control values are strings. */
 bool number_of(yyjson_val *v, int64_t *n);
 /* The payload's value at a key such as `payload.at` or `at`; NULL: none. */
