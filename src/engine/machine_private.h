@@ -163,6 +163,6 @@ void digest_canceled(struct machine *m, int job);
 void digest_dropped(struct machine *m, int job);            /* with all that it collected */
 bool digest_waits(struct machine *m, int job);              /* is the event of this merged digest job still to be sent? */
 void digest_left(struct machine *m, int job);
-struct str digest_own_event(struct machine *m, int job);    /* the result of a digest with this run's event alone */
+struct str digest_own_event(const struct machine *m, int job);    /* the result of a digest with this run's event alone */
 
 #endif

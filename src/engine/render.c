@@ -71,13 +71,24 @@ static void in_app_result(struct buf *b, const struct message *m)
     buf_char(b, '}');
 }
 
+/* Of a step that did not come to one, for instance by its condition (bridge-cli.md §1.6). */
+static struct str result_without(const struct machine *m, int job)
+{
+    switch (m->run->jobs[job].type) {
+    case STEP_DELAY: return str_fmt(m->run->arena, "{\"duration\":%lld}", (long long)(m->facts->now - m->run->row.created_at));
+    case STEP_DIGEST: return digest_own_event(m, job);
+    case STEP_THROTTLE: return STR("{\"throttled\":false}");
+    default: return STR("{}");
+    }
+}
+
 static void put_result(struct buf *b, const struct machine *m, int job)
 {
     const struct run_job *j = &m->run->jobs[job];
     if (j->type == STEP_IN_APP)
         in_app_result(b, message_of(m->facts, run_derived_id(m->run->row.id, DERIVED_MESSAGE, job)));
     else
-        buf_str(b, j->output.n ? j->output : STR("{}"));
+        buf_str(b, j->output.n ? j->output : result_without(m, job));
 }
 
 struct str render_step_result(const struct machine *m, int job)
@@ -121,7 +132,7 @@ static yyjson_val *step_value(const struct machine *m, int job)
         return NULL;
     yyjson_mut_doc *d = json_doc(a);
     yyjson_mut_val *o = yyjson_mut_obj(d);
-    if (m->run->jobs[at].output.n)
+    if (m->run->jobs[at].output.n && m->run->jobs[at].status != JOB_SKIPPED)     /* a skipped one digested nothing */
         json_parse(a, m->run->jobs[at].output, &output, NULL);
     yyjson_val *events = json_get(output, "events");
     json_add_bool(d, o, "digest", yyjson_arr_size(events) > 0);

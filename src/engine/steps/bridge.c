@@ -11,21 +11,6 @@ bool bridge_computes(const struct machine *m, enum step_type type)
 
 /* --- the request --------------------------------------------------------------------------------------------------- */
 
-/* The result of an earlier step, as the framework's schema of its type wants it also where the step did not come to one
- * (bridge-cli.md §1.6). */
-static struct str result_of(struct machine *m, int job)
-{
-    struct arena *a = m->run->arena;
-    const struct run_job *j = &m->run->jobs[job];
-    if (j->type == STEP_IN_APP || j->output.n)
-        return render_step_result(m, job);
-    if (j->type == STEP_DELAY)
-        return str_fmt(a, "{\"duration\":%lld}", (long long)(m->facts->now - m->run->row.created_at));
-    if (j->type == STEP_DIGEST)
-        return digest_own_event(m, job);
-    return j->type == STEP_THROTTLE ? STR("{\"throttled\":false}") : STR("{}");
-}
-
 /* The earlier steps, from the nearest back to the trigger. */
 static void add_state(struct machine *m, int job, yyjson_mut_doc *d, yyjson_mut_val *body)
 {
@@ -34,7 +19,7 @@ static void add_state(struct machine *m, int job, yyjson_mut_doc *d, yyjson_mut_
         const struct run_job *j = &m->run->jobs[i];
         yyjson_mut_val *entry = yyjson_mut_arr_add_obj(d, list);
         json_add_str(d, entry, "stepId", i ? m->facts->version->steps[j->step].step_id : STR(""));
-        json_add_text(d, entry, "outputs", i ? result_of(m, i) : STR("{}"));
+        json_add_text(d, entry, "outputs", i ? render_step_result(m, i) : STR("{}"));
         yyjson_mut_val *state = json_add_obj(d, entry, "state");
         json_add_str(d, state, "status", job_status_name(j->status));
         if (j->error.n)

@@ -76,7 +76,7 @@ static void put_event(struct buf *b, struct id run, int job, int64_t at, struct 
 }
 
 /* {"events":[{id, time, payload}], "eventCount":n}, this run's own among the others by time. */
-static struct str output_of(struct machine *m, int job, const struct digest_event *others, size_t n)
+static struct str output_of(const struct machine *m, int job, const struct digest_event *others, size_t n)
 {
     struct buf b = {.arena = m->run->arena};
     const struct run_row *r = &m->run->row;
@@ -233,7 +233,7 @@ void digest_canceled(struct machine *m, int job)
     v->due_at = m->run->jobs[job].due_at;
 }
 
-struct str digest_own_event(struct machine *m, int job)
+struct str digest_own_event(const struct machine *m, int job)
 {
     return output_of(m, job, NULL, 0);
 }
