@@ -5,8 +5,7 @@ enum { RAW_MAX = 10240 };               /* of an execution detail (engine.md §4
 
 enum outcome call_begin(struct machine *m, int job, struct str doc)
 {
-    m->run->jobs[job].call = doc;
-    m->run->jobs[job].attempts = 0;
+    m->run->jobs[job].call = doc;           /* attempts count on: an answer that comes twice is none to the next request */
     return call_again(m, job, 0);
 }
 

@@ -63,14 +63,15 @@ enum outcome filter_ask(struct machine *m, int job, yyjson_val *part, struct str
     json_add_str(d, o, "key", key);
     json_add_val(d, o, "field", json_get(part, "field"));
     json_add_val(d, o, "answers", answers);
+    json_add_int(d, o, "before", m->run->jobs[job].attempts);
     return call_begin(m, job, json_write_mut(m->run->arena, o));
 }
 
-/* engine.md §2.8: at random up to 2^attempt seconds; the run's id decides, so that a replay waits as long again. */
-static int64_t pause_of(const struct machine *m, int job)
+/* engine.md §2.8: at random up to 2^tries seconds; the run's id decides, so that a replay waits as long again. */
+static int64_t pause_of(const struct machine *m, int job, int tries)
 {
-    int attempt = m->run->jobs[job].attempts;
-    return (int64_t)(run_jitter(run_derived_id(m->run->row.id, DERIVED_JOB, job), attempt) % (uint64_t)((1000ll << attempt) + 1));
+    uint64_t chance = run_jitter(run_derived_id(m->run->row.id, DERIVED_JOB, job), m->run->jobs[job].attempts);
+    return (int64_t)(chance % (uint64_t)((1000ll << tries) + 1));
 }
 
 static enum outcome no_answer(struct machine *m, int job, const struct call_answer *answer)
@@ -79,13 +80,16 @@ static enum outcome no_answer(struct machine *m, int job, const struct call_answ
     struct arena *a = m->run->arena;
     yyjson_mut_doc *d = json_doc(a);
     yyjson_mut_val *raw = yyjson_mut_obj(d);
+    yyjson_val *call = NULL;
     struct str error = str_dup(a, answer->error);
-    bool last = j->attempts >= WEBHOOK_ATTEMPTS || answer->end == CALL_REFUSED || m->run->chain_ended;
+    json_parse(a, j->call, &call, NULL);
+    int tries = j->attempts - (int)json_get_int(call, "before", 0);
+    bool last = tries >= WEBHOOK_ATTEMPTS || answer->end == CALL_REFUSED || m->run->chain_ended;
     json_add_str(d, raw, "message", error);
-    json_add_int(d, raw, "attempt", j->attempts);
+    json_add_int(d, raw, "attempt", tries);
     machine_log(m, job, last ? DETAIL_WEBHOOK_GIVEN_UP : DETAIL_WEBHOOK_RETRY, DETAIL_PENDING, json_write_mut(a, raw));
     if (!last)
-        return call_again(m, job, pause_of(m, job));
+        return call_again(m, job, pause_of(m, job, tries));
     j->error = error;
     return OUTCOME_FAILED;
 }
@@ -118,7 +122,8 @@ enum outcome filter_answered(struct machine *m, int job, const struct step_defin
     answer_keep(m, job, answer->body);
     if (!gates_pass_open(m, job, s, &outputs, &o))
         return o;
-    m->run->jobs[job].call = STR_NULL;          /* the step may yet wait, for its delivery or its own request */
-    m->run->jobs[job].attempts = 0;
+    m->run->jobs[job].call = STR_NULL;          /* the step may yet wait, for its delivery or its own request, which is numbered on */
+    if (!step_executors[s->type].answered)
+        m->run->jobs[job].attempts = 0;
     return step_executors[s->type].execute(m, job, s, outputs);
 }

@@ -70,6 +70,15 @@ static void random_step(struct buf *b, struct chance *c, int i)
     }
 }
 
+/* Into the step's object, which is complete: filters of older workflows, some of which ask somebody. */
+static void random_filters(struct buf *b, struct chance *c)
+{
+    static const char *const parts[] = {"{\"on\":\"webhook\",\"webhookUrl\":\"https://y.test\",\"field\":\"outputs\",\"operator\":\"IS_DEFINED\"}",
+                                        "{\"on\":\"payload\",\"field\":\"n\",\"operator\":\"LARGER\",\"value\":\"2\"}"};
+    b->n--;
+    buf_fmt(b, ",\"filters\":[{\"value\":\"%s\",\"children\":[%s,%s]}]}", roll(c, 2) ? "AND" : "OR", parts[0], parts[roll(c, 2)]);
+}
+
 static struct definition *random_definition(struct world *w, struct chance *c)
 {
     struct buf b = {.arena = w->arena};
@@ -79,6 +88,8 @@ static struct definition *random_definition(struct world *w, struct chance *c)
         if (i)
             buf_char(&b, ',');
         random_step(&b, c, i);
+        if (percent(c, 15))
+            random_filters(&b, c);
     }
     buf_char(&b, ']');
     return world_definition(w, buf_finish(&b).p);
