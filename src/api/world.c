@@ -1,5 +1,6 @@
 /* The world as the engine sees it: providers behind the dispatcher, sockets behind the hub. */
 #include "api/app.h"
+#include "api/provider_message.h"
 
 static struct delivery_address address_of(struct str email, struct str name)
 {
@@ -116,6 +117,7 @@ static void delivery_done(struct delivery *d, const struct delivery_result *r)
         .response = r->response,
         .error = r->error,
         .retry_after_ms = r->retry_after_ms,
+        .address_gone = r->address_gone,
     };
     engine_delivered(e, &in);       /* frees the arena that d lives in */
 }
@@ -124,6 +126,12 @@ static void refuse(struct engine_delivery *e, enum delivery_verdict verdict, con
 {
     struct machine_input in = {.verdict = verdict, .error = str_of(why)};
     engine_delivered(e, &in);
+}
+
+/* These take an override as nodemailer's own object. */
+static bool is_smtp(struct str provider_id)
+{
+    return str_eqz(provider_id, "nodemailer") || str_eqz(provider_id, "outlook365") || str_eqz(provider_id, "emailjs");
 }
 
 void app_deliver(void *arg, struct engine_delivery *e)
@@ -143,14 +151,19 @@ void app_deliver(void *arg, struct engine_delivery *e)
     }
     *d = (struct delivery){.arena = e->arena, .provider_id = e->provider_id, .credentials = credentials,
                            .idempotency_key = e->idempotency_key, .done = delivery_done, .owner = e};
-    if (e->channel != CHANNEL_EMAIL) {
-        refuse(e, VERDICT_UNUSABLE, "This version sends through e-mail providers only");
-        return;
+    d->channel = channel_name(e->channel);
+    d->overrides = e->provider_data;
+    d->outbound = &app->outbound;
+    if (e->channel == CHANNEL_EMAIL) {
+        d->email = email_of(e->arena, e->doc, credentials);
+        add_attachments(e, d->email);
     }
-    d->email = email_of(e->arena, e->doc, credentials);
-    email_override(e->arena, d->email, e->provider_data);
-    add_attachments(e, d->email);
-    if (!d->email->from.email.n) {
+    d->message = provider_message(e, d->email);
+    d->target = provider_target(e, credentials);
+    json_parse(e->arena, e->configurations.n ? e->configurations : STR("{}"), &d->configurations, NULL);
+    if (d->email && is_smtp(e->provider_id))
+        email_override(e->arena, d->email, e->provider_data);
+    if (d->email && !d->email->from.email.n) {
         refuse(e, VERDICT_UNUSABLE, "Provider is missing or not configured");     /* engine.md §7.3: no default sender */
         return;
     }

@@ -13,6 +13,7 @@
 #include "base/crypto.h"
 #include "delivery/dispatcher_private.h"
 #include "delivery/host_queue.h"
+#include "delivery/provider_private.h"
 
 enum {
     DEPTH_MAX = 65536, CONCURRENT_DEFAULT = 256, PER_HOST_DEFAULT = 16, TIMEOUT_DEFAULT_MS = 30000,
@@ -21,7 +22,7 @@ enum {
     CONNECTIONS_KEPT = 4096             /* never reached in practice: libcurl evicts with a blocking QUIT */
 };
 
-const struct driver *const drivers[] = {&smtp_driver, &smtp_outlook_driver, &smtp_emailjs_driver, NULL};
+const struct driver *const drivers[] = {&smtp_driver, &smtp_outlook_driver, &smtp_emailjs_driver, &provider_driver, NULL};
 
 /* An open socket and the job that uses it now, if any. */
 struct wire {
@@ -35,6 +36,8 @@ struct dispatcher {
     char *sink;
     int concurrent_max, active;
     struct host_queue *hosts;
+    struct providers *providers;
+    struct token_cache *tokens;
     struct job *under_way;
     CURL **spare;
     int spare_n;
@@ -435,6 +438,8 @@ static void dispatcher_free(struct dispatcher *d)
         curl_multi_cleanup(d->multi);
     curl_global_cleanup();
     host_queue_destroy(d->hosts);
+    providers_destroy(d->providers);
+    token_cache_destroy(d->tokens);
     pthread_mutex_destroy(&d->lock);
     free(d->wires);
     free(d->spare);
@@ -466,6 +471,8 @@ struct dispatcher *dispatcher_start(const struct dispatcher_config *c, struct er
     d->intake_last = &d->intake;
     d->concurrent_max = c->concurrent_max > 0 ? c->concurrent_max : CONCURRENT_DEFAULT;
     d->hosts = host_queue_create(c->per_host_max > 0 ? c->per_host_max : PER_HOST_DEFAULT);
+    d->providers = providers_create();
+    d->tokens = token_cache_create();
     d->spare = calloc((size_t)d->concurrent_max, sizeof *d->spare);
     d->sink = c->sink && *c->sink ? strdup(c->sink) : NULL;
     d->multi = curl_multi_init();
@@ -507,9 +514,15 @@ bool dispatcher_submit(struct dispatcher *d, struct delivery *delivery, struct e
     struct job *j = ARENA_NEW(delivery->arena, struct job);
     j->arena = delivery->arena;
     j->delivery = delivery;
-    j->driver = driver_find(delivery->provider_id);
+    delivery->declaration = providers_find(d->providers, delivery->channel, delivery->provider_id);
+    j->driver = delivery->declaration ? &provider_driver : driver_find(delivery->provider_id);
     j->timeout_ms = delivery->timeout_ms;
     return dispatcher_enqueue(d, j, err);
+}
+
+struct token_cache *dispatcher_tokens(struct dispatcher *d)
+{
+    return d->tokens;
 }
 
 int dispatcher_depth(const struct dispatcher *d)

@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 
 struct dispatcher;
+struct outbound_policy;
 
 struct delivery_attachment {
     struct str name, mime, content;     /* content: decoded bytes */
@@ -43,20 +44,28 @@ struct delivery_result {
     struct str error;                   /* one sentence when not sent */
     int64_t retry_after_ms;             /* from Retry-After, or 0 */
     bool host_unknown;                  /* the name of the provider's host leads nowhere */
+    bool address_gone;                  /* the provider no longer knows this device */
 };
 
 struct delivery {
     struct arena *arena;                /* owns everything below and the result; handed over with the delivery */
-    struct str provider_id;             /* "nodemailer" is SMTP */
+    struct str provider_id;             /* "nodemailer" is SMTP; others are declared (providers/<channel>/<id>.json) */
+    struct str channel;                 /* "email", "sms", …; ids of channels overlap */
     yyjson_val *credentials;            /* decrypted object */
     struct str idempotency_key;         /* stable over attempts; becomes Message-ID for e-mail */
-    struct delivery_email *email;       /* the channel's message; others follow with the other channels */
+    struct delivery_email *email;       /* for SMTP and providers that want the whole mail */
+    /* For declared providers: the common message (providers.md §2), what the trigger says to this provider, the endpoint of
+     * a chat, the integration's configurations; all but the first may be NULL. */
+    yyjson_val *message, *overrides, *target, *configurations;
+    const struct outbound_policy *outbound;     /* where requests may lead; NULL: anywhere */
     bool check;                         /* nothing is sent, email is NULL: only whether the provider lets us in */
     int timeout_ms;                     /* 0: 30,000 */
     /* On the dispatcher's thread; the delivery (and its arena) belong to the callee again. Must not wait. */
     void (*done)(struct delivery *d, const struct delivery_result *r);
     void *owner;                        /* the caller's */
-    struct delivery *next;              /* the dispatcher's */
+    struct delivery *next;              /* the dispatcher's, */
+    yyjson_val *declaration;            /* … and its driver's */
+    void *driving;
 };
 
 struct dispatcher_config {

@@ -60,6 +60,10 @@ const struct driver *driver_find(struct str provider_id);
 /* Every one that driver_find can give, for metrics; ends with NULL. */
 extern const struct driver *const drivers[];
 
+struct token_cache;
+/* For the dispatcher's thread. */
+struct token_cache *dispatcher_tokens(struct dispatcher *d);
+
 extern const struct driver smtp_driver, smtp_outlook_driver, smtp_emailjs_driver;
 
 /* Queues a job whose arena, driver and delivery or call are set. As dispatcher_submit. */

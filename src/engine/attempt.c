@@ -180,8 +180,65 @@ static void delivery_fill(struct engine_delivery *d, const struct message *m, co
     d->integration_name = str_dup(d->arena, i->name);
     bag_apply(d);
     d->provider_data = json_getn(json_get(d->doc, "providers"), d->provider_id);
+    if (i->configurations.n)
+        d->configurations = str_dup(d->arena, i->configurations);
     if (i->credentials.p)
         d->credentials = str_dup(d->arena, i->credentials);
+}
+
+/* A thing that is gone is done without. */
+static bool there(bool found, struct error *err)
+{
+    if (found || err->code != ERROR_NOT_FOUND)
+        return found;
+    *err = (struct error){0};
+    return false;
+}
+
+static yyjson_val *opened(struct engine *e, struct arena *a, struct str sealed)
+{
+    struct str plain;
+    yyjson_val *v = NULL;
+    return sealed.n && directory_open(e->c.directory, a, sealed, &plain) && json_parse(a, plain, &v, NULL) ? v : NULL;
+}
+
+static bool push_context(struct worker *w, struct engine_delivery *d, const struct message *m, const struct subscriber *person,
+                         struct id organization, struct error *err)
+{
+    struct run_row run;
+    struct event event;
+    yyjson_mut_doc *doc = json_doc(d->arena);
+    yyjson_val *v = NULL;
+    json_parse(d->arena, json_write_mut(d->arena, subscriber_json(doc, person, organization)), &d->subscriber, NULL);
+    if (there(run_find(w->db, d->arena, d->environment, m->run, &run, err), err)
+        && there(event_find(w->db, d->arena, d->environment, run.event, &event, err), err) && json_parse(d->arena, event.doc, &v, err))
+        d->payload = json_get(v, "payload");
+    return err->code == ERROR_NONE;
+}
+
+static bool endpoint_context(struct worker *w, struct engine_delivery *d, struct error *err)
+{
+    struct channel_endpoint e;
+    struct channel_connection c;
+    struct str identifier = json_get_str(d->address, "identifier");
+    if (!identifier.n || !there(channel_endpoint_find(w->db, d->arena, d->environment, identifier, &e, err), err)
+        || !there(channel_connection_for(w->db, d->arena, &e, &c, err), err))
+        return err->code == ERROR_NONE;
+    d->connection_auth = opened(w->engine, d->arena, c.auth);
+    json_parse(d->arena, c.workspace, &d->connection_workspace, NULL);
+    return true;
+}
+
+/* What providers want to know beside the message. */
+static bool delivery_context(struct worker *w, struct engine_delivery *d, const struct message *m, struct id organization, struct error *err)
+{
+    struct subscriber person;
+    if (there(subscriber_find_by_id(w->db, d->arena, d->environment, m->subscriber, &person, err), err)) {
+        d->subscriber_id = person.subscriber_id;
+        if (m->channel == CHANNEL_PUSH && !push_context(w, d, m, &person, organization, err))
+            return false;
+    }
+    return err->code == ERROR_NONE && (m->channel == CHANNEL_PUSH || endpoint_context(w, d, err));
 }
 
 enum loaded { LOADED, LOAD_FAILED, ITEM_GONE, ENVIRONMENT_GONE, MESSAGE_GONE, TOO_FAST };
@@ -216,8 +273,10 @@ static enum loaded delivery_load(struct worker *w, struct engine_delivery *d, in
         result = LOAD_FAILED;
     else if (!delivery_attachments(w, d, err))
         result = err->code == ERROR_NOT_FOUND ? MESSAGE_GONE : LOAD_FAILED;
-    else
+    else {
         delivery_fill(d, &m, &r, v, integration_of(v, r.integration));
+        result = delivery_context(w, d, &m, v->environment.organization, err) ? LOADED : LOAD_FAILED;
+    }
     cached_unref(&v->head);
     return result;
 }

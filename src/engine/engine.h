@@ -45,6 +45,10 @@ struct engine_delivery {
     struct str integration_name;
     yyjson_val *doc;                        /* the stored message */
     yyjson_val *address;                    /* a device ({deviceToken}) or an endpoint; NULL: the message's own address */
+    yyjson_val *connection_auth, *connection_workspace;     /* of the connection that the endpoint is reached through, or NULL */
+    struct str configurations;              /* of the integration; JSON, may be empty */
+    struct str subscriber_id;               /* external */
+    yyjson_val *subscriber, *payload;       /* push only: the person, and what the trigger carried; NULL when it is gone */
     yyjson_val *provider_data;              /* what the trigger's overrides say to this provider (engine.md §1.9), or NULL */
     struct delivery_policy policy;
     struct engine_attachment *attachments;

@@ -227,6 +227,18 @@ bool channel_endpoints_of(struct db *db, struct arena *a, struct id environment,
     return ROWS_READ(s, a, endpoint_read, out, n, err);
 }
 
+bool channel_connection_for(struct db *db, struct arena *a, const struct channel_endpoint *e, struct channel_connection *out,
+                            struct error *err)
+{
+    struct db_stmt *s = db_query(
+            db, err, "SELECT " CONNECTION_COLUMNS " FROM channel_connections WHERE environment_id = ?1 AND integration_identifier = ?2 "
+            "AND context = ?3 AND (?4 = identifier OR (?4 = '' AND (subscriber_id = ?5 OR subscriber_id = ''))) "
+            "ORDER BY CASE WHEN subscriber_id = ?5 THEN 0 ELSE 1 END, id LIMIT 1",
+            e->link.environment, e->link.integration_identifier, e->link.context.p ? e->link.context : STR(""),
+            e->connection_identifier.p ? e->connection_identifier : STR(""), e->link.subscriber_id);
+    return row_find(s, a, connection_read, out, "Channel connection not found", err);
+}
+
 bool channel_links_delete_by_subscriber(struct db *db, struct id environment, struct str subscriber_id, struct error *err)
 {
     static const char *const sql[] = {"DELETE FROM channel_endpoints WHERE environment_id = ?1 AND subscriber_id = ?2",

@@ -57,6 +57,10 @@ bool channel_endpoint_find(struct db *db, struct arena *a, struct id environment
  * connection counts only where there is one of its integration and context (engine.md §7.4). */
 bool channel_endpoints_of(struct db *db, struct arena *a, struct id environment, struct str subscriber_id, struct str context,
                           struct channel_endpoint **out, size_t *n, struct error *err);
+/* The connection through which an endpoint that was found so is reached: its own, or else the subscriber's before one that is
+ * shared. ERROR_NOT_FOUND. */
+bool channel_connection_for(struct db *db, struct arena *a, const struct channel_endpoint *e, struct channel_connection *out,
+                            struct error *err);
 /* With the subscriber (a part of deleting them). */
 bool channel_links_delete_by_subscriber(struct db *db, struct id environment, struct str subscriber_id, struct error *err);
 
