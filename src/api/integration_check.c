@@ -63,14 +63,16 @@ void integration_check(struct request *rq, enum channel channel, struct str prov
 {
     struct check *c = ARENA_NEW(rq->arena, struct check);
     struct error err = {0};
-    if (channel != CHANNEL_EMAIL || passes_unasked(provider_id)) {
+    if (channel != CHANNEL_EMAIL || passes_unasked(provider_id)
+        || !dispatcher_can_check(app_of(rq)->dispatcher, channel_name(channel), provider_id)) {
         passed(arg);
         return;
     }
     if (!credentials)
         json_parse(rq->arena, STR("{}"), &credentials, NULL);
     *c = (struct check){.rq = rq, .passed = passed, .arg = arg};
-    c->delivery = (struct delivery){.arena = rq->arena, .provider_id = provider_id, .credentials = credentials, .check = true,
+    c->delivery = (struct delivery){.arena = rq->arena, .provider_id = provider_id, .channel = channel_name(channel),
+                                    .credentials = credentials, .outbound = &app_of(rq)->outbound, .check = true,
                                     .timeout_ms = CHECK_TIMEOUT_MS, .done = check_done, .owner = c};
     if (!dispatcher_submit(app_of(rq)->dispatcher, &c->delivery, &err))
         reply_error(rq, &err);

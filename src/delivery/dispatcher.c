@@ -520,6 +520,12 @@ bool dispatcher_submit(struct dispatcher *d, struct delivery *delivery, struct e
     return dispatcher_enqueue(d, j, err);
 }
 
+bool dispatcher_can_check(const struct dispatcher *d, struct str channel, struct str provider_id)
+{
+    yyjson_val *declaration = providers_find(d->providers, channel, provider_id);
+    return declaration ? json_get(declaration, "check") != NULL : driver_find(provider_id) != NULL;
+}
+
 struct token_cache *dispatcher_tokens(struct dispatcher *d)
 {
     return d->tokens;

@@ -58,7 +58,7 @@ struct delivery {
      * a chat, the integration's configurations; all but the first may be NULL. */
     yyjson_val *message, *overrides, *target, *configurations;
     const struct outbound_policy *outbound;     /* where requests may lead; NULL: anywhere */
-    bool check;                         /* nothing is sent, email is NULL: only whether the provider lets us in */
+    bool check;                         /* nothing is sent, email and message are NULL: only whether the provider lets us in */
     int timeout_ms;                     /* 0: 30,000 */
     /* On the dispatcher's thread; the delivery (and its arena) belong to the callee again. Must not wait. */
     void (*done)(struct delivery *d, const struct delivery_result *r);
@@ -78,6 +78,8 @@ struct dispatcher_config {
 struct dispatcher *dispatcher_start(const struct dispatcher_config *c, struct error *err);
 /* From any thread. false: queue full (65,536) or stopping; done is not called. */
 bool dispatcher_submit(struct dispatcher *d, struct delivery *delivery, struct error *err);
+/* Is there a harmless question to ask this provider about its credentials (delivery.check)? */
+bool dispatcher_can_check(const struct dispatcher *d, struct str channel, struct str provider_id);
 int dispatcher_depth(const struct dispatcher *d);
 /* Waits for at most ms for what is under way; the rest is reported as DELIVERY_RETRY "shutting down". */
 void dispatcher_stop(struct dispatcher *d, int ms);

@@ -10,7 +10,7 @@
 
 enum { EACH_MAX = 1000, ERROR_SHOWN = 1000, TOKEN_MARGIN_MS = 60000, TOKEN_LIFE_S = 3600 };
 
-enum phase { PHASE_TOKEN, PHASE_STEP, PHASE_SEND };
+enum phase { PHASE_TOKEN, PHASE_STEP, PHASE_SEND, PHASE_CHECK };
 
 struct sending {
     struct job *job;
@@ -346,7 +346,7 @@ static bool request_make(struct sending *s, struct error *err)
 {
     struct template_scope *t = &s->scope;
     struct header_list h = {.list = s->headers, .arena = s->job->arena};
-    yyjson_val *req = s->phase == PHASE_STEP ? json_get(step_of(s), "req") : part(s, "req");
+    yyjson_val *req = s->phase == PHASE_STEP ? json_get(step_of(s), "req") : part(s, s->phase == PHASE_CHECK ? "check" : "req");
     struct str method = filled(s, req, "method");
     t->err = err;
     t->response = NULL;
@@ -371,7 +371,7 @@ static bool request_make(struct sending *s, struct error *err)
         for (size_t i = 0; i < h.n; i++)
             if (str_eq_nocase(h.list[i].name, STR("authorization")))
                 own = h.list[i].value;
-        if (!target_check(s, req, err) || (!own.p && !auth_add(s, json_get(req, "auth"), &h, err)))
+        if (!target_check(s, req, err) || (!own.p && !auth_add(s, json_get(s->phase == PHASE_CHECK ? part(s, "req") : req, "auth"), &h, err)))
             return false;
     }
     s->request.headers = h.list;
@@ -470,6 +470,11 @@ static bool provider_plan(struct job *j, struct error *err)
     d->driving = s;
     scope_make(s);
     s->scope.err = err;
+    if (d->check) {
+        s->phase = PHASE_CHECK;
+        s->variant = s->declaration;
+        return credentials_check(s, err) && request_make(s, err) && http_origin(j->arena, s->request.url, &j->host_key, err);
+    }
     if (!credentials_check(s, err) || !endpoint_check(s, err) || !variant_find(s, err))
         return false;
     add_override(s);
@@ -647,11 +652,14 @@ static enum verdict provider_end(struct job *j, CURLcode code, struct delivery_r
         s->token_renewed = true;
         return go_on(s, out);
     }
-    if (!is_ok(s, r, res)) {
+    if (s->phase == PHASE_CHECK ? r->outcome != DELIVERY_SENT : !is_ok(s, r, res)) {
+        out->host_unknown = code == CURLE_COULDNT_RESOLVE_HOST;
         fail(s, r, res, out);
         return JOB_DONE;
     }
     out->outcome = DELIVERY_SENT;
+    if (s->phase == PHASE_CHECK)
+        return JOB_DONE;
     out->message_id = template_str(&s->scope, template_path(&s->scope, json_get_str(res, "id")));
     out->response = reply_text_safe(j->arena, &s->secrets, r->body);
     return JOB_DONE;

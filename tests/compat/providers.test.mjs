@@ -157,6 +157,19 @@ describe("email", () => {
   });
 });
 
+test("credentials are asked about where that sends nothing", async () => {
+  answers["api.sendgrid.com"] = ({ headers }) => headers.authorization === "Bearer good" ? ok({ scopes: [] }) : ok({ errors: [{ message: "authorization required" }] }, 401);
+  const make = (apiKey) => server.call("POST", "/v1/integrations", {
+    providerId: "sendgrid", channel: "email", active: true, check: true, name: "x", credentials: { apiKey, from: "a@b.c", senderName: "A" } });
+  const bad = await make("bad-key");
+  assert.equal(bad.status, 400);
+  assert.match(bad.body.message, /authorization required/);
+  const good = await make("good");
+  assert.equal(good.status, 201, good.text);
+  integrations.push(good.body.data._id);
+  assert.deepEqual(got.map((r) => `${r.method} ${r.path}`), ["GET /v3/scopes", "GET /v3/scopes"]);
+});
+
 describe("sms", () => {
   test("Twilio", async () => {
     await integration("twilio", "sms", { accountSid: "AC0", token: "tok", from: "+15550001111" });
