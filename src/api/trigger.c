@@ -339,5 +339,6 @@ yyjson_mut_val *trigger_answer(struct request *rq, yyjson_mut_doc *d, enum trigg
 
 yyjson_mut_val *trigger_json(yyjson_mut_doc *d, const struct trigger_call *c)
 {
-    return trigger_answer(c->rq, d, c->status, c->transaction_id, str_of(c->rq->id));
+    return trigger_answer(c->rq, d, c->status, c->transaction_id,
+                          c->trigger.result == TRIGGER_REPLAY ? c->trigger.request_id : str_of(c->rq->id));
 }

@@ -149,7 +149,7 @@ struct trigger {
     enum trigger_result {
         TRIGGER_FRESH,
         TRIGGER_TAKEN,                      /* the transactionId was used before: nothing was done (decisions.md 11) */
-        TRIGGER_REPLAY,                     /* the same idempotency key and body: transaction_id is that of then */
+        TRIGGER_REPLAY,                     /* the same idempotency key and body: transaction_id and request_id are those of then */
         TRIGGER_OTHER_BODY                  /* the key was used with another body: nothing was done */
     } result;
     /* On the writer's thread (or the caller's, if it fails at once): durable when err is NULL. */

@@ -179,6 +179,7 @@ static bool duplicate_resolve(struct plan *p, struct db *db, struct error *err)
         return missing.code == ERROR_NOT_FOUND ? duplicate_trace(p, db, err) : (*err = missing, false);
     p->result = str_eq(before.body_hash, t->body_hash) ? TRIGGER_REPLAY : TRIGGER_OTHER_BODY;
     p->before = before.transaction_id;
+    p->before_request = before.request_id;
     return true;
 }
 
@@ -488,6 +489,8 @@ static void plan_done(struct write_task *t, const struct error *err)
         w->trigger->result = p->result;
         if (p->before.p)
             w->trigger->transaction_id = str_dup(w->trigger->arena, p->before);
+        if (p->before.p && p->before_request.p)
+            w->trigger->request_id = str_dup(w->trigger->arena, p->before_request);
         if (fresh)
             counter_add(e->metrics.triggers, 1);
         trigger_end(w->trigger, err);

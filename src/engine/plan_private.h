@@ -86,6 +86,7 @@ struct plan {
     bool conflict, taken;               /* results of apply */
     enum trigger_result result;
     struct str before;                  /* transactionId that the idempotency key was used with; p NULL: none */
+    struct str before_request;          /* … and by which request */
 };
 
 /* plan.c */

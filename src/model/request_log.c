@@ -64,7 +64,7 @@ bool request_log_find(struct db *db, struct arena *a, struct id environment, str
         *err = missing;
         return false;
     }
-    return row_find(db_query(db, err, "SELECT " EVENT_COLUMNS " FROM events WHERE environment_id = ?1 AND request_id = ?2 AND logged = 0",
+    return row_find(db_query(db, err, "SELECT " EVENT_COLUMNS " FROM events WHERE environment_id = ?1 AND request_id = ?2 ORDER BY id LIMIT 1",
                              environment, request_log_name(a, id)), a, event_read, out, "Request not found", err);
 }
 

@@ -27,6 +27,7 @@ bool request_log_insert(struct db *db, const struct request_log_row *row, struct
 /* "req_<hex>", as X-Request-Id and the activity name a request. */
 bool request_log_id(struct str text, struct id *out);
 struct str request_log_name(struct arena *a, struct id id);
+/* An event whose request has lost its entry (a crash) stands in for it. */
 bool request_log_find(struct db *db, struct arena *a, struct id environment, struct id id, struct request_log_row *out,
                       struct error *err);
 
