@@ -181,7 +181,11 @@ static bool engine_open(struct serve *s, struct error *err)
     struct hub_config hc = {.app = app, .authenticate = app_socket_authenticate, .counts = app_socket_counts,
                             .presence = app_socket_presence, .metrics = app->metrics,
                             .sockets_max = s->descriptors / 8 * 5};
-    struct engine_config ec = {.database_url = s->url, .writer = app->writer, .clock = &app->clock, .ids = &app->ids,
+    struct id boot = id_new(&app->ids, clock_real_ms());
+    if (shared)
+        s->succession = succession_begin(path_in(s, "node"), boot);
+    struct engine_config ec = {.database_url = s->url, .boot = boot, .predecessor = s->succession.predecessor,
+                               .writer = app->writer, .clock = &app->clock, .ids = &app->ids,
                                .directory = app->directory, .definitions = app->definitions,
                                .world = {.app = app, .deliver = app_deliver, .call = app_call, .received = app_received, .listening = app_listening, .outboxed = app_outboxed,
                                          .forgetting = app_forgetting, .forgot = app_forgot, .revived = app_revived},
@@ -303,6 +307,7 @@ void serve_close(struct serve *s)
     server_stop(app->server, DRAIN_REQUESTS_MS);
     notify_stop(app->notify);
     engine_stop(app->engine, DRAIN_DELIVERIES_MS);
+    succession_end(&s->succession);
     dispatcher_stop(app->dispatcher, DRAIN_TRANSFERS_MS);
     /* Both may call the other: the hub says who is online, a write that is done emits. Once the writer has done all
      * that requests left behind, only the first is possible. */
@@ -346,6 +351,7 @@ static void determine(struct serve *s)
 bool serve_open(struct serve *s, struct error *err)
 {
     struct app *app = &s->app;
+    s->succession.fd = -1;
     determine(s);
     app->metrics = metrics_create();
     if (!data_dir_open(s, err) || !store_open(s, err) || !connections_open(s, err) || !engine_open(s, err) || (!strcmp(s->config.demo, "on") && !demo_prepare(app, err)) || !gate_open(s, err) || !server_open(s, err))

@@ -4,6 +4,7 @@
 
 #include "api/app.h"
 #include "cli/config.h"
+#include "cli/succession.h"
 #include "cli/config_check.h"
 
 struct serve {
@@ -17,6 +18,7 @@ struct serve {
     /* Then: */
     struct app app;
     const char *url;                        /* of the store */
+    struct succession succession;
     const struct route **tables;
     size_t *counts;
     const char *origins[ORIGINS_MAX + 1];

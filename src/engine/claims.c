@@ -149,6 +149,17 @@ static void *lease_main(void *arg)
     return NULL;
 }
 
+static bool inherit_apply(void *arg, struct db *db, struct error *err)
+{
+    return node_leave(db, ((struct engine *)arg)->c.predecessor, err);
+}
+
+/* What the one before us had begun is adopted now. */
+static bool inherit(struct engine *e, struct error *err)
+{
+    return id_is_zero(e->c.predecessor) || writer_run(e->c.writer, inherit_apply, e, err);
+}
+
 bool claims_start(struct engine *e, struct error *err)
 {
     struct lease *l = e->lease = calloc(1, sizeof *l);
@@ -164,7 +175,7 @@ bool claims_start(struct engine *e, struct error *err)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&l->wake, &attr);
     pthread_condattr_destroy(&attr);
-    if (!renew(e, &fresh, err) || !claims_adopt(e, err) || !claims_presence(e, err))
+    if (!inherit(e, err) || !renew(e, &fresh, err) || !claims_adopt(e, err) || !claims_presence(e, err))
         return false;
     if (l->shared && pthread_create(&l->thread, NULL, lease_main, l))
         return error_set(err, ERROR_IO, "Cannot start the lease thread");

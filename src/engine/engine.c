@@ -51,7 +51,7 @@ struct engine *engine_start(const struct engine_config *c, struct error *err)
     if (!e)
         abort();
     e->c = *c;
-    e->boot = id_new(c->ids, clock_real_ms());
+    e->boot = id_is_zero(c->boot) ? id_new(c->ids, clock_real_ms()) : c->boot;
     e->workers_n = c->workers ? c->workers : (int)(cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : cores);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);

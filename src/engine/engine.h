@@ -108,6 +108,8 @@ struct engine_world {
 
 struct engine_config {
     const char *database_url;
+    struct id boot;                         /* of this process, as owner of what it has begun; zero: made */
+    struct id predecessor;                  /* a process that is known to be dead: its lease is not waited for. Zero: none */
     struct writer *writer;
     struct clock *clock;
     struct id_source *ids;
