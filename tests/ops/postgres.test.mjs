@@ -23,7 +23,7 @@ function database(name) {
 }
 const flags = (url, dir = scratch()) => ["--data-dir", dir, "--listen", "127.0.0.1:0", "--database-url", url];
 
-test("a trigger's message is there, with nothing in the data directory but secrets, also after a restart", async () => {
+test("a trigger's message is there, with nothing in the data directory but secrets and who was here, also after a restart", async () => {
   const dir = scratch();
   const url = database("whole");
   const server = await serve({ dir, env: { CARILLON_DATABASE_URL: url } });
@@ -41,7 +41,7 @@ test("a trigger's message is there, with nothing in the data directory but secre
   assert.match(await (await fetch(`${server.url}/metrics`)).text(), /^carillon_queue_items\{state="pending"\} 0$/m);
   const { environments } = server.credentials;
   assert.deepEqual(await server.stop(), { code: 0, signal: null });
-  assert.deepEqual(readdirSync(dir).sort(), ["credentials.json", "encryption.secret", "jwt.secret"]);
+  assert.deepEqual(readdirSync(dir).sort(), ["credentials.json", "encryption.secret", "jwt.secret", "node"]);
 
   const again = await serve({ dir, env: { CARILLON_DATABASE_URL: url } });
   assert.deepEqual(again.credentials.environments, environments);
