@@ -18,7 +18,10 @@ before(async () => {
   server = await Carillon.start();
   document = await (await fetch(`${server.url}/openapi.json`)).json();
 });
-after(() => server?.stop());
+after(async () => {
+  const { code } = await server.stop();
+  assert.equal(code, 0, server.log.slice(-3000));        // a sanitizer has something to say
+});
 
 /** Somebody with a message, and what it takes; also again, when all of it has been deleted. */
 async function world() {
