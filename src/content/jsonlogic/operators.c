@@ -316,17 +316,18 @@ static bool op_missing_some(struct evaluation *e, const struct logic_args *a, st
 {
     struct logic_value options = logic_arg(a, 1);
     const struct logic_value *keys = &options;
-    size_t n = 1, of = options.kind == LOGIC_STRING ? logic_units(options.text) : 0;
+    double of = options.kind == LOGIC_STRING ? (double)logic_units(options.text) : NAN;    /* what has no length never suffices */
+    size_t n = 1;
     if (logic_is_array(options)) {
         if (!logic_items(e, options, &keys, &n))
             return false;
-        of = n;
+        of = (double)n;
         if (n && logic_is_array(keys[0]) && !logic_items(e, keys[0], &keys, &n))
             return false;
     }
     if (!missing_of(e, a, keys, n, out))
         return false;
-    if ((double)of - (double)logic_length(*out) >= logic_to_number(e, logic_arg(a, 0)))
+    if (of - (double)logic_length(*out) >= logic_to_number(e, logic_arg(a, 0)))
         *out = logic_list(NULL, 0);
     return true;
 }
