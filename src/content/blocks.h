@@ -32,6 +32,9 @@ bool blocks_render(const struct blocks *b, const struct liquid_context *ctx, con
 bool blocks_tree(const struct blocks *b, const struct liquid_context *ctx, struct arena *a, yyjson_val **out,
                  struct error *err);
 
+/* The document as plain text, for channels without HTML. *out is in a. */
+bool blocks_text(const struct blocks *b, const struct liquid_context *ctx, struct arena *a, struct str *out, struct error *err);
+
 /* Appends the hidden preheader element for plain text; nothing for an empty one. */
 void blocks_preheader(struct buf *out, struct str text);
 

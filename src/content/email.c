@@ -4,6 +4,7 @@
 #include "content/blocks.h"
 #include "content/liquid/liquid_private.h"
 #include "content/sanitize.h"
+#include "content/template_check.h"
 #include "content/translation_keys.h"
 
 struct email_body {
@@ -174,8 +175,17 @@ static bool html_render(struct rendering *x, const struct email_body *body, cons
     return liquid_render(body->html, &plain, x->a, out, x->err);
 }
 
-/* Keys that stand alone are replaced in the source, so that their Liquid and HTML count as the template's own; those that
- * are a filter's argument ('t.key') when it has printed them. */
+/* Keys that are a filter's argument ('t.key'), when it has printed them. */
+static bool keys_settle(struct rendering *x, const struct reader_texts *texts, const struct email_body *body,
+                        const struct liquid_context *ctx, struct str *out)
+{
+    if (!body->keys)
+        return true;
+    *out = translation_keys_restore(x->a, *out);
+    return !texts || translate_text(&(struct translator){*texts, ctx}, x->a, *out, out, x->err);
+}
+
+/* Keys that stand alone are replaced in the source, so that their Liquid and HTML count as the template's own. */
 static bool body_render(struct rendering *x, const struct reader_texts *texts, const struct email_body *body,
                         const struct liquid_context *ctx, const struct blocks_options *o, struct str *out)
 {
@@ -185,13 +195,26 @@ static bool body_render(struct rendering *x, const struct reader_texts *texts, c
     if (!(body->blocks ? blocks_render(body->blocks, ctx, o, x->a, &b, x->err) : html_render(x, body, ctx, &b)))
         return false;
     *out = str_solid(buf_get(&b));
-    if (body->keys)
-        *out = translation_keys_restore(x->a, *out);
-    if (body->keys && texts && !translate_text(&(struct translator){*texts, ctx}, x->a, *out, out, x->err))
+    if (!keys_settle(x, texts, body, ctx, out))
         return false;
     if (o->document && !body->blocks)
         *out = preheader_insert(x->a, *out, o->preheader);
     return true;
+}
+
+const struct email_body *email_body_of_chat(struct arena *a, yyjson_val *values)
+{
+    struct str body = json_get_str(values, "body");
+    return str_eqz(json_get_str(values, "editorType"), "text") || !block_document(a, body) ? NULL : email_body_compile(a, body);
+}
+
+bool email_body_text(const struct email_body *b, const struct reader_texts *texts, const struct liquid_context *ctx, struct arena *a,
+                     struct str *out, struct error *err)
+{
+    struct rendering x = {.a = a, .err = err};
+    if (texts)
+        b = email_body_translate(a, b, texts);
+    return blocks_text(b->blocks, ctx, a, out, err) && keys_settle(&x, texts, b, ctx, out);
 }
 
 static struct str without_newlines(struct arena *a, struct str s)

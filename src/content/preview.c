@@ -139,6 +139,17 @@ static bool preview_other(struct renderer *r, struct str type, yyjson_mut_val *v
     return true;
 }
 
+/* Written in the block editor: what the chat will show. */
+static bool preview_chat(struct renderer *r, const struct email_body *body, yyjson_mut_val **out, struct error *err)
+{
+    struct str text;
+    if (!email_body_text(body, r->in->texts, &r->ctx, r->a, &text, err))
+        return false;
+    *out = yyjson_mut_obj(r->d);
+    json_add_str(r->d, *out, "body", text);
+    return true;
+}
+
 void preview_add_error(yyjson_mut_doc *d, yyjson_mut_val *result, struct str message, const char *hint)
 {
     json_add_obj(d, result, "preview");
@@ -157,7 +168,9 @@ static struct preview preview_make(struct arena *a, yyjson_mut_doc *d, struct st
     variables_fill(&r, parsed(a, p.example));
     p.result = yyjson_mut_obj(d);
     json_add_str(d, p.result, "type", type);
-    bool ok = str_eqz(type, "email") ? preview_email(&r, values, &out, &err) : preview_other(&r, type, values, &out, &err);
+    const struct email_body *chat = str_eqz(type, "chat") ? email_body_of_chat(a, parsed(a, values)) : NULL;
+    bool ok = str_eqz(type, "email") ? preview_email(&r, values, &out, &err) : chat ? preview_chat(&r, chat, &out, &err)
+                                     : preview_other(&r, type, values, &out, &err);
     if (ok)
         yyjson_mut_obj_add_val(d, p.result, "preview", out ? out : yyjson_mut_obj(d));
     else

@@ -24,8 +24,7 @@ static void preferences_compile(struct definition *d)
     memcpy(d->channel_enabled, merged.channel, sizeof d->channel_enabled);
 }
 
-/* The control values without `skip`, which is logic and not content, and without an e-mail's body, which has a compiler
- * of its own. */
+/* The control values without `skip`, which is logic and not content, and without a body that has a compiler of its own. */
 static yyjson_val *values_for_controls(struct arena *a, yyjson_val *values, bool has_body)
 {
     if (!json_get(values, "skip") && !has_body)
@@ -79,9 +78,11 @@ static bool step_compile(struct arena *a, struct str origin, yyjson_val *v, stru
         condition_compile(a, s);
     yyjson_val *body = json_get(s->values, "body");
     if (s->type == STEP_EMAIL && yyjson_is_str(body))
-        s->email.plain = email_body_compile(a, json_str(body));
+        s->body.plain = email_body_compile(a, json_str(body));
+    else if (s->type == STEP_CHAT)
+        s->body.plain = email_body_of_chat(a, s->values);
     if (yyjson_is_obj(s->values))
-        s->controls = controls_compile(a, values_for_controls(a, s->values, s->email.plain != NULL));
+        s->controls = controls_compile(a, values_for_controls(a, s->values, s->body.plain != NULL));
     return true;
 }
 
@@ -192,7 +193,7 @@ static struct definition *definition_load(struct db *db, const struct workflow *
         return NULL;
     }
     for (int i = 0; d && i < d->steps_n; i++)
-        body_texts_compile(d->arena, &d->texts, d->steps[i].email.plain, &d->steps[i].email);
+        body_texts_compile(d->arena, &d->texts, d->steps[i].body.plain, &d->steps[i].body);
     return d;
 }
 

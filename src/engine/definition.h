@@ -28,8 +28,8 @@ struct step_definition {
     yyjson_val *skip;               /* JSON-logic run condition, NULL: always (engine.md §5.1) */
     struct controls *condition;     /* the same, compiled: its values may be templates… */
     const struct jsonlogic *rule;   /* …and if none is, the program. Else NULL: each run has a rule of its own */
-    struct controls *controls;      /* compiled, without skip and an e-mail's body */
-    struct body_texts email;        /* the body of an email step, compiled; plain NULL: none */
+    struct controls *controls;      /* compiled, without skip and what is in body */
+    struct body_texts body;         /* of an email step, or of a chat step made of blocks, compiled; plain NULL: none */
 };
 
 struct definition {

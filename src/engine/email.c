@@ -1,6 +1,5 @@
-/* Chooses the layout of an e-mail and renders its body into it (engine.md §1.9, content.md §4.6). */
+/* Chooses the layout of an e-mail and renders its body into it (engine.md §1.9, content.md §4.6); bodies of chats, too. */
 #include "engine/machine_private.h"
-
 
 /* The first of: the step's override, the channel's, the deprecated one, the control value. null means no layout, and a
  * member that is absent passes the decision on. */
@@ -77,7 +76,8 @@ bool email_output(struct machine *m, int job, const struct step_definition *s, c
                   yyjson_mut_doc *d, yyjson_mut_val *outputs, struct error *err)
 {
     struct str locale = m->facts->subscriber->field[SUBSCRIBER_LOCALE];
-    struct email_input in = {.body = body_texts_for(&s->email, &m->facts->current->texts, locale), .subject = member(outputs, "subject"), .preheader = member(outputs, "preheader"),
+    struct email_input in = {.body = body_texts_for(&s->body, &m->facts->current->texts, locale),
+                             .subject = member(outputs, "subject"), .preheader = member(outputs, "preheader"),
                              .raw = json_get_bool(s->values, "disableOutputSanitization", false)};
     struct email_output out;
     struct reader_texts step_texts, layout_texts;
@@ -97,5 +97,18 @@ bool email_output(struct machine *m, int job, const struct step_definition *s, c
     if (in.subject.p)
         member_put(d, outputs, "subject", out.subject);
     member_put(d, outputs, "body", out.html);
+    return true;
+}
+
+bool chat_output(struct machine *m, const struct step_definition *s, const struct liquid_context *ctx, yyjson_mut_doc *d,
+                 yyjson_mut_val *outputs, struct error *err)
+{
+    const struct resource_texts *all = &m->facts->current->texts;
+    struct reader_texts texts;
+    struct str text;
+    if (!email_body_text(body_texts_for(&s->body, all, m->facts->subscriber->field[SUBSCRIBER_LOCALE]),
+                         texts_for_reader(m, all, &texts), ctx, m->run->arena, &text, err))
+        return false;
+    member_put(d, outputs, "body", text);
     return true;
 }

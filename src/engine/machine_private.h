@@ -74,6 +74,9 @@ struct str call_raw(struct machine *m, yyjson_mut_doc *d, yyjson_mut_val *o, con
 /* email.c: the body of an email step in its layout, and the subject, both finished: into its outputs. */
 bool email_output(struct machine *m, int job, const struct step_definition *s, const struct liquid_context *ctx,
                   yyjson_mut_doc *d, yyjson_mut_val *outputs, struct error *err);
+/* The body of a chat step that was made of blocks, as text. */
+bool chat_output(struct machine *m, const struct step_definition *s, const struct liquid_context *ctx, yyjson_mut_doc *d,
+                 yyjson_mut_val *outputs, struct error *err);
 /* deliveries.c */
 void delivery_result(struct machine *m, const struct machine_input *in);
 /* Ends the job's deliveries that are not over (decisions.md 3). */

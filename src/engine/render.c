@@ -246,7 +246,7 @@ bool render_controls(struct machine *m, int job, const struct step_definition *s
     ctx.variables_n = render_variables(m, job, variables);
     if (!controls_render(s->controls, &ctx, a, d, &out, err) || !outputs_translate(m, &ctx, d, &out, err))
         return false;
-    if (s->email.plain && !email_output(m, job, s, &ctx, d, out, err))
+    if (s->body.plain && !(s->type == STEP_CHAT ? chat_output(m, s, &ctx, d, out, err) : email_output(m, job, s, &ctx, d, out, err)))
         return false;
     /* engine.md §7.5: everything that the Inbox will show is made harmless. */
     if (s->type == STEP_IN_APP && !json_get_bool(s->values, "disableOutputSanitization", false))

@@ -108,3 +108,31 @@ test("a block document becomes e-mail HTML, translated inside", async () => {
   assert.match(html, /<p style="[^"]*">Say (&quot;|")hi(&quot;|") to Grace &amp; Co<\/p>/);
   assert.match(html, /<html/);
 });
+
+test("a chat written in blocks says their text, translated and filled in; text stays what it is", async () => {
+  const chat = async (workflowId, controlValues, to, payload = {}) => {
+    await novu.workflows.create({ name: workflowId, workflowId, active: true, isTranslationEnabled: true, steps: [{ name: "Chat", type: "chat", controlValues }] });
+    await put("workflow", workflowId, "en_US", { hi: "Hi {{subscriber.firstName}}" });
+    await put("workflow", workflowId, "de_DE", { hi: "Hallo {{subscriber.firstName}}" });
+    await trigger(workflowId, to, payload);
+    return (await server.call("GET", `/v1/outbox/wait?to=${to.subscriberId}&channel=chat&timeout=10`)).body.data.text;
+  };
+  const paragraph = (...content) => ({ type: "paragraph", content });
+  const variable = (id) => ({ type: "variable", attrs: { id } });
+  const body = JSON.stringify({
+    type: "doc",
+    content: [
+      paragraph({ type: "text", text: "{{t.hi}}" }),
+      { type: "repeat", attrs: { each: "payload.items" }, content: [paragraph(variable("payload.items.name"))] },
+      { ...paragraph({ type: "text", text: "hidden" }), attrs: { showIfKey: "payload.no" } },
+      { type: "button", attrs: { text: "Open", url: "payload.url", isUrlVariable: true } },
+    ],
+  });
+  const payload = { items: [{ name: "O'Brien & <C>" }], url: "https://x.example/?a=1&b=2", no: false };
+  const filled = "O'Brien & <C>\n\nOpen (https://x.example/?a=1&b=2)";
+  assert.equal(await chat("chat-de", { editorType: "block", body }, { subscriberId: "chat-de", firstName: "Ada", locale: "de_DE" }, payload), `Hallo Ada\n\n${filled}`);
+  assert.equal(await chat("chat-en", { body }, { subscriberId: "chat-en", firstName: "Zoé" }, payload), `Hi Zoé\n\n${filled}`);
+  const json = JSON.stringify({ blocks: [{ text: "{{payload.no}}" }] });
+  assert.equal(await chat("chat-json", { body: json }, { subscriberId: "chat-json" }, payload), '{"blocks":[{"text":"false"}]}');
+  assert.equal(await chat("chat-text", { editorType: "text", body: '{"type":"doc","content":[]}' }, { subscriberId: "chat-text" }), '{"type":"doc","content":[]}');
+});

@@ -44,6 +44,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                       str_find(body, STR("{%")) >= 0;
     if (email_render(&in, &ctx, a, &out, &err) && email_body_is_block(in.body) && !own_markup)
         check_balance(out.html);
+    struct str text;
+    if (email_body_is_block(in.body))
+        email_body_text(in.body, NULL, &ctx, a, &text, &err);
     in.layout = &layout;
     email_render(&in, &ctx, a, &out, &err);
     arena_destroy(a);

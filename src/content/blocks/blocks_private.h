@@ -31,7 +31,7 @@ struct item {
     uint32_t items_n;
     const struct liquid_template *each;     /* NULL: no repetition */
     struct str each_text;                   /* for error messages */
-    int64_t iterations;                     /* 0: all */
+    double iterations;                      /* as iterations_of says */
     int32_t slot;                           /* of the index variable, -1 if nothing mentions it */
 };
 
@@ -128,8 +128,10 @@ bool margin_is_removed(struct str type, struct str parent, bool last, bool befor
 
 /* ---- render.c ---- */
 bool show_truthy(struct arena *a, struct str rendered);
+/* The attribute as JavaScript's slice(0, n) takes it: 0, null and nothing mean all, -1 all but the last. */
+double iterations_of(yyjson_val *v);
 /* How many times a repetition goes round; false: err has upstream's text. */
-bool each_count(struct render *r, const struct liquid_template *t, struct str text, int64_t iterations, size_t *n,
+bool each_count(struct render *r, const struct liquid_template *t, struct str text, double iterations, size_t *n,
                 struct error *err);
 
 /* ---- whole.c ---- */

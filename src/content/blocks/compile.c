@@ -246,7 +246,7 @@ static void compile_repeat(struct compiler *c, yyjson_val *node, struct str pare
     struct str text = loops_index(c, c->loop, item->each_text);
     item->each = liquid_parse_leaf(c->a, translation_keys_protect(c->a, text), &c->b->names, NULL);
     c->b->whole |= !item->each;
-    item->iterations = yyjson_is_num(json_get(attrs, "iterations")) ? (int64_t)yyjson_get_num(json_get(attrs, "iterations")) : 0;
+    item->iterations = iterations_of(json_get(attrs, "iterations"));
     struct str path = str_starts(text, STR("{{")) ? str_sub(text, 2, text.n - 2) : text;
     const char *bar = path.n ? memchr(path.p, '|', path.n) : NULL;
     struct loop loop = {

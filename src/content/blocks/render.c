@@ -1,6 +1,8 @@
 /* Runs a compiled document: values, conditions and repetitions of one render. */
 #include "content/blocks/blocks_private.h"
 
+#include <math.h>
+
 #include "content/translation_keys.h"
 
 /* Where a repetition stands: its index and the repetitions around it. */
@@ -103,7 +105,15 @@ static bool each_text_count(struct render *r, const struct liquid_template *t, s
     return true;
 }
 
-bool each_count(struct render *r, const struct liquid_template *t, struct str text, int64_t iterations, size_t *n,
+double iterations_of(yyjson_val *v)
+{
+    double n = yyjson_is_num(v) ? yyjson_get_num(v) : yyjson_is_str(v) ? number_parse(json_str(v)) : yyjson_is_true(v) ? 1 : NAN;
+    if (!yyjson_is_true(v) && (yyjson_is_num(v) ? n == 0 : !yyjson_is_ctn(v) && !json_str(v).n))
+        return INFINITY;
+    return isnan(n) ? 0 : trunc(n);
+}
+
+bool each_count(struct render *r, const struct liquid_template *t, struct str text, double iterations, size_t *n,
                 struct error *err)
 {
     struct value v = VALUE_UNDEFINED;
@@ -117,8 +127,9 @@ bool each_count(struct render *r, const struct liquid_template *t, struct str te
         *n = array_length(v);
     else if (!each_text_count(r, t, text, n, err))
         return false;
-    if (iterations > 0 && (size_t)iterations < *n)
-        *n = (size_t)iterations;
+    if (iterations < 0)
+        iterations = fmax(0, (double)*n + iterations);
+    *n = (size_t)fmin((double)*n, iterations);
     return true;
 }
 

@@ -128,14 +128,14 @@ static bool children_expand(struct expander *x, yyjson_val *children, yyjson_mut
 
 static bool repeat_expand(struct expander *x, yyjson_val *node, yyjson_val *each, yyjson_mut_val *out)
 {
-    yyjson_val *attrs = json_get(node, "attrs"), *iterations = json_get(attrs, "iterations");
+    yyjson_val *attrs = json_get(node, "attrs");
     struct str shown = json_str(each).n ? variable_liquid(x->a, json_str(each), attrs) : STR("");
     struct str text = index_text(x, x->index, shown);
     struct liquid_template *t;
     struct render *r;
     size_t n;
     if (!expression_open(x, text, &t, &r) ||
-        !each_count(r, t, shown, yyjson_is_num(iterations) ? (int64_t)yyjson_get_num(iterations) : 0, &n, x->err))
+        !each_count(r, t, shown, iterations_of(json_get(attrs, "iterations")), &n, x->err))
         return false;
     struct str path = str_starts(text, STR("{{")) ? str_sub(text, 2, text.n - 2) : text;
     const char *bar = path.n ? memchr(path.p, '|', path.n) : NULL;

@@ -212,6 +212,10 @@ static void repetitions_nest_and_have_conditions(void **state)
         {DOC(REPEAT("payload.json", P(TEXT("x")))), "x/x/"},
         {DOC("{\"type\":\"repeat\",\"attrs\":{\"each\":\"payload.orders\",\"iterations\":1,\"showIfKey\":\"payload.yes\"},"
              "\"content\":[" P(VARIABLE("payload.orders.id")) "]}"), "o1/"},
+#define TIMES(n) DOC("{\"type\":\"repeat\",\"attrs\":{\"each\":\"payload.orders\",\"iterations\":" n "},\"content\":[" \
+    P(VARIABLE("payload.orders.id")) "]}")
+        {TIMES("0"), "o1/o2/o3/"}, {TIMES("null"), "o1/o2/o3/"}, {TIMES("\"2\""), "o1/o2/"}, {TIMES("-1"), "o1/o2/"}, {TIMES("-9"), ""},
+        {TIMES("2.9"), "o1/o2/"}, {TIMES("\"x\""), ""}, {TIMES("1e300"), "o1/o2/o3/"}, {TIMES("-1e300"), ""}, {TIMES("true"), "o1/"},
         {DOC("{\"type\":\"repeat\",\"attrs\":{\"each\":\"payload.nope\",\"showIfKey\":\"payload.no\"},\"content\":[]}"), ""},
         {DOC("{\"type\":\"repeat\"}," P(TEXT("a"))), "a/"},
         /* Only whole steps of the path count. */
@@ -222,6 +226,50 @@ static void repetitions_nest_and_have_conditions(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         assert_string_equal(text_of(a, rows[i].doc), rows[i].text);
+}
+
+/* What a chat shows of a document. */
+static void documents_as_text(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(1 << 16);
+#define ITEM(inner) "{\"type\":\"listItem\",\"content\":[" inner "]}"
+#define LINK(text, href) "{\"type\":\"text\",\"text\":\"" text "\",\"marks\":[{\"type\":\"bold\"},{\"type\":\"link\",\"attrs\":{\"href\":\"" href "\"}}]}"
+    static const struct { const char *doc, *text; } rows[] = {
+        {DOC("{\"type\":\"heading\",\"content\":[" TEXT("Hi ") "," VARIABLE("payload.json | size") "]}," P() "," P(TEXT("a") ",{\"type\":\"hardBreak\"}," TEXT("b"))),
+         "Hi 5\n\na\nb"},
+        {DOC(P(LINK("docs", "https://x") "," TEXT(" ") "," LINK("https://y", "https://y") "," LINK("z", "#"))), "docs (https://x) https://yz"},
+        {DOC("{\"type\":\"bulletList\",\"content\":[" ITEM(P(TEXT("one")) ",{\"type\":\"orderedList\",\"content\":["
+             ITEM(P(TEXT("x"))) "," ITEM(P(TEXT("y"))) "]}") "," ITEM(P(TEXT("two"))) "]}"), "• one\n  1. x\n  2. y\n• two"},
+        {DOC("{\"type\":\"blockquote\",\"content\":[" P(TEXT("q")) "," P(TEXT("r")) "]},{\"type\":\"horizontalRule\"},{\"type\":\"spacer\"}"),
+         "> q\n> r\n\n———"},
+        {DOC("{\"type\":\"button\",\"attrs\":{\"text\":\"Go\",\"url\":\"payload.nope | default: '/x'\",\"isUrlVariable\":true}},"
+             "{\"type\":\"image\",\"attrs\":{\"src\":\"/i.png\"}},{\"type\":\"image\",\"attrs\":{\"src\":\"/i.png\",\"alt\":\"A\"}}"), "Go (/x)\n\nA"},
+        {DOC(REPEAT("payload.orders", P(VARIABLE("payload.orders.id"))) ",{\"type\":\"paragraph\",\"attrs\":{\"showIfKey\":\"payload.no\"},"
+             "\"content\":[" TEXT("hidden") "]}"), "o1\n\no2\n\no3"},
+        {DOC("{\"type\":\"htmlCodeBlock\",\"content\":[" TEXT("<p>raw <b>x</b></p>") "]},{\"type\":\"linkCard\",\"attrs\":{\"title\":\"T\","
+             "\"link\":\"https://c\"}}"), "raw x\n\nT\nhttps://c"},
+        {DOC("{\"type\":\"section\",\"content\":[{\"type\":\"columns\",\"content\":[{\"type\":\"column\",\"content\":[" P(TEXT("<l>"))
+             "]},{\"type\":\"column\",\"content\":[" P(TEXT("&r")) "]}]}]}"), "<l>\n\n&r"},
+        {DOC(), ""}, {DOC(P()), ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct liquid_variable v[4];
+        struct liquid_context ctx = {.variables = v, .mode = LIQUID_PLAIN};
+        struct error err = {0};
+        struct str text;
+        ctx.variables_n = variables_of(data_literal(a, variables_text), v);
+        yyjson_val *doc = data_literal(a, rows[i].doc);
+        if (!blocks_text(blocks_compile(a, doc), &ctx, a, &text, &err))
+            fail_msg("%s: %s", rows[i].doc, err.message);
+        assert_string_equal(str_z(a, text), rows[i].text);
+    }
+    struct error err = {0};
+    struct str text;
+    struct liquid_context none = {.mode = LIQUID_PLAIN};
+    yyjson_val *broken = data_literal(a, DOC(REPEAT("payload.gone", P(TEXT("x")))));
+    assert_false(blocks_text(blocks_compile(a, broken), &none, a, &text, &err));
+    assert_string_equal(err.message, "Failed to parse iterable value for \"{{ payload.gone }}\": Unexpected end of JSON input");
 }
 
 static void leaves_are_templates_everywhere(void **state)
@@ -573,6 +621,7 @@ int main(void)
         cmocka_unit_test(documents_are_as_recorded),
         cmocka_unit_test(pipeline_is_as_recorded),
         cmocka_unit_test(repetitions_nest_and_have_conditions),
+        cmocka_unit_test(documents_as_text),
         cmocka_unit_test(leaves_are_templates_everywhere),
         cmocka_unit_test(columns_share_what_is_left),
         cmocka_unit_test(margins_follow_what_is_shown),
