@@ -3,20 +3,19 @@
  * What would run one is not here: there are no managed agents and no conversations, so a reply finds none (404).
  */
 #include "api/paging.h"
+#include "api/row_write.h"
 #include "api/tables.h"
 #include "model/agent.h"
 
 enum { SHOWN = 100, URL_LENGTH_MAX = 2048, DESCRIPTION_MAX = 500, SHORT_ID = 4 };
 
 struct agent_write {
-    struct api_write w;
-    enum { CREATE, UPDATE, ERASE } kind;
+    struct row_write w;
     struct agent row;
 };
 
 struct link_write {
-    struct api_write w;
-    int kind;                           /* as above */
+    struct row_write w;
     struct agent agent;
     struct agent_link row;
     struct str integration, provider;   /* which one: by its identifier, or the newest of a provider */
@@ -179,28 +178,22 @@ static bool agent_create(struct request *rq, struct agent *x, struct db *db, str
 static bool agent_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct agent_write *x = (struct agent_write *)w;
-    if (x->kind == CREATE) {
+    if (x->w.change == CREATE) {
         x->row.identifier = json_get_str(w->rq->json, "identifier");
         return agent_create(w->rq, &x->row, db, err);
     }
-    return x->kind == UPDATE ? agent_update(db, &x->row, err) : agent_delete(db, &x->row, err);
+    return x->w.change == UPDATE ? agent_update(db, &x->row, err) : agent_delete(db, &x->row, err);
 }
 
-static void agent_reply(struct api_write *w)
+static yyjson_mut_val *agent_item(struct request *rq, yyjson_mut_doc *d, const void *items, size_t i)
 {
-    struct agent_write *x = (struct agent_write *)w;
-    if (x->kind == ERASE)
-        reply_empty(w->rq, 204);
-    else
-        reply_json(w->rq, 0, agent_json(w->rq, json_doc(w->rq->arena), &x->row));
+    return agent_json(rq, d, (const struct agent *)items + i);
 }
 
-static struct agent_write *agent_write_new(struct request *rq, int kind)
+static struct agent_write *agent_write_new(struct request *rq, enum row_change change)
 {
     struct agent_write *x = ARENA_NEW(rq->arena, struct agent_write);
-    x->w.apply = agent_apply;
-    x->w.reply = agent_reply;
-    x->kind = kind;
+    row_write_init(&x->w, change, &x->row, agent_apply, agent_item);
     return x;
 }
 
@@ -225,7 +218,7 @@ static void handle_create(struct request *rq)
     if (managed)
         reply_fail(rq, 400, "Managed agents are not available on this server.");
     else
-        api_write(rq, &x->w);
+        api_write(rq, &x->w.w);
 }
 
 static void change(struct request *rq)
@@ -239,7 +232,7 @@ static void change(struct request *rq)
     if (!checks_done(&c))
         return;
     if (any)
-        api_write(rq, &x->w);
+        api_write(rq, &x->w.w);
     else
         reply_fail(rq, 400, "At least one field must be provided.");
 }
@@ -248,7 +241,7 @@ static void handle_delete(struct request *rq)
 {
     struct agent_write *x = agent_write_new(rq, ERASE);
     if (load(rq, "identifier", &x->row))
-        api_write(rq, &x->w);
+        api_write(rq, &x->w.w);
 }
 
 /* `integrations` of an agent: there is at most one of a kind of chat or mail, so one page holds them. */
@@ -286,11 +279,6 @@ static void handle_get(struct request *rq)
         reply_error(rq, &err);
 }
 
-static yyjson_mut_val *agent_item(struct request *rq, yyjson_mut_doc *d, const void *items, size_t i)
-{
-    return agent_json(rq, d, (const struct agent *)items + i);
-}
-
 static void handle_list(struct request *rq)
 {
     struct checks c = checks_begin(rq);
@@ -312,7 +300,7 @@ static bool integration_of(struct link_write *x, struct db *db, struct error *er
 {
     struct integration *list;
     size_t n;
-    if (!integration_list(db, x->w.rq->arena, x->row.environment, &list, &n, err))
+    if (!integration_list(db, x->w.w.rq->arena, x->row.environment, &list, &n, err))
         return false;
     for (size_t i = n; i-- > 0;)
         if (x->integration.n ? str_eq(list[i].identifier, x->integration) : str_eq(list[i].provider_id, x->provider)) {
@@ -330,7 +318,7 @@ static bool mail_is_free(struct link_write *x, struct db *db, struct error *err)
     struct page page;
     if (x->row.integration.channel != CHANNEL_EMAIL)
         return true;
-    if (!agent_link_list(db, x->w.rq->arena, &x->agent, &all, STR_NULL, &page, err))
+    if (!agent_link_list(db, x->w.w.rq->arena, &x->agent, &all, STR_NULL, &page, err))
         return false;
     for (size_t i = 0; i < page.n; i++) {
         const struct agent_link *l = (const struct agent_link *)page.items + i;
@@ -343,34 +331,28 @@ static bool mail_is_free(struct link_write *x, struct db *db, struct error *err)
 static bool link_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct link_write *x = (struct link_write *)w;
-    if (x->kind == ERASE)
+    if (x->w.change == ERASE)
         return agent_link_delete(db, &x->row, err);
     if (!agent_find(db, w->rq->arena, x->row.environment, x->agent.identifier, &x->agent, err))
         return err->code == ERROR_NOT_FOUND ? missing(x->agent.identifier, err) : false;
     if (!integration_of(x, db, err) || !mail_is_free(x, db, err))
         return false;
-    if (x->kind == CREATE ? agent_link_insert(db, &x->row, err) : agent_link_update(db, &x->row, err))
+    if (x->w.change == CREATE ? agent_link_insert(db, &x->row, err) : agent_link_update(db, &x->row, err))
         return true;
     return err->code == ERROR_CONFLICT
         ? error_http(err, 409, "Integration \"%.*s\" is already linked to an agent.", STR_ARG(str_sub(x->row.integration.identifier, 0, SHOWN)))
         : false;
 }
 
-static void link_reply(struct api_write *w)
+static yyjson_mut_val *link_item(struct request *rq, yyjson_mut_doc *d, const void *items, size_t i)
 {
-    struct link_write *x = (struct link_write *)w;
-    if (x->kind == ERASE)
-        reply_empty(w->rq, 204);
-    else
-        reply_json(w->rq, 0, link_json(w->rq, json_doc(w->rq->arena), &x->row));
+    return link_json(rq, d, (const struct agent_link *)items + i);
 }
 
-static struct link_write *link_write_new(struct request *rq, int kind)
+static struct link_write *link_write_new(struct request *rq, enum row_change change)
 {
     struct link_write *x = ARENA_NEW(rq->arena, struct link_write);
-    x->w.apply = link_apply;
-    x->w.reply = link_reply;
-    x->kind = kind;
+    row_write_init(&x->w, change, &x->row, link_apply, link_item);
     return x;
 }
 
@@ -391,7 +373,7 @@ static void handle_link_create(struct request *rq)
     else if (x->integration.n && x->provider.n)
         reply_fail(rq, 400, "Provide exactly one of integrationIdentifier or providerId.");
     else
-        api_write(rq, &x->w);
+        api_write(rq, &x->w.w);
 }
 
 static void handle_link_update(struct request *rq)
@@ -403,19 +385,14 @@ static void handle_link_update(struct request *rq)
     x->integration = check_string(&c, rq->json, "integrationIdentifier", true);
     x->row.updated_at = app_now(rq);
     if (checks_done(&c))
-        api_write(rq, &x->w);
+        api_write(rq, &x->w.w);
 }
 
 static void handle_link_delete(struct request *rq)
 {
     struct link_write *x = link_write_new(rq, ERASE);
     if (load_link(rq, &x->agent, &x->row))
-        api_write(rq, &x->w);
-}
-
-static yyjson_mut_val *link_item(struct request *rq, yyjson_mut_doc *d, const void *items, size_t i)
-{
-    return link_json(rq, d, (const struct agent_link *)items + i);
+        api_write(rq, &x->w.w);
 }
 
 static void handle_link_list(struct request *rq)

@@ -1,13 +1,13 @@
 /* /v2/contexts (rest-api.md §6.11). */
 #include "api/context_member.h"
 #include "api/paging.h"
+#include "api/row_write.h"
 #include "api/tables.h"
 
 enum { BRIDGE_URL_MAX = 2048 };
 
 struct context_write {
-    struct api_write w;
-    enum { CREATE, UPDATE, ERASE } kind;
+    struct row_write w;
     struct str type, identifier, data, bridge_url;
     bool sets_bridge_url;
     struct context row;                 /* afterwards */
@@ -32,14 +32,14 @@ static bool context_apply(struct api_write *w, struct db *db, struct error *err)
     struct context_write *x = (struct context_write *)w;
     struct request *rq = w->rq;
     struct id environment = rq->principal.environment;
-    if (x->kind == CREATE) {
+    if (x->w.change == CREATE) {
         x->row = (struct context){.id = app_id(rq), .environment = environment, .type = x->type, .identifier = x->identifier,
                                   .data = x->data, .bridge_url = x->bridge_url, .created_at = app_now(rq), .updated_at = app_now(rq)};
         return context_insert(db, &x->row, err);
     }
     if (!find(rq, db, x->type, x->identifier, &x->row, err))
         return false;
-    if (x->kind == ERASE)
+    if (x->w.change == ERASE)
         return context_delete(db, environment, x->type, x->identifier, err);
     x->row.data = x->data;
     if (x->sets_bridge_url)
@@ -48,21 +48,16 @@ static bool context_apply(struct api_write *w, struct db *db, struct error *err)
     return context_update(db, &x->row, err);
 }
 
-static void context_reply(struct api_write *w)
+static yyjson_mut_val *item_json(struct request *rq, yyjson_mut_doc *d, const void *items, size_t i)
 {
-    struct context_write *x = (struct context_write *)w;
-    if (x->kind == ERASE)
-        reply_empty(w->rq, 204);
-    else
-        reply_json(w->rq, 0, context_json(json_doc(w->rq->arena), &x->row));
+    (void)rq;
+    return context_json(d, (const struct context *)items + i);
 }
 
-static struct context_write *write_new(struct request *rq, int kind)
+static struct context_write *write_new(struct request *rq, enum row_change change)
 {
     struct context_write *x = ARENA_NEW(rq->arena, struct context_write);
-    x->w.apply = context_apply;
-    x->w.reply = context_reply;
-    x->kind = kind;
+    row_write_init(&x->w, change, &x->row, context_apply, item_json);
     return x;
 }
 
@@ -95,7 +90,7 @@ static void handle_create(struct request *rq)
     name_check(&checks, "id", x->identifier);
     data_read(&checks, x, false);
     if (checks_done(&checks))
-        api_write(rq, &x->w);
+        api_write(rq, &x->w.w);
 }
 
 static void handle_update(struct request *rq)
@@ -106,7 +101,7 @@ static void handle_update(struct request *rq)
     x->identifier = request_param(rq, "id");
     data_read(&checks, x, true);
     if (checks_done(&checks))
-        api_write(rq, &x->w);
+        api_write(rq, &x->w.w);
 }
 
 static void handle_delete(struct request *rq)
@@ -114,7 +109,7 @@ static void handle_delete(struct request *rq)
     struct context_write *x = write_new(rq, ERASE);
     x->type = request_param(rq, "type");
     x->identifier = request_param(rq, "id");
-    api_write(rq, &x->w);
+    api_write(rq, &x->w.w);
 }
 
 static void handle_get(struct request *rq)
@@ -125,12 +120,6 @@ static void handle_get(struct request *rq)
         reply_json(rq, 0, context_json(json_doc(rq->arena), &c));
     else
         reply_error(rq, &err);
-}
-
-static yyjson_mut_val *item_json(struct request *rq, yyjson_mut_doc *d, const void *items, size_t i)
-{
-    (void)rq;
-    return context_json(d, (const struct context *)items + i);
 }
 
 static void handle_list(struct request *rq)

@@ -4,6 +4,7 @@
  * questions that only a mail server's name could answer are refused with the contract's words for that.
  */
 #include "api/paging.h"
+#include "api/row_write.h"
 #include "api/tables.h"
 #include "model/agent.h"
 #include "model/domain.h"
@@ -13,14 +14,12 @@
 enum { SHOWN = 100 };                   /* bytes of a name in an error */
 
 struct domain_write {
-    struct api_write w;
-    enum { CREATE, UPDATE, ERASE } kind;
+    struct row_write w;
     struct domain row;
 };
 
 struct route_write {
-    struct api_write w;
-    int kind;                           /* as above */
+    struct row_write w;
     struct domain domain;
     struct domain_route row;
 };
@@ -132,30 +131,24 @@ static bool load_route(struct request *rq, struct domain *x, struct domain_route
 static bool domain_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct domain_write *x = (struct domain_write *)w;
-    if (x->kind == UPDATE)
+    if (x->w.change == UPDATE)
         return domain_update(db, &x->row, err);
-    if (x->kind == ERASE)
+    if (x->w.change == ERASE)
         return domain_delete(db, &x->row, err);
     return domain_insert(db, &x->row, err)
         || (err->code == ERROR_CONFLICT
             && error_http(err, 409, "A domain with name \"%.*s\" already exists.", STR_ARG(str_sub(x->row.name, 0, SHOWN))));
 }
 
-static void domain_reply(struct api_write *w)
+static yyjson_mut_val *domain_item(struct request *rq, yyjson_mut_doc *d, const void *items, size_t i)
 {
-    struct domain_write *x = (struct domain_write *)w;
-    if (x->kind == ERASE)
-        reply_empty(w->rq, 204);
-    else
-        reply_json(w->rq, 0, domain_json(w->rq, json_doc(w->rq->arena), &x->row));
+    return domain_json(rq, d, (const struct domain *)items + i);
 }
 
-static struct domain_write *domain_write_new(struct request *rq, int kind)
+static struct domain_write *domain_write_new(struct request *rq, enum row_change change)
 {
     struct domain_write *x = ARENA_NEW(rq->arena, struct domain_write);
-    x->w.apply = domain_apply;
-    x->w.reply = domain_reply;
-    x->kind = kind;
+    row_write_init(&x->w, change, &x->row, domain_apply, domain_item);
     return x;
 }
 
@@ -169,7 +162,7 @@ static void handle_create(struct request *rq)
         check_fail(&c, "name must be a valid domain name");
     data_read(&c, &x->row.data);
     if (checks_done(&c))
-        api_write(rq, &x->w);
+        api_write(rq, &x->w.w);
 }
 
 static void handle_update(struct request *rq)
@@ -181,14 +174,14 @@ static void handle_update(struct request *rq)
     data_read(&c, &x->row.data);
     x->row.updated_at = app_now(rq);
     if (checks_done(&c))
-        api_write(rq, &x->w);
+        api_write(rq, &x->w.w);
 }
 
 static void handle_delete(struct request *rq)
 {
     struct domain_write *x = domain_write_new(rq, ERASE);
     if (load(rq, &x->row))
-        api_write(rq, &x->w);
+        api_write(rq, &x->w.w);
 }
 
 static void handle_get(struct request *rq)
@@ -196,11 +189,6 @@ static void handle_get(struct request *rq)
     struct domain x;
     if (load(rq, &x))
         reply_json(rq, 0, domain_json(rq, json_doc(rq->arena), &x));
-}
-
-static yyjson_mut_val *domain_item(struct request *rq, yyjson_mut_doc *d, const void *items, size_t i)
-{
-    return domain_json(rq, d, (const struct domain *)items + i);
 }
 
 static void handle_list(struct request *rq)
@@ -254,11 +242,11 @@ static bool agent_known(struct request *rq, struct db *db, const struct domain_r
 static bool route_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct route_write *x = (struct route_write *)w;
-    if (x->kind == ERASE)
+    if (x->w.change == ERASE)
         return domain_route_delete(db, &x->row, err);
     if (!agent_known(w->rq, db, &x->row, err))
         return false;
-    if (x->kind == UPDATE)
+    if (x->w.change == UPDATE)
         return domain_route_update(db, &x->row, err);
     if (!domain_find(db, w->rq->arena, x->domain.environment, x->domain.name, &x->domain, err))
         return false;                   /* deleted meanwhile: it is to leave no routes behind */
@@ -268,21 +256,15 @@ static bool route_apply(struct api_write *w, struct db *db, struct error *err)
                           STR_ARG(str_sub(x->domain.name, 0, SHOWN))));
 }
 
-static void route_reply(struct api_write *w)
+static yyjson_mut_val *route_item(struct request *rq, yyjson_mut_doc *d, const void *items, size_t i)
 {
-    struct route_write *x = (struct route_write *)w;
-    if (x->kind == ERASE)
-        reply_empty(w->rq, 204);
-    else
-        reply_json(w->rq, 0, route_json(w->rq, json_doc(w->rq->arena), &x->row));
+    return route_json(rq, d, (const struct domain_route *)items + i);
 }
 
-static struct route_write *route_write_new(struct request *rq, int kind)
+static struct route_write *route_write_new(struct request *rq, enum row_change change)
 {
     struct route_write *x = ARENA_NEW(rq->arena, struct route_write);
-    x->w.apply = route_apply;
-    x->w.reply = route_reply;
-    x->kind = kind;
+    row_write_init(&x->w, change, &x->row, route_apply, route_item);
     return x;
 }
 
@@ -317,7 +299,7 @@ static void handle_route_create(struct request *rq)
         check_fail(&c, "address must be the local part of an e-mail address, or *");
     route_target_read(&c, &x->row, true);
     if (checks_done(&c))
-        api_write(rq, &x->w);
+        api_write(rq, &x->w.w);
 }
 
 static void handle_route_update(struct request *rq)
@@ -329,14 +311,14 @@ static void handle_route_update(struct request *rq)
     route_target_read(&c, &x->row, false);
     x->row.updated_at = app_now(rq);
     if (checks_done(&c))
-        api_write(rq, &x->w);
+        api_write(rq, &x->w.w);
 }
 
 static void handle_route_delete(struct request *rq)
 {
     struct route_write *x = route_write_new(rq, ERASE);
     if (load_route(rq, &x->domain, &x->row))
-        api_write(rq, &x->w);
+        api_write(rq, &x->w.w);
 }
 
 static void handle_route_get(struct request *rq)
@@ -345,11 +327,6 @@ static void handle_route_get(struct request *rq)
     struct domain_route r;
     if (load_route(rq, &x, &r))
         reply_json(rq, 0, route_json(rq, json_doc(rq->arena), &r));
-}
-
-static yyjson_mut_val *route_item(struct request *rq, yyjson_mut_doc *d, const void *items, size_t i)
-{
-    return route_json(rq, d, (const struct domain_route *)items + i);
 }
 
 static void handle_route_list(struct request *rq)

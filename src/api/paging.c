@@ -50,3 +50,17 @@ void reply_page(struct request *rq, yyjson_mut_doc *d, const struct page *page,
     json_add_bool(d, o, "totalCountCapped", page->total_capped);
     reply_json(rq, 0, o);
 }
+
+void reply_numbered_page(struct request *rq, int64_t page, int64_t size, const void *items, size_t n,
+                         yyjson_mut_val *(*json)(struct request *rq, yyjson_mut_doc *d, const void *items, size_t i))
+{
+    yyjson_mut_doc *d = json_doc(rq->arena);
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    json_add_int(d, o, "page", page);
+    json_add_bool(d, o, "hasMore", n > (size_t)size);
+    json_add_int(d, o, "pageSize", size);
+    yyjson_mut_val *list = json_add_arr(d, o, "data");
+    for (size_t i = 0; i < n && i < (size_t)size; i++)
+        yyjson_mut_arr_append(list, json(rq, d, items, i));
+    reply_json(rq, 0, o);
+}

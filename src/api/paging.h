@@ -13,4 +13,9 @@ bool paging_read(struct checks *c, const char *order, struct page_query *q);
 void reply_page(struct request *rq, yyjson_mut_doc *d, const struct page *page,
                 yyjson_mut_val *(*json)(struct request *rq, yyjson_mut_doc *d, const void *items, size_t i));
 
+/* Lists by number of page, as older routes have them: answers {page, hasMore, pageSize, data}. n: of the items from
+ * page * size on, one more than size if there is more. */
+void reply_numbered_page(struct request *rq, int64_t page, int64_t size, const void *items, size_t n,
+                         yyjson_mut_val *(*json)(struct request *rq, yyjson_mut_doc *d, const void *items, size_t i));
+
 #endif

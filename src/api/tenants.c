@@ -1,5 +1,5 @@
 /* /v1/tenants: older clients' way to say for whom a trigger acts (rest-api.md §7; contexts replace it, decisions.md 25). */
-#include "api/app.h"
+#include "api/paging.h"
 #include "api/tables.h"
 #include "model/tenant.h"
 
@@ -45,6 +45,11 @@ static bool load(struct request *rq, struct tenant *t)
     return false;
 }
 
+static yyjson_mut_val *tenant_item(struct request *rq, yyjson_mut_doc *d, const void *items, size_t i)
+{
+    return tenant_json(rq, d, (const struct tenant *)items + i);
+}
+
 static void handle_list(struct request *rq)
 {
     struct checks c = checks_begin(rq);
@@ -52,21 +57,12 @@ static void handle_list(struct request *rq)
     struct tenant *list;
     struct error err = {0};
     size_t n;
-    yyjson_mut_doc *d = json_doc(rq->arena);
-    yyjson_mut_val *o = yyjson_mut_obj(d);
     if (!checks_done(&c))
         return;
-    if (!tenant_list(app_db(rq), rq->arena, rq->principal.environment, page * limit, (int)limit + 1, &list, &n, &err)) {
+    if (tenant_list(app_db(rq), rq->arena, rq->principal.environment, page * limit, (int)limit + 1, &list, &n, &err))
+        reply_numbered_page(rq, page, limit, list, n, tenant_item);
+    else
         reply_error(rq, &err);
-        return;
-    }
-    json_add_int(d, o, "page", page);
-    json_add_bool(d, o, "hasMore", n > (size_t)limit);
-    json_add_int(d, o, "pageSize", limit);
-    yyjson_mut_val *data = json_add_arr(d, o, "data");
-    for (size_t i = 0; i < n && i < (size_t)limit; i++)
-        yyjson_mut_arr_append(data, tenant_json(rq, d, &list[i]));
-    reply_json(rq, 0, o);
 }
 
 static void handle_get(struct request *rq)

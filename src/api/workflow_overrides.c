@@ -1,6 +1,6 @@
 /* /v1/workflow-overrides of older clients: what a workflow does differently for one tenant (rest-api.md §7). A trigger that
  * names the tenant heeds it (decisions.md 12). */
-#include "api/app.h"
+#include "api/paging.h"
 #include "api/tables.h"
 #include "model/tenant.h"
 #include "model/workflow.h"
@@ -194,6 +194,11 @@ static void get(struct request *rq, bool (*find)(struct request *rq, struct work
 static void handle_get(struct request *rq) { get(rq, load); }
 static void handle_get_by_pair(struct request *rq) { get(rq, load_by_pair); }
 
+static yyjson_mut_val *override_item(struct request *rq, yyjson_mut_doc *d, const void *items, size_t i)
+{
+    return override_json(rq, d, (const struct workflow_override *)items + i);
+}
+
 static void handle_list(struct request *rq)
 {
     struct checks c = checks_begin(rq);
@@ -201,21 +206,12 @@ static void handle_list(struct request *rq)
     struct workflow_override *list;
     struct error err = {0};
     size_t n;
-    yyjson_mut_doc *d = json_doc(rq->arena);
-    yyjson_mut_val *o = yyjson_mut_obj(d);
     if (!checks_done(&c))
         return;
-    if (!workflow_override_list(app_db(rq), rq->arena, rq->principal.environment, page * limit, (int)limit + 1, &list, &n, &err)) {
+    if (workflow_override_list(app_db(rq), rq->arena, rq->principal.environment, page * limit, (int)limit + 1, &list, &n, &err))
+        reply_numbered_page(rq, page, limit, list, n, override_item);
+    else
         reply_error(rq, &err);
-        return;
-    }
-    json_add_int(d, o, "page", page);
-    json_add_bool(d, o, "hasMore", n > (size_t)limit);
-    json_add_int(d, o, "pageSize", limit);
-    yyjson_mut_val *data = json_add_arr(d, o, "data");
-    for (size_t i = 0; i < n && i < (size_t)limit; i++)
-        yyjson_mut_arr_append(data, override_json(rq, d, &list[i]));
-    reply_json(rq, 0, o);
 }
 
 #define OVERRIDE(method, path, operation, summary, permission, status, envelope, handler)                                        \
