@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { AT_ONCE = 128, HTTP_CONNECTIONS = 64, READ_MAX = 1 << 18, PACED_MAX = 1000000, PATIENCE_S = 30 };
+enum { AT_ONCE = 128, HTTP_CONNECTIONS = 64, READ_MAX = 1 << 18, PACED_MAX = 1000000, PATIENCE_S = 30, EVENTS_MAX = 256 };
 
 enum kind { HANDSHAKE, OPENING, LIVE, HTTP };
 
@@ -207,12 +207,13 @@ static void hear(struct crowd *c, struct link *l)
         l->rest = memcpy(need(malloc(l->rest_n)), c->bytes + used, l->rest_n);
 }
 
-static void turn(struct crowd *c, int wait_ms)
+static int turn(struct crowd *c, int wait_ms)
 {
-    struct epoll_event e[256];
-    int n = epoll_wait(c->epoll, e, 256, wait_ms);
+    struct epoll_event e[EVENTS_MAX];
+    int n = epoll_wait(c->epoll, e, EVENTS_MAX, wait_ms);
     for (int i = 0; i < n; i++)
         hear(c, e[i].data.ptr);
+    return n;
 }
 
 static char *whole_file(const char *name)
@@ -257,6 +258,13 @@ static void hang_up(struct crowd *c, struct link *l)
     free(l->rest);
 }
 
+/* Clients are elsewhere: here each of them that is woken is woken inside of the server's send, which the one who measures
+ * would have it pay for. So this end sleeps whether something comes or not, and hears a thousandth of a second's at once. */
+static void doze(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
 static void fire(struct crowd *c, int port, uint64_t count, bool all, const char *file)
 {
     char *request = whole_file(file);
@@ -267,7 +275,8 @@ static void fire(struct crowd *c, int port, uint64_t count, bool all, const char
     int64_t start = now_ns();
     put(&c->http[0], request, strlen(request));
     while (c->received < count && now_ns() - start < PATIENCE_S * 1000000000LL)
-        turn(c, 100);
+        if (turn(c, 0) < EVENTS_MAX)
+            doze();
     printf("{\"received\":%llu,\"refused\":%d,\"ms\":%.3f}\n", (unsigned long long)c->received, c->refused, (double)(c->last_ns - start) / 1e6);
     for (int quiet = 0; quiet < 5; quiet++)        /* what comes behind the events must not disturb the next command */
         turn(c, 20);
