@@ -1,6 +1,6 @@
 # The two commands of a newcomer are `make run` and `make test`; both install what is missing.
 # CMake and Ninja do the work: this file only names it.
-.PHONY: help build run demo test unit tsan compat ops examples e2e crash fuzz sim bench bench-realtime lint setup clean
+.PHONY: help build run demo test unit tsan compat ops examples e2e crash fuzz sim bench bench-realtime bench-rest bench-lists lint setup clean
 .DEFAULT_GOAL := help
 
 help:
@@ -10,6 +10,8 @@ help:
 	@echo 'make unit | tsan | compat | ops | examples | e2e | crash | sim | fuzz     one suite of the tests'
 	@echo 'make bench    measure against raw SQLite and against a Node + BullMQ service'
 	@echo 'make bench-realtime   10,000 live sockets beside npm socket.io; Inboxes of ten million messages'
+	@echo 'make bench-rest       a GET beside nginx and a file of the same size on one core; bulk of 500 subscribers'
+	@echo 'make bench-lists      first pages and pages far behind, of 10,000 rows and of BENCH_ROWS (500,000)'
 	@echo 'make lint     cppcheck and clang-format, without changing anything'
 	@echo 'make setup    only install what is missing, for everything above'
 
@@ -52,6 +54,14 @@ bench:
 bench-realtime:
 	@scripts/setup.sh build bench
 	@bench/realtime/run.sh
+
+bench-rest:
+	@scripts/setup.sh build rest
+	@bench/http/run.sh $${ROUNDS:-5}
+
+bench-lists:
+	@scripts/setup.sh build bench
+	@bench/lists.sh
 
 lint:
 	@scripts/setup.sh build lint

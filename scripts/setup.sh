@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what a task needs and the machine lacks: scripts/setup.sh build|run|test|bench|fuzz|lint …
+# Installs what a task needs and the machine lacks: scripts/setup.sh build|run|test|bench|rest|fuzz|lint …
 #
 # Debian 12 and 13, as root or as a user with sudo. It asks dpkg first, so that a second run costs
 # milliseconds and touches nothing. Everything comes from Debian's packages and the npm registry, through
@@ -20,6 +20,7 @@ build_packages="gcc libc6-dev make cmake ninja-build pkg-config ca-certificates
 run_packages="curl"
 test_packages="curl openssl nginx caddy haproxy python3 python3-aiosmtpd postgresql chromium fonts-dejavu-core"
 bench_packages="curl postgresql redis-server"
+rest_packages="curl nginx wrk"
 fuzz_packages="clang"
 lint_packages="cppcheck clang-format"
 
@@ -31,9 +32,10 @@ for profile in "${@:-build}"; do
     run) packages="$packages $run_packages"; node=yes ;;
     test) packages="$packages $test_packages"; node=yes ;;
     bench) packages="$packages $bench_packages"; node=yes ;;
+    rest) packages="$packages $rest_packages"; node=yes ;;
     fuzz) packages="$packages $fuzz_packages" ;;
     lint) packages="$packages $lint_packages" ;;
-    *) die "unknown profile \"$profile\": build, run, test, bench, fuzz or lint" ;;
+    *) die "unknown profile \"$profile\": build, run, test, bench, rest, fuzz or lint" ;;
   esac
 done
 # Debian's npm is a hundred small packages: only where there is no npm of another origin.

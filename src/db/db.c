@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { BUCKETS_FIRST = 64, SAVEPOINT_LEN = 48 };
 
@@ -114,6 +115,31 @@ struct db_stmt *db_prepare(struct db *db, const char *sql, struct error *err)
     s->has_nul = false;
     db->driver->stmt_clear(s);
     return s;
+}
+
+enum { MEMORY_MS = 10000 };
+
+/* A coarse clock of its own: nothing that is stored depends on it. */
+static int64_t memory_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void db_remember(struct db *db, uint64_t what)
+{
+    unsigned i = db->memory_next++ % MEMORIES;
+    db->memories[i].what = what;
+    db->memories[i].until_ms = memory_now() + MEMORY_MS;
+}
+
+bool db_remembers(const struct db *db, uint64_t what)
+{
+    for (int i = 0; i < MEMORIES; i++)
+        if (db->memories[i].what == what && db->memories[i].until_ms)
+            return db->memories[i].until_ms > memory_now();
+    return false;
 }
 
 void db_bind_int(struct db_stmt *s, int i, int64_t v) { s->db->driver->bind_int(s, i, v); }

@@ -43,6 +43,11 @@ enum db_kind db_kind_of(const struct db *db);
  * pass literals; using one statement while it is still being stepped is an error (ERROR_INTERNAL). */
 struct db_stmt *db_prepare(struct db *db, const char *sql, struct error *err);
 
+/* What its user wants to know again for ten seconds without asking the store: that something holds, by a hash of what. Few
+ * are kept, the oldest gives way. */
+void db_remember(struct db *db, uint64_t what);
+bool db_remembers(const struct db *db, uint64_t what);
+
 /* Parameters are numbered from 1. */
 void db_bind_int(struct db_stmt *s, int i, int64_t v);
 void db_bind_text(struct db_stmt *s, int i, struct str v);      /* p NULL: NULL */

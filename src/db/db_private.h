@@ -24,6 +24,8 @@ struct db_stmt {
     int64_t changes;
 };
 
+enum { MEMORIES = 16 };
+
 /* The head of every driver's connection. */
 struct db {
     const struct db_driver *driver;
@@ -36,6 +38,8 @@ struct db {
     int64_t due_at;             /* see db_due_note, less INT64_MAX so that 0 says nothing */
     struct db_stmt **buckets;   /* statements by the hash of their text; a power of two */
     size_t bucket_count, stmt_count;
+    struct { uint64_t what; int64_t until_ms; } memories[MEMORIES];
+    unsigned memory_next;
 };
 
 struct db_driver {

@@ -39,9 +39,47 @@ static bool cursor_read(struct reading *r, bool *found, struct error *err)
     return step != DB_FAILED;
 }
 
+/* Of a whole environment's list, which is the long one. */
+static bool is_whole(const struct page_source *p)
+{
+    return !p->filter.n && !strcmp(p->scope, "environment_id = ?1");
+}
+
+static uint64_t name_of(const struct reading *r)
+{
+    uint64_t h = 14695981039346656037u;
+    for (const char *c = r->source->from; *c; c++)
+        h = (h ^ (uint8_t)*c) * 1099511628211u;
+    for (size_t i = 0; i < sizeof r->environment.b; i++)
+        h = (h ^ r->environment.b[i]) * 1099511628211u;
+    return h;
+}
+
+/* Twice as long as is counted: then it is longer than that for the next seconds, whatever is deleted meanwhile. */
+static bool remember_if_long(const struct reading *r, struct error *err)
+{
+    const struct page_source *p = r->source;
+    struct db_stmt *s = db_prepare(r->db, str_fmt(r->a, "SELECT 1 FROM %s WHERE %s LIMIT 1 OFFSET %d", p->from, p->scope,
+                                                  2 * PAGE_COUNT_MAX).p, err);
+    if (!s)
+        return false;
+    bind(r, s);
+    enum db_step step = db_step(s, err);
+    db_reset(s);
+    if (step == DB_ROW)
+        db_remember(r->db, name_of(r));
+    return step != DB_FAILED;
+}
+
+/* Exactly up to the limit. A list that is much longer is not counted at each of its pages. */
 static bool count(const struct reading *r, struct page *out, struct error *err)
 {
     const struct page_source *p = r->source;
+    if (is_whole(p) && db_remembers(r->db, name_of(r))) {
+        out->total = PAGE_COUNT_MAX;
+        out->total_capped = true;
+        return true;
+    }
     struct db_stmt *s = db_prepare(r->db, str_fmt(r->a, "SELECT count(*) FROM (SELECT 1 FROM %s WHERE %s%.*s LIMIT %d) AS capped",
                                                   p->from, p->scope, STR_ARG(p->filter), PAGE_COUNT_MAX + 1).p, err);
     if (!s)
@@ -54,7 +92,7 @@ static bool count(const struct reading *r, struct page *out, struct error *err)
     if (out->total_capped)
         out->total = PAGE_COUNT_MAX;
     db_reset(s);
-    return true;
+    return !out->total_capped || !is_whole(p) || remember_if_long(r, err);
 }
 
 /* Rows beyond the cursor, read downwards or upwards, bound and ready to step. */
