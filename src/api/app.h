@@ -15,6 +15,7 @@
 #include "db/writer.h"
 #include "delivery/dispatcher.h"
 #include "delivery/outbound.h"
+#include "delivery/sns.h"
 #include "engine/engine.h"
 #include "http/server.h"
 #include "realtime/hub.h"
@@ -57,6 +58,7 @@ struct app {
     int64_t snooze_hours_max;           /* of one snooze; 0: there is no snoozing */
     _Atomic bool stopping;
     bool listens_on_loopback_only;
+    struct sns_certs sns_certs;
     struct outbound_policy outbound;    /* where customers' URLs may lead */
     struct str openapi;                 /* the document of /openapi.json */
     const struct demo *demo;            /* NULL: the demo is off (src/cli/demo.h) */

@@ -7,6 +7,8 @@
 #include "api/app.h"
 #include "api/tables.h"
 #include "base/clock.h"
+#include "delivery/http_attempt.h"
+#include "delivery/sns.h"
 #include "delivery/status_event.h"
 #include "model/message.h"
 #include "model/run.h"
@@ -171,18 +173,8 @@ static bool sender_is_good(struct request *rq, const struct integration *i, yyjs
     return false;
 }
 
-static void handle_report(struct request *rq)
+static void report_take(struct request *rq, struct report *x, yyjson_val *body)
 {
-    struct report *x = ARENA_NEW(rq->arena, struct report);
-    yyjson_val *configurations, *body = NULL;
-    if (!integration_load(rq, &x->integration, &configurations))
-        return;
-    if (!status_event_body(rq->arena, rq->body, &body)) {
-        reply_fail(rq, 400, "The body is neither JSON nor a form");
-        return;
-    }
-    if (!sender_is_good(rq, &x->integration, configurations, body))
-        return;
     x->n = status_event_read(rq->arena, x->integration.provider_id, body, &x->events);
     x->known = ARENA_ARRAY(rq->arena, bool, x->n + 1);
     x->now = app_now(rq);
@@ -192,6 +184,112 @@ static void handle_report(struct request *rq)
         api_write(rq, &x->w);
     else
         reply_json(rq, 0, yyjson_mut_arr(json_doc(rq->arena)));
+}
+
+/* --- SNS ----------------------------------------------------------------------------------------------------------------- */
+
+/* A message whose certificate is being fetched, or whose subscription is being confirmed. */
+struct sns_report {
+    struct report *report;
+    struct request *rq;
+    struct sns_message message;
+    struct http_call call;
+    void (*next)(void *arg);
+    bool answered;
+};
+
+static void sns_take(struct sns_report *s)
+{
+    yyjson_val *inner = NULL;
+    if (json_parse(s->rq->arena, s->message.message, &inner, NULL) && yyjson_is_obj(inner))
+        report_take(s->rq, s->report, inner);
+    else
+        reply_json(s->rq, 0, yyjson_mut_arr(json_doc(s->rq->arena)));       /* "Successfully validated SNS topic …" and the like */
+}
+
+static void sns_come(struct http_call *c, const struct http_response *r)
+{
+    struct sns_report *s = c->owner;
+    s->answered = r->outcome == DELIVERY_SENT;
+    request_continue(s->rq, s->next, s);
+}
+
+/* A GET of Amazon's; then goes on with next. */
+static void sns_ask(struct sns_report *s, struct str url, void (*next)(void *arg))
+{
+    struct error err = {0};
+    s->call = (struct http_call){.arena = s->rq->arena, .request = {.method = STR("GET"), .url = url, .response_max = SNS_CERT_MAX},
+                                 .done = sns_come, .owner = s};
+    s->next = next;
+    if (!http_call_submit(app_of(s->rq)->dispatcher, &s->call, &err))
+        reply_error(s->rq, &err);
+}
+
+static void sns_confirmed(void *arg)
+{
+    struct sns_report *s = arg;
+    if (s->answered)
+        reply_json(s->rq, 0, yyjson_mut_arr(json_doc(s->rq->arena)));
+    else
+        reply_fail(s->rq, 502, "The subscription could not be confirmed");
+}
+
+static void sns_go_on(struct sns_report *s, struct str cert)
+{
+    if (!sns_verify(&s->message, cert))
+        reply_fail(s->rq, 401, "The signature of the webhook is not valid");
+    else if (s->message.confirms)
+        sns_ask(s, s->message.subscribe_url, sns_confirmed);
+    else
+        sns_take(s);
+}
+
+static void sns_certified(void *arg)
+{
+    struct sns_report *s = arg;
+    struct sns_certs *certs = &app_of(s->rq)->sns_certs;
+    if (!s->answered) {
+        reply_fail(s->rq, 502, "The certificate of SNS could not be fetched");
+        return;
+    }
+    if (sns_verify(&s->message, s->call.response.body))
+        sns_certs_put(certs, s->message.cert_url, s->call.response.body);
+    sns_go_on(s, s->call.response.body);
+}
+
+static void sns_begin(struct request *rq, struct report *x, yyjson_val *body)
+{
+    struct sns_report *s = ARENA_NEW(rq->arena, struct sns_report);
+    struct str plain = STR("{}"), cert;
+    struct error err = {0};
+    yyjson_val *credentials = NULL;
+    if (x->integration.credentials.n && crypto_open(&app_of(rq)->box, rq->arena, x->integration.credentials, &plain, &err))
+        json_parse(rq->arena, plain, &credentials, NULL);
+    s->report = x;
+    s->rq = rq;
+    if (!sns_read(rq->arena, body, json_get_str(credentials, "region"), clock_real_ms(), &s->message, &err)) {
+        reply_error(rq, &err);
+        return;
+    }
+    cert = sns_certs_get(&app_of(rq)->sns_certs, rq->arena, s->message.cert_url);
+    if (cert.p)
+        sns_go_on(s, cert);
+    else
+        sns_ask(s, s->message.cert_url, sns_certified);
+}
+
+static void handle_report(struct request *rq)
+{
+    struct report *x = ARENA_NEW(rq->arena, struct report);
+    yyjson_val *configurations, *body = NULL;
+    if (!integration_load(rq, &x->integration, &configurations))
+        return;
+    if (!status_event_body(rq->arena, rq->body, &body))
+        reply_fail(rq, 400, "The body is neither JSON nor a form");
+    else if (status_event_by_sns(x->integration.provider_id))
+        sns_begin(rq, x, body);
+    else if (sender_is_good(rq, &x->integration, configurations, body))
+        report_take(rq, x, body);
 }
 
 const struct route delivery_report_routes[] = {

@@ -77,6 +77,12 @@ static void sms_add(yyjson_mut_doc *d, yyjson_mut_val *o, const struct engine_de
     json_add_val(d, o, "customData", json_get(e->doc, "customData"));
 }
 
+static bool reports_come(const struct engine_delivery *e)
+{
+    yyjson_val *v;
+    return e->configurations.n && json_parse(e->arena, e->configurations, &v, NULL) && json_get_bool(v, "inboundWebhookEnabled", false);
+}
+
 static void push_add(yyjson_mut_doc *d, yyjson_mut_val *o, const struct engine_delivery *e, struct str id)
 {
     yyjson_mut_val *step = NULL, *target = json_add_arr(d, o, "target");
@@ -91,6 +97,8 @@ static void push_add(yyjson_mut_doc *d, yyjson_mut_val *o, const struct engine_d
         json_add_val(d, o, "payload", e->payload);
     else
         json_add_obj(d, o, "payload");
+    if (reports_come(e))                /* what the customer's app names in its reports (providers.md §8) */
+        json_add_str(d, yyjson_mut_obj_get(o, "payload"), "__nvMessageId", id);
     json_add_str(d, o, "messageId", id);
     if (e->subscriber)
         json_add_val(d, o, "subscriber", e->subscriber);

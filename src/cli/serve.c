@@ -325,6 +325,7 @@ void serve_close(struct serve *s)
     definitions_destroy(app->definitions);
     directory_destroy(app->directory);
     demo_release(app);
+    sns_certs_free(&app->sns_certs);
     metrics_destroy(app->metrics);
 }
 
@@ -339,6 +340,7 @@ static enum log_level level_of(const char *name)
 
 static void determine(struct serve *s)
 {
+    sns_certs_init(&s->app.sns_certs);
     clock_init(&s->app.clock, !strcmp(s->config.clock, "virtual"));
     if (s->start)
         atomic_store(&s->app.clock.virtual_ms, s->start);

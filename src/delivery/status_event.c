@@ -1,12 +1,14 @@
-/* The reports of providers: one table, and three ways to sign. */
+/* The reports of providers: one table, and four ways to sign (SNS has a file of its own). */
 #include "delivery/status_event.h"
 
+#include <openssl/evp.h>
+#include <openssl/x509.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/crypto.h"
 
-enum scheme { SIGNED_NOT, SIGNED_MAILGUN, SIGNED_SVIX, SIGNED_ANYPOST };
+enum scheme { SIGNED_NOT, SIGNED_MAILGUN, SIGNED_SVIX, SIGNED_ANYPOST, SIGNED_SENDGRID, SIGNED_SNS };
 enum { EVENTS_MAX = 10000, MAILGUN_WINDOW_S = 900, WINDOW_S = 300 };
 
 /* Paths are dotted; alternatives stand between bars. map: "native=status;…". */
@@ -37,6 +39,12 @@ static const struct reporter reporters[] = {
      "reject=rejected;delivered=delivered", false, SIGNED_NOT},
     {"postmark", NULL, "MessageID", "RecordType", "DeliveredAt|BouncedAt|ReceivedAt", "attempt", "response|Details",
      "Open=opened;Click=clicked;Delivery=delivered;Bounce=bounced;SpamComplaint=spam;SubscriptionChange=unsubscribed", false, SIGNED_NOT},
+    {"sendgrid", NULL, "id", "event", "timestamp", "attempt", "reason|response",
+     "open=opened;bounce=bounced;blocked=blocked;click=clicked;dropped=dropped;delivered=delivered;deferred=deferred;spamreport=spam;"
+     "unsubscribe=unsubscribed", false, SIGNED_SENDGRID},
+    {"ses", NULL, "mail.messageId", "eventType|notificationType", "mail.timestamp", NULL, "bounce.bounceType|complaint.complaintFeedbackType",
+     "Bounce=bounced;Complaint=complaint;Delivery=delivered;Send=sent;Reject=rejected;Open=opened;Click=clicked;DeliveryDelay=delayed",
+     false, SIGNED_SNS},
     {"netcore", NULL, "TRANSID", "EVENT", "TIMESTAMP", "attempt", "response",
      "open=opened;send=sent;bounce=bounced;invalid=bounced;drop=dropped;click=clicked;spam=spam;unsub=unsubscribed", false, SIGNED_NOT},
     {"resend", NULL, "data.email_id", "type", "created_at", NULL, NULL,
@@ -69,6 +77,12 @@ static const struct reporter *reporter_find(struct str provider_id)
         if (str_eqz(provider_id, reporters[i].provider))
             return &reporters[i];
     return NULL;
+}
+
+bool status_event_by_sns(struct str provider_id)
+{
+    const struct reporter *r = reporter_find(provider_id);
+    return r && r->scheme == SIGNED_SNS;
 }
 
 bool status_event_known(struct str provider_id)
@@ -184,6 +198,19 @@ static struct str status_of(const struct reporter *r, struct str native)
     return STR_NULL;
 }
 
+/* As the message was stored: "<id@region.amazonses.com>", where the first region is called "email". */
+static struct str ses_id(struct arena *a, struct str id, struct str arn)
+{
+    struct str rest = arn;
+    for (int i = 0; i < 3; i++) {
+        ptrdiff_t at = str_find(rest, STR(":"));
+        rest = at < 0 ? STR("") : str_sub(rest, (size_t)at + 1, rest.n);
+    }
+    ptrdiff_t end = str_find(rest, STR(":"));
+    struct str region = end < 0 ? rest : str_sub(rest, 0, (size_t)end);
+    return str_fmt(a, "<%.*s@%.*s.amazonses.com>", STR_ARG(id), STR_ARG(str_eqz(region, "us-east-1") ? STR("email") : region));
+}
+
 static bool event_read(struct arena *a, const struct reporter *r, yyjson_val *v, struct status_event *e)
 {
     struct str id = text_of(a, pick(v, r->id));
@@ -195,6 +222,8 @@ static bool event_read(struct arena *a, const struct reporter *r, yyjson_val *v,
         e->attempts = 1;
     if (!id.n || !e->status.n)
         return false;
+    if (r->scheme == SIGNED_SNS)
+        id = ses_id(a, id, json_get_str(json_get(v, "mail"), "sourceArn"));
     e->id = r->angled && id.p[0] != '<' ? str_fmt(a, "<%.*s>", STR_ARG(id)) : id;
     e->row = json_write(a, v);
     return true;
@@ -224,9 +253,10 @@ bool status_signature_headers(struct str provider_id, const char **id, const cha
     const struct reporter *r = reporter_find(provider_id);
     enum scheme s = r ? r->scheme : SIGNED_NOT;
     *id = s == SIGNED_SVIX ? "svix-id" : NULL;
-    *timestamp = s == SIGNED_SVIX ? "svix-timestamp" : NULL;
-    *value = s == SIGNED_SVIX ? "svix-signature" : s == SIGNED_ANYPOST ? "anypost-signature" : NULL;
-    return s != SIGNED_NOT;
+    *timestamp = s == SIGNED_SVIX ? "svix-timestamp" : s == SIGNED_SENDGRID ? "x-twilio-email-event-webhook-timestamp" : NULL;
+    *value = s == SIGNED_SVIX ? "svix-signature" : s == SIGNED_ANYPOST ? "anypost-signature"
+           : s == SIGNED_SENDGRID ? "x-twilio-email-event-webhook-signature" : NULL;
+    return s != SIGNED_NOT && s != SIGNED_SNS;
 }
 
 static bool is_recent(struct str seconds, int64_t now_ms, int64_t window_s)
@@ -277,6 +307,24 @@ static bool anypost_good(struct arena *a, struct str key, const struct status_si
     return false;
 }
 
+/* ECDSA over the time and the body; the key is a public one, in base64. A report is the same however often it comes, so an old
+ * one does no harm: SendGrid repeats for a day what it could not hand over. */
+static bool sendgrid_good(struct arena *a, struct str key, const struct status_signature *s)
+{
+    struct str der, sig, text = str_fmt(a, "%.*s%.*s", STR_ARG(s->timestamp), STR_ARG(s->body));
+    if (!s->timestamp.n || !base64_decode(a, str_trim(key), &der) || !base64_decode(a, str_trim(s->value), &sig) || !sig.n)
+        return false;
+    const unsigned char *p = (const unsigned char *)der.p;
+    EVP_PKEY *public_key = d2i_PUBKEY(NULL, &p, (long)der.n);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool good = ctx && public_key && EVP_PKEY_get_base_id(public_key) == EVP_PKEY_EC
+             && EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, public_key) == 1
+             && EVP_DigestVerify(ctx, (const unsigned char *)sig.p, sig.n, (const unsigned char *)text.p, text.n) == 1;
+    EVP_MD_CTX_free(ctx);
+    EVP_PKEY_free(public_key);
+    return good;
+}
+
 bool status_signature_good(struct arena *a, struct str provider_id, struct str key, const struct status_signature *s, int64_t now_ms)
 {
     const struct reporter *r = reporter_find(provider_id);
@@ -284,6 +332,8 @@ bool status_signature_good(struct arena *a, struct str provider_id, struct str k
     case SIGNED_MAILGUN: return mailgun_good(a, key, s, now_ms);
     case SIGNED_SVIX: return svix_good(a, key, s, now_ms);
     case SIGNED_ANYPOST: return anypost_good(a, key, s, now_ms);
+    case SIGNED_SENDGRID: return sendgrid_good(a, key, s);
+    case SIGNED_SNS:
     case SIGNED_NOT: break;
     }
     return false;

@@ -19,6 +19,8 @@ struct status_event {
 
 /* Does this provider report at all? */
 bool status_event_known(struct str provider_id);
+/* Are its reports wrapped in messages of SNS, which always are signed (delivery/sns.h)? */
+bool status_event_by_sns(struct str provider_id);
 
 /* The body as JSON: it is that, or a form ("a=b&c=d", Mandrill's with JSON in it). false: neither. */
 bool status_event_body(struct arena *a, struct str body, yyjson_val **out);

@@ -2,9 +2,13 @@
 // provider notes), ids taken from their answers, and which failures are tried again.
 import { after, before, beforeEach, describe, test } from "node:test";
 import assert from "node:assert/strict";
-import { createHmac, createVerify, generateKeyPairSync } from "node:crypto";
+import { execFileSync } from "node:child_process";
+import { createHmac, createSign, createVerify, generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Carillon, until } from "./carillon.mjs";
 import { ada, api } from "./clients.mjs";
 
@@ -359,6 +363,71 @@ describe("chat", () => {
     const { message } = await send("chat", { to: phone });
     assert.equal(message.identifier, "wamid.1");
     assert.deepEqual(got[0].body, { messaging_product: "whatsapp", recipient_type: "individual", to: "+15551234567", type: "text", text: { body: "Order 42 shipped", preview_url: false } });
+  });
+});
+
+describe("reports", () => {
+  const dir = mkdtempSync(join(tmpdir(), "carillon-cert-"));
+  after(() => rmSync(dir, { recursive: true, force: true }));
+  const report = (made, body, headers = {}) => fetch(`${server.url}/v2/inbound-webhooks/delivery-providers/${server.dev._id}/${made._id}`, {
+    method: "POST", headers, body: typeof body === "string" ? body : JSON.stringify(body) }).then(async (r) => ({ status: r.status, body: await r.json() }));
+
+  test("SendGrid: signed with its key, matched by our own id", async () => {
+    const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const made = await integration("sendgrid", "email", { apiKey: "k", from: "a@acme.io", senderName: "A" }, {
+      configurations: { inboundWebhookEnabled: true, inboundWebhookSigningKey: publicKey.export({ type: "spki", format: "der" }).toString("base64"), delivery: { attempts: 1 } } });
+    answers["*"] = ok("", 202);
+    const { message } = await send("email");
+    const body = JSON.stringify([{ id: message._id, event: "delivered", timestamp: 1767323045, response: "250 OK" }, { id: message._id, event: "open" }, { id: message._id, event: "processed" }]);
+    const timestamp = "1767323045";
+    const signature = createSign("sha256").update(timestamp + body).sign(privateKey, "base64");
+    const headers = { "X-Twilio-Email-Event-Webhook-Signature": signature, "X-Twilio-Email-Event-Webhook-Timestamp": timestamp };
+    assert.equal((await report(made, body)).status, 401);
+    assert.equal((await report(made, body + " ", headers)).status, 401);
+    assert.equal((await report(made, body, { ...headers, "X-Twilio-Email-Event-Webhook-Timestamp": "1767323046" })).status, 401);
+    const good = await report(made, body, headers);
+    assert.equal(good.status, 200);
+    assert.deepEqual(good.body.data.map((x) => [x.id, x.event.status]), [[message._id, "delivered"], [message._id, "opened"]]);
+    assert.equal(good.body.data[0].event.response, "250 OK");
+  });
+
+  test("SES: through SNS, whose certificate is Amazon's, and which is confirmed once", async () => {
+    execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", join(dir, "key.pem"), "-out", join(dir, "cert.pem"), "-subj", "/CN=sns", "-days", "2"], { stdio: "ignore" });
+    const key = readFileSync(join(dir, "key.pem")), cert = readFileSync(join(dir, "cert.pem"), "utf8");
+    const made = await integration("ses", "email", { apiKey: "AKID", secretKey: "s", region: "eu-west-1", from: "a@acme.io", senderName: "A" }, {
+      configurations: { inboundWebhookEnabled: true, delivery: { attempts: 1 } } });
+    answers["email.eu-west-1.amazonaws.com"] = ok("<SendRawEmailResponse><SendRawEmailResult><MessageId>0102-9</MessageId></SendRawEmailResult></SendRawEmailResponse>");
+    answers["sns.eu-west-1.amazonaws.com"] = ({ path }) => path.endsWith(".pem") ? ok(cert) : ok("<ok/>");
+    await send("email");
+    got = [];
+    const event = JSON.stringify({ eventType: "Bounce", bounce: { bounceType: "Permanent" }, mail: { messageId: "0102-9", timestamp: "2026-01-02T03:04:05.000Z", sourceArn: "arn:aws:ses:eu-west-1:1:identity/acme.io" } });
+    const sns = (more = {}, sign = true) => {
+      const m = { Type: "Notification", MessageId: "1", TopicArn: "arn:aws:sns:eu-west-1:1:ses", Timestamp: new Date().toISOString(), SignatureVersion: "2",
+        SigningCertURL: "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-1.pem", Message: event, ...more };
+      const names = m.Type === "Notification" ? ["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"] : ["Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"];
+      const text = names.filter((k) => k in m).map((k) => `${k}\n${m[k]}\n`).join("");
+      return { ...m, Signature: sign ? createSign(m.SignatureVersion === "1" ? "sha1" : "sha256").update(text).sign(key, "base64") : "AAAA" };
+    };
+    for (const [bad, says] of [
+      [sns({}, false), "signature"], [{ ...sns(), Message: event.replace("Permanent", "Transient") }, "signature"],
+      [sns({ SigningCertURL: "https://sns.evil.example/x.pem" }), "certificate"], [sns({ SigningCertURL: "https://sns.eu-west-1.amazonaws.com.evil.example/x.pem" }), "certificate"],
+      [sns({ SigningCertURL: "http://sns.eu-west-1.amazonaws.com/x.pem" }), "certificate"], [sns({ SigningCertURL: "https://x@sns.eu-west-1.amazonaws.com/x.pem" }), "certificate"],
+      [sns({ Timestamp: "2026-01-02T03:04:05.000Z" }), "too old"], [sns({ TopicArn: "arn:aws:sns:us-east-1:1:ses" }), "another region"],
+      [sns({ Type: "SubscriptionConfirmation", Token: "t", SubscribeURL: "https://evil.example/" }), "subscription"], [{ Type: "Notification" }, "missing"],
+    ]) {
+      const reply = await report(made, bad, { "Content-Type": "text/plain; charset=UTF-8" });
+      assert.deepEqual([reply.status, reply.body.message.includes(says)], [401, true], JSON.stringify(reply.body));
+    }
+    const confirmed = await report(made, sns({ Type: "SubscriptionConfirmation", Token: "t", SubscribeURL: "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=t" }));
+    assert.equal(confirmed.status, 200);
+    assert.equal(got.at(-1).path, "/?Action=ConfirmSubscription&Token=t");
+    got = [];
+    for (const version of ["1", "2"]) {
+      const good = await report(made, sns({ SignatureVersion: version }), { "Content-Type": "text/plain; charset=UTF-8" });
+      assert.equal(good.status, 200, JSON.stringify(good.body));
+      assert.deepEqual(good.body.data.map((x) => [x.id, x.event.status, x.event.response]), [["<0102-9@eu-west-1.amazonses.com>", "bounced", "Permanent"]]);
+    }
+    assert.equal(got.length, 0, "the certificate is kept");
   });
 });
 

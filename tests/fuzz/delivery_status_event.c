@@ -2,13 +2,14 @@
 #include <stdlib.h>
 
 #include "base/crypto.h"
+#include "delivery/sns.h"
 #include "delivery/status_event.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    static const char *const names[] = {"anypost", "mailgun", "mailjet", "mandrill", "postmark", "resend", "telnyx", "twilio", "fcm"};
+    static const char *const names[] = {"anypost", "mailgun", "mailjet", "mandrill", "postmark", "resend", "telnyx", "twilio", "fcm", "sendgrid", "ses"};
     static bool ready;
     struct arena *a ARENA_SCOPED = arena_create(0);
     struct str body = {(const char *)data, n};
@@ -18,6 +19,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         ready = crypto_init();
     if (!status_event_body(a, body, &json))
         return 0;
+    struct sns_message sns;
+    struct error err = {0};
+    if (sns_read(a, json, STR("eu-west-1"), 1767323045000, &sns, &err) && sns_verify(&sns, body))
+        abort();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         size_t found = status_event_read(a, str_of(names[i]), json, &e);
         for (size_t k = 0; k < found; k++)
