@@ -560,21 +560,25 @@ static void handle_list(struct request *rq)
     reply_json(rq, 0, o);
 }
 
-#define TEMPLATE(method, path, operation, summary, permission, status, envelope, handler)                                        \
-    {method, "/v1/notification-templates" path, operation, "Notification Templates", summary, AUTH_ENVIRONMENT, permission,     \
-     RATE_CONFIGURATION, 1, status, envelope, 32u << 20, 0, handler}
+#define TEMPLATE(method, path, operation, tag, summary, permission, status, envelope, handler) \
+    {method, path, operation, tag, summary " (older clients)", AUTH_ENVIRONMENT, permission, RATE_CONFIGURATION, 1, status, envelope, 32u << 20, 0, \
+     handler}
+
+/* Two names of the same: base and the words that operations begin with. */
+#define TEMPLATES(base, name, tag)                                                                                                    \
+    TEMPLATE(HTTP_GET, base, name "ListV1", tag, "List workflows", "WORKFLOW_READ", 200, ENVELOPE_NONE, handle_list),                 \
+    TEMPLATE(HTTP_POST, base, name "CreateV1", tag, "Create a workflow", "WORKFLOW_WRITE", 201, ENVELOPE_DATA, handle_create),        \
+    TEMPLATE(HTTP_GET, base "/{templateId}", name "RetrieveV1", tag, "Retrieve a workflow", "WORKFLOW_READ", 200, ENVELOPE_DATA,      \
+             handle_get),                                                                                                             \
+    TEMPLATE(HTTP_PUT, base "/{templateId}", name "UpdateV1", tag, "Change a workflow", "WORKFLOW_WRITE", 200, ENVELOPE_DATA,         \
+             handle_update),                                                                                                          \
+    TEMPLATE(HTTP_DELETE, base "/{templateId}", name "DeleteV1", tag, "Delete a workflow", "WORKFLOW_WRITE", 200, ENVELOPE_DATA,      \
+             handle_delete),                                                                                                          \
+    TEMPLATE(HTTP_PUT, base "/{templateId}/status", name "StatusV1", tag, "Switch a workflow on or off", "WORKFLOW_WRITE", 200,       \
+             ENVELOPE_DATA, handle_status)
 
 const struct route legacy_workflow_routes[] = {
-    TEMPLATE(HTTP_GET, "", "notificationTemplatesListV1", "List workflows (older clients)", "WORKFLOW_READ", 200, ENVELOPE_NONE, handle_list),
-    TEMPLATE(HTTP_POST, "", "notificationTemplatesCreateV1", "Create a workflow (older clients)", "WORKFLOW_WRITE", 201, ENVELOPE_DATA,
-             handle_create),
-    TEMPLATE(HTTP_GET, "/{templateId}", "notificationTemplatesRetrieveV1", "Retrieve a workflow (older clients)", "WORKFLOW_READ", 200,
-             ENVELOPE_DATA, handle_get),
-    TEMPLATE(HTTP_PUT, "/{templateId}", "notificationTemplatesUpdateV1", "Change a workflow (older clients)", "WORKFLOW_WRITE", 200,
-             ENVELOPE_DATA, handle_update),
-    TEMPLATE(HTTP_DELETE, "/{templateId}", "notificationTemplatesDeleteV1", "Delete a workflow (older clients)", "WORKFLOW_WRITE", 200,
-             ENVELOPE_DATA, handle_delete),
-    TEMPLATE(HTTP_PUT, "/{templateId}/status", "notificationTemplatesStatusV1", "Switch a workflow on or off (older clients)",
-             "WORKFLOW_WRITE", 200, ENVELOPE_DATA, handle_status),
+    TEMPLATES("/v1/notification-templates", "notificationTemplates", "Notification Templates"),
+    TEMPLATES("/v1/workflows", "workflows", "Workflows"),
 };
 const size_t legacy_workflow_routes_n = sizeof legacy_workflow_routes / sizeof *legacy_workflow_routes;

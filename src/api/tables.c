@@ -21,6 +21,7 @@ const struct route_table app_tables[] = {
     TABLE(workflow), TABLE(bridge),
     TABLE(notification),
     TABLE(activity_request),
+    TABLE(notification_stat),
     TABLE(message),
     TABLE(integration),
     TABLE(delivery),

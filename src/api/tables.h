@@ -24,6 +24,7 @@ ROUTE_TABLE(context);
 ROUTE_TABLE(workflow);
 ROUTE_TABLE(notification);
 ROUTE_TABLE(activity_request);
+ROUTE_TABLE(notification_stat);
 ROUTE_TABLE(message);
 ROUTE_TABLE(integration);
 ROUTE_TABLE(delivery);

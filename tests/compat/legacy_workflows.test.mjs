@@ -76,7 +76,7 @@ test("the same name again gets an identifier of its own; what is missing is said
   await fails(create({ name: "x", steps: [{ template: { type: "fax", content: "" } }] }), 422, /steps\.0\.template\.type must be one of/);
   await fails(create({ name: "x", steps: [inApp([])] }), 422, /steps\.0\.template\.content must be a string/);
   await fails(create({ name: "x", steps: [{ ...inApp("a"), variants: [{ template: {} }] }] }), 422, /steps\.0\.variants are not supported/);
-  await fails(create({ name: "x", steps: [{ ...inApp("a"), filters: [{ value: "AND", children: [{ on: "webhook" }] }] }] }), 422,
+  await fails(create({ name: "x", steps: [{ ...inApp("a"), filters: [{ value: "AND", children: [{ on: "nothing" }] }] }] }), 422,
     /steps\.0\.filters\.0\.children\.0\.on must be one of/);
   await fails(create({ name: "x", critical: "yes", steps: [] }), 422, /critical must be a boolean value/);
   await fails(create({ name: "x", notificationGroupId: "65f0c2a1b3d4e5f6ffffffff", steps: [] }), 404, /Notification group with id 65f0c2a1b3d4e5f6ffffffff not found/);
