@@ -68,6 +68,7 @@ static bool step_compile(struct arena *a, struct str origin, yyjson_val *v, stru
     s->step_id = json_get_str(v, "stepId");
     s->name = json_get_str(v, "name");
     s->uuid = json_get_str(v, "uuid");
+    s->older = json_get(v, "legacy") != NULL;
     s->active = json_get_bool(v, "active", true);
     s->stop_on_fail = json_get_bool(v, "shouldStopOnFail", false);
     s->values = values_normalised(a, origin, v);

@@ -24,6 +24,7 @@ struct step_definition {
     enum step_type type;
     bool active, stop_on_fail;
     yyjson_val *values;             /* control values, normalised (content.md §3.3) */
+    bool older;                     /* made by a client of older days: what such could say is let pass */
     yyjson_val *filters;            /* legacy step filters (engine.md §5.3); NULL: none */
     yyjson_val *skip;               /* JSON-logic run condition, NULL: always (engine.md §5.1) */
     struct controls *condition;     /* the same, compiled: its values may be templates… */

@@ -233,5 +233,24 @@ test("topics, the actor and who is excluded; a transaction id counts once", asyn
   await call("POST", "/v1/events/trigger/bulk", { events: [{ name: "team", to: "t2", transactionId: "twice" }, { name: "team", to: "t3", transactionId: "twice" }] });
   await move("PT0S");
   assert.equal((await shown(id)).length, 2);
-  assert.deepEqual(await shown("twice"), [" to t2"]);
+  assert.equal((await shown("twice")).length, 1);
+});
+
+test("a link that a payload brings is an address, or the step says what it is not", async () => {
+  await workflow("links", bell("b", { redirect: { url: "{{payload.u}}", target: "{{payload.t}}" }, primaryAction: { label: "Go", redirect: { url: "{{payload.a}}", target: "_blank" } } }));
+  const links = async (payload) => {
+    const id = await trigger("links", "ada", payload);
+    const job = (await run(id)).jobs[1];
+    if (job.status === "failed") return JSON.parse(job.executionDetails.at(-1).raw).error;
+    const { cta } = (await call("GET", `/v1/messages?transactionId=${id}`)).body.data[0];
+    return [cta.data?.url, cta.data?.target, cta.action.buttons[0].url];
+  };
+  const wrong = (name) => `${name} must be an http(s) URL or a path that starts with /`;
+  assert.deepEqual(await links({ u: "https://x.example/a?b=1", t: "_top", a: "/here" }), ["https://x.example/a?b=1", "_top", "/here"]);
+  assert.deepEqual(await links({ u: "/p", t: "elsewhere", a: "http://x.example" }), ["/p", "_self", "http://x.example"]);
+  assert.deepEqual(await links({}), [undefined, undefined, undefined]);
+  for (const u of ["javascript:alert(1)", "JavaScript:alert(1)", " javascript:alert(1)", "data:text/html,x", "mailto:a@example.com", "www.example.com", "https://", "https://?x", "/a b"]) {
+    assert.equal(await links({ u, a: "/x" }), wrong("redirect.url"), u);
+  }
+  assert.equal(await links({ u: "/x", a: "javascript:alert(1)" }), wrong("primaryAction.redirect.url"));
 });

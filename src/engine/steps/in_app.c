@@ -3,6 +3,50 @@
 
 #include "base/clock.h"
 
+/* An http(s) URL or a path (content.md §2, output schema): nothing that a browser would run. */
+static bool url_is_link(struct str url)
+{
+    bool path = url.p[0] == '/';
+    struct str rest = str_starts(url, STR("https://")) ? str_sub(url, 8, url.n) : str_starts(url, STR("http://")) ? str_sub(url, 7, url.n) : STR_NULL;
+    if (path)
+        rest = url;
+    for (size_t i = 0; i < rest.n; i++)
+        if (strchr(" \t\r\n\f\v", rest.p[i]))
+            return false;
+    return path || (rest.n > 1 && !strchr("/$.?#", rest.p[0]));
+}
+
+/* javascript:…, mailto:…: older workflows may have links without any. */
+static bool has_scheme(struct str url)
+{
+    ptrdiff_t colon = str_find(url, STR(":"));
+    for (ptrdiff_t i = 0; i < colon; i++)
+        if (strchr("/?#", url.p[i]))
+            return false;
+    return colon >= 0;
+}
+
+/* The first link that is none; NULL: all are good, or there is none. */
+static const char *bad_link(const struct step_definition *s, yyjson_val *outputs)
+{
+    static const char *const links[] = {"redirect.url", "primaryAction.redirect.url", "secondaryAction.redirect.url"};
+    for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
+        struct str url = json_str(json_path(outputs, str_of(links[i])));
+        if (url.n && !url_is_link(url) && (!s->older || has_scheme(url)))
+            return links[i];
+    }
+    return NULL;
+}
+
+static bool target_is_known(struct str target)
+{
+    static const char *const targets[] = {"_self", "_blank", "_parent", "_top", "_unfencedTop"};
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
+        if (str_eqz(target, targets[i]))
+            return true;
+    return false;
+}
+
 /* {"url":…,"target":…} of a redirect; false: no usable url. */
 static bool redirect_data(yyjson_mut_doc *d, yyjson_val *redirect, yyjson_mut_val *into)
 {
@@ -11,7 +55,7 @@ static bool redirect_data(yyjson_mut_doc *d, yyjson_val *redirect, yyjson_mut_va
         return false;
     json_add_str(d, into, "url", url);
     /* content.md §2: the default target is _self for paths, _blank for other addresses. */
-    json_add_str(d, into, "target", target.n ? target : url.p[0] == '/' ? STR("_self") : STR("_blank"));
+    json_add_str(d, into, "target", target_is_known(target) ? target : url.p[0] == '/' ? STR("_self") : STR("_blank"));
     return true;
 }
 
@@ -66,6 +110,11 @@ static struct str message_doc(struct machine *m, int job, const struct step_defi
 
 enum outcome step_in_app(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs)
 {
+    const char *bad = bad_link(s, outputs);
+    if (bad) {
+        struct str why = str_fmt(m->run->arena, "%s must be an http(s) URL or a path that starts with /", bad);
+        return machine_fail(m, job, DETAIL_CONTENT_FAILED, str_fmt(m->run->arena, "{\"error\":\"%s\"}", why.p), why);
+    }
     if (!machine_select_integration(m, job, CHANNEL_IN_APP))
         return OUTCOME_FAILED;
     struct effect *e = machine_effect(m, EFFECT_MESSAGE);
