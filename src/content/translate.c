@@ -189,12 +189,17 @@ bool translate_values(const struct translator *t, struct arena *a, yyjson_val *i
     return made && json_parse(a, json_write_mut(a, made), out, err);
 }
 
+static char locale_char(char c)
+{
+    return c == '-' ? '_' : c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
 int translate_choose(const struct str *locales, size_t n, struct str wanted)
 {
     for (size_t i = 0; i < n; i++) {
         bool same = wanted.n && locales[i].n == wanted.n;
         for (size_t k = 0; same && k < wanted.n; k++)
-            same = locales[i].p[k] == (wanted.p[k] == '-' ? '_' : wanted.p[k]);
+            same = locale_char(locales[i].p[k]) == locale_char(wanted.p[k]);
         if (same)
             return (int)i;
     }

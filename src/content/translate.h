@@ -30,7 +30,7 @@ struct str translate_source(const struct reader_texts *texts, struct arena *a, s
 /* The same for every text in a tree (not its keys). out is in itself when there is nothing to do. */
 bool translate_values(const struct translator *t, struct arena *a, yyjson_val *in, yyjson_val **out, struct error *err);
 
-/* Which of the locales is wanted; -1: none. locales: as stored, "en_US"; a reader's "en-US" is the same. */
+/* Which of the locales is wanted; -1: none. locales: as stored, "en_US"; a reader's "en-US" or "en-us" is the same. */
 int translate_choose(const struct str *locales, size_t n, struct str wanted);
 
 #endif

@@ -89,6 +89,7 @@ static void locales_are_chosen(void **state)
     const struct str have[] = {STR("de_DE"), STR("en_US"), STR("pt_BR")};
     (void)state;
     assert_int_equal(translate_choose(have, 3, STR("pt-BR")), 2);
+    assert_int_equal(translate_choose(have, 3, STR("PT-br")), 2);
     assert_int_equal(translate_choose(have, 3, STR("pt_PT")), -1);
     assert_int_equal(translate_choose(have, 3, STR("")), -1);
     assert_int_equal(translate_choose(have, 1, STR("fr_FR")), -1);
