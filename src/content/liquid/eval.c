@@ -195,7 +195,9 @@ static bool contains(struct render *r, struct value a, struct value b)
         return value_includes(r, a, b);
     if (a.kind != V_STRING)
         return false;
-    return render_scan(r, a.s.n) && str_find(a.s, value_to_js(r, value_plain(r, b))) >= 0;
+    struct str what = value_to_js(r, value_plain(r, b));
+    text_align_halves(r, &a.s, &what);
+    return render_scan(r, a.s.n) && str_find(a.s, what) >= 0;
 }
 
 static bool operate(struct render *r, enum liquid_operator op, struct value a, struct value b)

@@ -69,6 +69,7 @@ struct str filter_replace(struct render *r, struct str s, struct str what, struc
 {
     if (!what.n)
         return replace_between(r, s, with);
+    text_align_halves(r, &s, &what);
     size_t hits = 0;
     if (!render_scan(r, s.n))
         return STR("");

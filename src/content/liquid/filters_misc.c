@@ -47,7 +47,7 @@ static struct str indent_of(struct value v)
     if (v.kind != V_STRING)
         return STR("");
     size_t i = 0, units = 0, n;
-    for (; i < v.s.n && units < 10; i += n)
+    for (; i < v.s.n && units < 10 && v.s.p[i]; i += n)     /* V8 takes a NUL for its end */
         units += text_decode(v.s, i, &n) < 0x10000 ? 1 : 2;
     return str_sub(v.s, 0, i);
 }

@@ -127,6 +127,7 @@ static ptrdiff_t find_last(struct str s, struct str what)
 static struct value replace_one(struct render *r, struct value in, struct value pattern, struct str with, bool last)
 {
     struct str s = text_of(r, in), what = value_to_str(r, pattern);
+    text_align_halves(r, &s, &what);
     ptrdiff_t at = last ? find_last(s, what) : str_find(s, what);
     if (at < 0)
         return value_str(s);
@@ -176,9 +177,11 @@ static size_t split_units(struct render *r, struct str s, struct value *out)
 /* Parts of a text; empty ones at the end are dropped, as Ruby does. */
 FILTER(split)
 {
-    struct str s = text_of(r, in), by = value_to_str(r, filter_arg(args, 0)), rest = s;
+    struct str s = text_of(r, in), by = value_to_str(r, filter_arg(args, 0)), rest;
     size_t n = 0, k = 0;
     struct value_array *a = render_alloc(r, sizeof *a);
+    text_align_halves(r, &s, &by);
+    rest = s;
     if (!by.n)
         for (size_t i = 0, bytes; i < s.n; i += bytes)
             n += text_decode(s, i, &bytes) < 0x10000 ? 1 : 2;

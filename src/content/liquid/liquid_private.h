@@ -329,6 +329,8 @@ size_t text_encode(uint32_t c, char out[4]);
 int text_compare(struct str a, struct str b);                       /* by UTF-16 units */
 struct str text_unit(struct render *r, struct str s, double at, bool *found);
 struct str text_join_halves(struct arena *a, struct str s);         /* pairs joined, lone halves to U+FFFD */
+/* Before s is searched for what: where what holds half of a pair, all pairs are taken apart. */
+void text_align_halves(struct render *r, struct str *s, struct str *what);
 enum text_case { TEXT_UPPER, TEXT_LOWER };
 struct str text_case(struct render *r, struct str s, enum text_case c);
 

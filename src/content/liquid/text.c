@@ -140,6 +140,40 @@ struct str text_unit(struct render *r, struct str s, double at, bool *found)
     return STR("");
 }
 
+static bool has_half(struct str s)
+{
+    for (size_t i = 0; i + 1 < s.n; i++)
+        if ((unsigned char)s.p[i] == 0xed && (unsigned char)s.p[i + 1] >= 0xa0)
+            return true;
+    return false;
+}
+
+static struct str taken_apart(struct render *r, struct str s)
+{
+    struct buf b = {.arena = r->arena};
+    char half[4];
+    if (!render_memory(r, (double)s.n * 1.5))
+        return s;
+    for (size_t i = 0, n; i < s.n; i += n) {
+        uint32_t c = text_decode(s, i, &n);
+        if (c < 0x10000) {
+            buf_add(&b, s.p + i, n);
+            continue;
+        }
+        buf_add(&b, half, text_encode(0xd800 + ((c - 0x10000) >> 10), half));
+        buf_add(&b, half, text_encode(0xdc00 + ((c - 0x10000) & 0x3ff), half));
+    }
+    return str_solid(buf_get(&b));
+}
+
+void text_align_halves(struct render *r, struct str *s, struct str *what)
+{
+    if (!r->halves || !has_half(*what))
+        return;
+    *s = taken_apart(r, *s);
+    *what = taken_apart(r, *what);
+}
+
 struct str text_join_halves(struct arena *a, struct str s)
 {
     struct buf b = {.arena = a};

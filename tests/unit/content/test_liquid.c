@@ -76,6 +76,10 @@ static void test_surrogates(void **state)
 {
     (void)state;
     check("{{ emoji | size }} {{ emoji | split: '' | join: '' }} {{ emoji | first }}", "3 \xf0\x9f\x8e\x89x \xef\xbf\xbd");
+    /* Half of a character is found inside of it. */
+    check("{{ emoji | replace: emoji[0], 'b' }}{{ emoji | remove_last: emoji[1] }}", "b\xef\xbf\xbdx\xef\xbf\xbdx");
+    check("{{ emoji | split: emoji[0] | last }}{% if emoji contains emoji[1] %}y{% endif %}{{ 'ab' | replace: emoji[0], 'x' }}",
+          "\xef\xbf\xbdxyab");
     check("{{ emoji | slice: 0 }}{{ emoji | truncate: 1, '' }}{{ '\\ud83c\\udf89' }}", "\xf0\x9f\x8e\x89\xf0\x9f\x8e\x89\xf0\x9f\x8e\x89");
 }
 
