@@ -522,11 +522,16 @@ struct crossing {
     struct fixture *f;
     pthread_barrier_t *met;
     int first, second, applied;
+    sem_t over;                         /* its transaction is committed */
+    struct crossing *other;
 };
 
 static bool cross(void *arg, struct db *db, struct error *err)
 {
     struct crossing *c = arg;
+    /* Else the one that is run again may take its first row back before the other has woken up: they would meet once more. */
+    if (c->applied > 0)
+        sem_wait(&c->other->over);
     struct db_stmt *s = db_prepare(db, "UPDATE numbers SET filler = 'x' WHERE n = ?1", err);
     db_bind_int(s, 1, c->first);
     if (!db_run(s, err))
@@ -541,7 +546,9 @@ static void *cross_in_thread(void *arg)
 {
     struct crossing *c = arg;
     struct error err = {0};
-    return writer_run(c->f->w, cross, c, &err) ? arg : NULL;
+    bool ok = writer_run(c->f->w, cross, c, &err);
+    sem_post(&c->over);
+    return ok ? arg : NULL;
 }
 
 static void a_deadlock_between_nodes_is_run_again(void **state)
@@ -554,7 +561,10 @@ static void a_deadlock_between_nodes_is_run_again(void **state)
     fixture_start(&f[1], st, 0, 0);
     exec(st->db, "INSERT INTO numbers (n) VALUES (1), (2)");
     pthread_barrier_init(&met, NULL, 2);
-    struct crossing c[2] = {{&f[0], &met, 1, 2, 0}, {&f[1], &met, 2, 1, 0}};
+    struct crossing c[2] = {{.f = &f[0], .met = &met, .first = 1, .second = 2, .other = &c[1]},
+                            {.f = &f[1], .met = &met, .first = 2, .second = 1, .other = &c[0]}};
+    for (int i = 0; i < 2; i++)
+        sem_init(&c[i].over, 0, 0);
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, cross_in_thread, &c[i]), 0);
     for (int i = 0; i < 2; i++) {
@@ -563,6 +573,8 @@ static void a_deadlock_between_nodes_is_run_again(void **state)
         assert_non_null(ok);
     }
     assert_int_equal(c[0].applied + c[1].applied, 3);
+    for (int i = 0; i < 2; i++)
+        sem_destroy(&c[i].over);
     pthread_barrier_destroy(&met);
     fixture_stop(&f[0]);
     fixture_stop(&f[1]);
