@@ -61,6 +61,10 @@ static void group_read(struct tag_list *t, yyjson_val *group)
     yyjson_arr_iter it = yyjson_arr_iter_with(group);
     if (!yyjson_arr_size(group))
         return;
+    if (yyjson_is_arr(yyjson_arr_get_first(group))) {
+        tags_fail(t, "Nested tag arrays are not supported; use { and: [{ or: string[] }, ...] } for multiple OR-groups");
+        return;
+    }
     tags_open_group(t);
     while ((tag = yyjson_arr_iter_next(&it)) && !t->failed) {
         if (yyjson_is_str(tag))
@@ -76,7 +80,13 @@ static void and_read(struct tag_list *t, yyjson_val *groups)
     yyjson_arr_iter it = yyjson_arr_iter_with(groups);
     while ((group = yyjson_arr_iter_next(&it)) && !t->failed) {
         yyjson_val *alternatives = json_get(group, "or");
-        if (yyjson_obj_size(group) != 1 || !yyjson_arr_size(alternatives))
+        if (!yyjson_is_obj(group))
+            tags_fail(t, "Each \"and\" entry must be an object { or: string[] }");
+        else if (yyjson_obj_size(group) != 1 || !alternatives)
+            tags_fail(t, "Each \"and\" entry must be { or: string[] }");
+        else if (!yyjson_is_arr(alternatives))
+            tags_fail(t, "\"or\" must be an array of strings");
+        else if (!yyjson_arr_size(alternatives))
             tags_fail(t, "Each tag group must be a non-empty array of strings");
         else
             group_read(t, alternatives);
@@ -92,11 +102,15 @@ static void tags_read(struct checks *c, yyjson_val *v, struct inbox_filter *f)
     if (yyjson_is_arr(v))
         group_read(&t, v);
     else if (!yyjson_is_obj(v))
-        tags_fail(&t, "tags must be an array or an object");
+        tags_fail(&t, "Tags must be an array or object");
     else if (either && all)
         tags_fail(&t, "Tags filter cannot have both \"or\" and \"and\"");
-    else if (yyjson_obj_size(v) != 1 || !yyjson_is_arr(either ? either : all))
+    else if (!either && !all)
         tags_fail(&t, "Tags filter object must have \"or\" or \"and\"");
+    else if (yyjson_obj_size(v) != 1)
+        tags_fail(&t, "Invalid tags filter object");
+    else if (!yyjson_is_arr(either ? either : all))
+        tags_fail(&t, either ? "\"or\" must be an array of strings" : "\"and\" must be an array");
     else if (either)
         group_read(&t, either);
     else
@@ -108,40 +122,49 @@ static void tags_read(struct checks *c, yyjson_val *v, struct inbox_filter *f)
 struct query_tags {
     struct { int64_t group; struct str tag; } items[TAGS_MAX + 1];
     size_t n;
-    bool bad_name;
+    bool either, all;               /* tags[or], tags[and] */
 };
 
 enum { FLAT_GROUP = -1, GROUP_NUMBER_MAX = 1000000 };
 
-/* tags, tags[], tags[0]: one group; tags[i][], tags[i][j]: group i. */
-static bool group_of(struct str name, int64_t *group)
+/* The text in the brackets that s begins with; *rest is what follows them. */
+static bool bracket_read(struct str s, struct str *inner, struct str *rest)
 {
-    *group = FLAT_GROUP;
-    if (!name.n)
-        return true;
-    ptrdiff_t close = str_find(name, STR("]"));
-    if (name.p[0] != '[' || close < 1)
+    ptrdiff_t close = str_find(s, STR("]"));
+    if (!s.n || s.p[0] != '[' || close < 1)
         return false;
-    struct str inner = str_sub(name, 1, (size_t)close), rest = str_sub(name, (size_t)close + 1, name.n);
+    *inner = str_sub(s, 1, (size_t)close);
+    *rest = str_sub(s, (size_t)close + 1, s.n);
+    return true;
+}
+
+/* tags, tags[], tags[0], tags[or][]: one group; tags[i][], tags[i][j], tags[and][i][], tags[and][i][or][]: group i. A name
+ * that is no number is one group, too, as upstream has it (parse-tags-query.ts). */
+static int64_t group_of(struct query_tags *q, struct str name)
+{
+    struct str inner, rest;
     int64_t i = 0;
-    bool number = str_to_i64(inner, &i) && i >= 0 && i <= GROUP_NUMBER_MAX;
-    if (!rest.n || str_eqz(inner, "or"))
-        return !inner.n || number || str_eqz(inner, "or");
-    *group = i;
-    return number && rest.n >= 2 && rest.p[0] == '[' && rest.p[rest.n - 1] == ']';
+    if (!bracket_read(name, &inner, &rest))
+        return FLAT_GROUP;
+    if (str_eqz(inner, "or")) {
+        q->either = true;
+        return FLAT_GROUP;
+    }
+    if (str_eqz(inner, "and")) {
+        q->all = true;
+        if (!bracket_read(rest, &inner, &rest))
+            return FLAT_GROUP;
+    }
+    return rest.n && str_to_i64(inner, &i) && i >= 0 && i <= GROUP_NUMBER_MAX ? i : FLAT_GROUP;
 }
 
 static void query_tag(void *arg, struct str name, struct str value)
 {
     struct query_tags *q = arg;
-    int64_t group;
     size_t at = q->n;
     if (!str_starts(name, STR("tags")) || (name.n > 4 && name.p[4] != '['))
         return;
-    if (!group_of(str_sub(name, 4, name.n), &group)) {
-        q->bad_name = true;
-        return;
-    }
+    int64_t group = group_of(q, str_sub(name, 4, name.n));
     if (q->n > TAGS_MAX)
         return;
     for (; at > 0 && q->items[at - 1].group > group; at--)
@@ -156,8 +179,8 @@ static void tags_from_query(struct checks *c, struct inbox_filter *f)
     struct tag_list t = tags_begin(c);
     struct query_tags *q = ARENA_NEW(c->rq->arena, struct query_tags);
     request_query_each(c->rq, query_tag, q);
-    if (q->bad_name)
-        tags_fail(&t, "Tags filter object must have \"or\" or \"and\"");
+    if (q->either && q->all)
+        tags_fail(&t, "Tags filter cannot have both \"or\" and \"and\"");
     for (size_t i = 0; i < q->n && !t.failed; i++) {
         if (!i || q->items[i].group != q->items[i - 1].group)
             tags_open_group(&t);
@@ -196,8 +219,8 @@ static bool scalar_check(yyjson_val *v, struct str path, struct error *err)
     struct str s = json_str(v);
     if (yyjson_is_ctn(v))
         return error_http(err, 400, "Value for %.*s must be a scalar (string, number, boolean, or null)", STR_ARG(path));
-    for (size_t i = 0; i < s.n; i++)
-        characters += (s.p[i] & 0xc0) != 0x80;
+    for (size_t i = 0; i < s.n; i++)        /* as JavaScript counts */
+        characters += (size_t)((s.p[i] & 0xc0) != 0x80) + ((s.p[i] & 0xf8) == 0xf0);
     if (characters > DATA_TEXT_MAX)
         return error_http(err, 400, "String value for %.*s exceeds 256 characters", STR_ARG(path));
     return true;
@@ -213,7 +236,10 @@ static bool alternatives_check(yyjson_val *list, struct str path, size_t *total,
     if (*total > TAGS_MAX)
         return error_http(err, 400, "At most 200 total values are allowed for %.*s", STR_ARG(path));
     while ((v = yyjson_arr_iter_next(&it)))
-        if (!scalar_check(v, path, err))
+        if (yyjson_is_arr(v))
+            return error_http(err, 400, "Nested arrays are not supported for %.*s; use { and: [{ or: Scalar[] }, ...] } for multiple "
+                              "OR-groups", STR_ARG(path));
+        else if (!scalar_check(v, path, err))
             return false;
     return true;
 }
@@ -226,8 +252,12 @@ static bool groups_check(yyjson_val *list, struct str path, struct error *err)
     if (yyjson_arr_size(list) > TAG_GROUPS_MAX)
         return error_http(err, 400, "At most 30 groups are allowed for %.*s", STR_ARG(path));
     while ((group = yyjson_arr_iter_next(&it))) {
-        if (!inbox_data_is_group(group, "or") || !yyjson_arr_size(json_get(group, "or")))
-            return error_http(err, 400, "Each group for %.*s must be a non-empty array of scalars", STR_ARG(path));
+        if (yyjson_obj_size(group) != 1 || !json_get(group, "or"))
+            return error_http(err, 400, "Each \"and\" entry for %.*s must be { or: Scalar[] }", STR_ARG(path));
+        if (!yyjson_is_arr(json_get(group, "or")))
+            return error_http(err, 400, "\"or\" for %.*s must be an array of scalars", STR_ARG(path));
+        if (!yyjson_arr_size(json_get(group, "or")))
+            return error_http(err, 400, "Each group for %.*s must be a non-empty array", STR_ARG(path));
         if (!alternatives_check(json_get(group, "or"), path, &total, err))
             return false;
     }
@@ -239,14 +269,21 @@ static bool members_check(struct arena *a, yyjson_val *v, struct str path, int d
 static bool value_check(struct arena *a, yyjson_val *v, struct str path, int depth, struct error *err)
 {
     size_t total = 0;
+    yyjson_val *either = json_get(v, "or"), *all = json_get(v, "and");
     if (yyjson_is_arr(v))
         return alternatives_check(v, path, &total, err);
     if (!yyjson_is_obj(v))
         return scalar_check(v, path, err);
-    if (inbox_data_is_group(v, "or"))
-        return alternatives_check(json_get(v, "or"), path, &total, err);
-    if (inbox_data_is_group(v, "and"))
-        return groups_check(json_get(v, "and"), path, err);
+    if (either && all)
+        return error_http(err, 400, "Filter for %.*s cannot have both \"or\" and \"and\"", STR_ARG(path));
+    if ((either || all) && yyjson_obj_size(v) != 1)
+        return error_http(err, 400, "Invalid filter object for %.*s", STR_ARG(path));
+    if (either)
+        return yyjson_is_arr(either) ? alternatives_check(either, path, &total, err)
+                                     : error_http(err, 400, "\"or\" for %.*s must be an array of scalars", STR_ARG(path));
+    if (all)
+        return yyjson_is_arr(all) ? groups_check(all, path, err)
+                                  : error_http(err, 400, "\"and\" for %.*s must be an array", STR_ARG(path));
     if (depth == DATA_DEPTH_MAX)
         return error_http(err, 400, "Maximum nesting level exceeded (2 levels max) at %.*s", STR_ARG(path));
     return members_check(a, v, path, depth + 1, err);
@@ -255,8 +292,10 @@ static bool value_check(struct arena *a, yyjson_val *v, struct str path, int dep
 static bool key_check(struct str key, struct str path, struct error *err)
 {
     struct str shown = str_sub(key, 0, 64);
+    if (!path.n)
+        path = STR("data");
     if (!key.n)
-        return error_http(err, 400, "Key under %.*s cannot be empty", STR_ARG(path));
+        return error_http(err, 400, "Empty keys are not allowed under %.*s", STR_ARG(path));
     if (key.p[0] == '$' || key.p[0] == '.')
         return error_http(err, 400, "Key \"%.*s\" under %.*s cannot start with \"$\" or \".\"", STR_ARG(shown), STR_ARG(path));
     if (str_eqz(key, "__proto__") || str_eqz(key, "constructor") || str_eqz(key, "prototype"))
@@ -269,7 +308,7 @@ static bool members_check(struct arena *a, yyjson_val *v, struct str path, int d
     yyjson_val *k;
     yyjson_obj_iter it = yyjson_obj_iter_with(v);
     while ((k = yyjson_obj_iter_next(&it))) {
-        struct str below = str_fmt(a, "%.*s.%.*s", STR_ARG(path), STR_ARG(str_sub(json_str(k), 0, 64)));
+        struct str key = str_sub(json_str(k), 0, 64), below = path.n ? str_fmt(a, "%.*s.%.*s", STR_ARG(path), STR_ARG(key)) : key;
         if (!key_check(json_str(k), path, err) || !value_check(a, yyjson_obj_iter_get_val(k), below, depth, err))
             return false;
     }
@@ -282,7 +321,7 @@ static bool data_read(struct arena *a, yyjson_val *v, struct inbox_filter *f, st
         return error_http(err, 400, "Data filter must be an object");
     if (yyjson_obj_size(v) > TAGS_MAX)
         return error_http(err, 400, "At most 200 keys are allowed in a data filter");
-    if (!members_check(a, v, STR("data"), 1, err))
+    if (!members_check(a, v, STR(""), 1, err))
         return false;
     f->data = yyjson_obj_size(v) ? v : NULL;
     return true;

@@ -74,14 +74,20 @@ static bool all_match(yyjson_val *groups, yyjson_val *v)
 
 static bool members_match(yyjson_val *wanted, yyjson_val *v);
 
+/* No alternatives at all are no condition. */
+static bool one_matches(yyjson_val *group, yyjson_val *v)
+{
+    return !yyjson_arr_size(group) || any_matches(group, v);
+}
+
 static bool value_matches(yyjson_val *wanted, yyjson_val *v)
 {
     if (yyjson_is_arr(wanted))
-        return any_matches(wanted, v);
+        return one_matches(wanted, v);
     if (!yyjson_is_obj(wanted))
         return scalar_matches(wanted, v);
     if (inbox_data_is_group(wanted, "or"))
-        return any_matches(json_get(wanted, "or"), v);
+        return one_matches(json_get(wanted, "or"), v);
     if (inbox_data_is_group(wanted, "and"))
         return all_match(json_get(wanted, "and"), v);
     return members_match(wanted, v);

@@ -219,6 +219,18 @@ test("13: tags, any of and all of", async () => {
   assert.deepEqual(await ids(client, { tags: { or: ["a"] } }), [ab, a]);
   assert.deepEqual(await ids(client, { tags: { and: [{ or: ["a"] }, { or: ["b"] }] } }), [ab]);
   for (const none of [[], { or: [] }, { and: [] }]) assert.equal((await ids(client, { tags: none })).length, 3);
+
+  // Forms that no client sends, but people write by hand.
+  const { body } = await server.call("POST", "/v1/inbox/session", { applicationIdentifier: server.dev.applicationIdentifier, subscriber: "a13" }, { key: null });
+  const asked = async (query) => {
+    const answer = await server.call("GET", `/v1/inbox/notifications?${query}`, undefined, { key: null, headers: { Authorization: `Bearer ${body.data.token}` } });
+    return answer.status === 200 ? answer.body.data.map((n) => n.transactionId) : answer.status;
+  };
+  assert.deepEqual(await asked("tags[or][]=a"), [ab, a]);
+  assert.deepEqual(await asked("tags[and][0][or][]=a&tags[and][1][or][]=b"), [ab]);
+  assert.deepEqual(await asked("tags[and][0][]=a&tags[and][1][]=b&tags[and][1][]=x"), [ab]);
+  assert.deepEqual(await asked("tags[x]=a"), [ab, a]);
+  assert.equal(await asked("tags[or][]=a&tags[and][0][]=b"), 422);
 });
 
 test("14: many tags", async () => {
@@ -239,6 +251,7 @@ test("15: data", async () => {
   assert.deepEqual(await ids(client, { data: { k: ["1", "2"] } }), made.toReversed());
   assert.deepEqual(await ids(client, { data: { k: "1", nested: ["p", "q"] } }), [made[0]]);
   assert.deepEqual(await ids(client, data(["1", "2"], { and: [{ or: ["p", "x"] }, { or: ["p"] }] })), [made[0]]);
+  assert.deepEqual(await ids(client, { data: { k: [], nested: { or: [] } } }), made.toReversed());     // as in the client's own cache
   assert.deepEqual(await ids(client, { data: { k: 1, nested: { x: ["p", "q"] } } }), []);
   fails(await client.notifications.list({ data: { a: { b: { c: 1 } } } }), 400, /Maximum nesting level exceeded \(2 levels max\)/);
 });

@@ -378,7 +378,7 @@ static void data_filters_follow_the_contract(void **state)
     static const struct { const char *filter; bool matches; } cases[] = {
         {"{\"n\":1}", true}, {"{\"n\":1.0}", true}, {"{\"n\":\"1\"}", false}, {"{\"s\":\"x\",\"b\":true}", true},
         {"{\"s\":\"x\",\"b\":false}", false}, {"{\"list\":\"q\"}", true}, {"{\"list\":\"z\"}", false},
-        {"{\"s\":[\"a\",\"x\"]}", true}, {"{\"s\":[]}", false}, {"{\"s\":{\"or\":[\"x\",1]}}", true},
+        {"{\"s\":[\"a\",\"x\"]}", true}, {"{\"s\":[]}", true}, {"{\"s\":{\"or\":[]},\"n\":{\"and\":[]}}", true}, {"{\"s\":[],\"n\":2}", false}, {"{\"s\":{\"or\":[\"x\",1]}}", true},
         {"{\"list\":{\"and\":[{\"or\":[\"p\"]},{\"or\":[\"q\",\"z\"]}]}}", true},
         {"{\"list\":{\"and\":[{\"or\":[\"p\"]},{\"or\":[\"z\"]}]}}", false}, {"{\"o\":{\"k\":2}}", true},
         {"{\"o\":{\"k\":[3,2],\"missing\":null}}", true}, {"{\"o\":{\"k\":3}}", false}, {"{\"none\":null}", true},
