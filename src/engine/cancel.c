@@ -43,10 +43,11 @@ static void merged_cancel(struct machine *m, int job)
         job_cancel(m, i);
 }
 
-/* A delay, digest or throttle whose bridge has not said yet what it is. */
-static bool is_asking(const struct run_job *j)
+/* A delay, digest or throttle whose bridge has not said yet what it is, or a step that a webhook may yet keep away. */
+static bool is_asking(const struct machine *m, int job)
 {
-    return j->status == JOB_RUNNING && step_executors[j->type].deferred;
+    const struct run_job *j = &m->run->jobs[job];
+    return j->status == JOB_RUNNING && (step_executors[j->type].deferred || filter_waits(m, job));
 }
 
 /* engine.md §2.9. What runs at this moment ends as it will; nothing follows it. */
@@ -58,7 +59,7 @@ void run_cancel(struct machine *m, const struct machine_input *in)
             delayed_cancel(m, i, in);
         else if (j->status == JOB_MERGED && j->type == STEP_DIGEST)
             merged_cancel(m, i);
-        else if (j->status == JOB_PENDING || j->status == JOB_QUEUED || is_asking(j))
+        else if (j->status == JOB_PENDING || j->status == JOB_QUEUED || is_asking(m, i))
             job_cancel(m, i);
     }
     m->run->chain_ended |= m->changed;

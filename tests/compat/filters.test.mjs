@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
-import { Carillon } from "./carillon.mjs";
+import { Carillon, until } from "./carillon.mjs";
 
 let server, group, sink, hook, answer;
 const asked = [];
@@ -145,6 +145,29 @@ test("a delay behind a webhook waits only when that says so; an explained run as
   assert.equal((await explain({ calls: { [stepId]: { status: 200, body: { ok: true } } } })).steps[0].decision, "passed");
   assert.equal((await explain()).steps[0].decision, "skipped");
   assert.equal(asked.length, 0);
+});
+
+test("what is canceled while a webhook thinks does not begin", async () => {
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  const slow = createServer(async (request, response) => {
+    await held;
+    response.end('{"ok":true}');
+  }).listen(0, "127.0.0.1");
+  await once(slow, "listening");
+  const url = `http://127.0.0.1:${slow.address().port}`;
+  const part = group1("AND", { ...webhook("", "ok", "true"), webhookUrl: `${url}/think` });
+  const bells = await workflow(bell(part));
+  const trigger = async (name) => (await server.call("POST", "/v1/events/trigger", { name, to: "ada", payload: {} })).body.data.transactionId;
+  const id = await trigger(bells.triggers[0].identifier);
+  await until(async () => (await read(id))?.jobs[1].status === "running", "the question");
+  assert.equal((await server.call("DELETE", `/v1/events/trigger/${id}`)).body.data, true);
+  release();
+  await move("PT0S");
+  assert.deepEqual(steps(await read(id)), ["canceled"]);
+  assert.deepEqual((await server.call("GET", `/v1/messages?transactionId=${id}`)).body.data, []);
+  slow.closeAllConnections();
+  slow.close();
 });
 
 test("a step that is off besides tells of the preference", async () => {

@@ -521,6 +521,42 @@ static void bridge_answers(void **state)
     end(w);
 }
 
+/* --- filters that ask --- */
+
+#define ASKS "{\"on\":\"webhook\",\"webhookUrl\":\"https://y.test\",\"field\":\"ok\",\"operator\":\"EQUAL\",\"value\":\"true\"}"
+#define ASKING "[{\"type\":\"http_request\",\"stepId\":\"h\",\"controlValues\":{\"url\":\"https://x.test\"},\"filters\":[{\"value\":\"AND\"," \
+    "\"children\":[" ASKS "," ASKS "]}]},{\"type\":\"sms\",\"stepId\":\"s\",\"controlValues\":{\"body\":\"b\"}}]"
+
+/* Two questions and the step's own request: three, numbered on, so that no answer counts for another. */
+static void each_answer_is_to_its_own_question(void **state)
+{
+    (void)state;
+    struct world *w = world_sms();
+    size_t run = start(w, ASKING, "{}");
+    answer(w, run, 1, CALL_ANSWERED, 200, "{\"ok\":true}");
+    answer(w, run, 1, CALL_ANSWERED, 200, "{\"ok\":true}");
+    assert_has(w, run, "completed running pending |");
+    answer(w, run, 2, CALL_TIMED_OUT, 0, "");
+    assert_has(w, run, "J1: Webhook filter failed, retry will be executed/Pending {\"message\":\"Request failed\",\"attempt\":1}\n");
+    answer(w, run, 3, CALL_ANSWERED, 200, "{\"ok\":true}");
+    answer(w, run, 3, CALL_ANSWERED, 200, "{\"ok\":true}");
+    assert_has(w, run, "completed running pending |");
+    answer(w, run, 4, CALL_ANSWERED, 200, "{\"x\":1}");
+    assert_has(w, run, "completed completed completed |");
+    end(w);
+}
+
+static void a_cancel_finds_a_step_that_asks(void **state)
+{
+    (void)state;
+    struct world *w = world_sms();
+    size_t run = start(w, ASKING, "{}");
+    input(w, run, &(struct machine_input){.kind = INPUT_CANCEL});
+    answer(w, run, 1, CALL_ANSWERED, 200, "{\"ok\":true}");
+    assert_has(w, run, "completed canceled canceled | completed");
+    end(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -538,6 +574,8 @@ int main(void)
         cmocka_unit_test(a_bridge_is_tried_four_times),
         cmocka_unit_test(after_a_cancel_a_call_ends_and_nothing_follows),
         cmocka_unit_test(bridge_answers),
+        cmocka_unit_test(each_answer_is_to_its_own_question),
+        cmocka_unit_test(a_cancel_finds_a_step_that_asks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
