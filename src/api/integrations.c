@@ -65,7 +65,7 @@ static bool in_app_is_free(struct request *rq, struct db *db, const struct integ
         if (row->channel == CHANNEL_IN_APP && list[i].channel == CHANNEL_IN_APP)
             return error_http(err, 400, "One environment can only have one In app provider");
         if (integration_is_demo(row) && str_eq(list[i].provider_id, row->provider_id))
-            return error_http(err, 409, "The environment has the built-in provider %.*s already", STR_ARG(row->provider_id));
+            return error_http(err, 409, "Integration with novu provider for %s channel already exists", channel_name(row->channel).p);
     }
     return true;
 }
@@ -85,8 +85,9 @@ static bool integration_apply(struct api_write *w, struct db *db, struct error *
     case UPDATE: ok = integration_update(db, &x->row, err); break;
     case ERASE: ok = integration_delete(db, x->row.environment, x->row.id, err); break;
     case SET_PRIMARY:
-        /* Who is primary is so without conditions (rest-api.md §6.14). */
+        /* Who is primary is active, and without conditions (rest-api.md §6.14). */
         x->row.conditions = STR_NULL;
+        x->row.active = true;
         return integration_update(db, &x->row, err)
             && integration_elect_primary(db, x->row.environment, x->row.channel, x->row.id, err)
             && integration_find(db, rq->arena, x->row.environment, x->row.id, &x->row, err);
@@ -192,17 +193,24 @@ static void handle_create(struct request *rq)
     write_checked(x, check, json_get(rq->json, "credentials"));
 }
 
-static bool load(struct request *rq, struct integration *i)
+static bool load_as(struct request *rq, const char *noun, struct integration *i)
 {
     struct str key = request_param(rq, "integrationId");
     struct error err = {0};
     struct id id;
     if (!id_parse(key, &id))
-        error_http(&err, 404, "Entity with id %.*s not found", (int)(key.n > 64 ? 64 : key.n), key.p);
+        err.code = ERROR_NOT_FOUND;
     else if (integration_find(app_db(rq), rq->arena, rq->principal.environment, id, i, &err))
         return true;
+    if (err.code == ERROR_NOT_FOUND)
+        error_http(&err, 404, "%s with id %.*s not found", noun, (int)(key.n > 64 ? 64 : key.n), key.p);
     reply_error(rq, &err);
     return false;
+}
+
+static bool load(struct request *rq, struct integration *i)
+{
+    return load_as(rq, "Entity", i);
 }
 
 static bool credentials_open(struct request *rq, const struct integration *i, yyjson_val **out, struct error *err)
@@ -277,12 +285,10 @@ static void handle_update(struct request *rq)
 static void handle_set_primary(struct request *rq)
 {
     struct integration_write *x = write_new(rq, SET_PRIMARY);
-    if (!load(rq, &x->row))
+    if (!load_as(rq, "Integration", &x->row))
         return;
     if (x->row.channel != CHANNEL_EMAIL && x->row.channel != CHANNEL_SMS)
         reply_fail(rq, 400, "Channel %s does not support primary", channel_name(x->row.channel).p);
-    else if (!x->row.active)
-        reply_fail(rq, 400, "An inactive integration cannot be primary");
     else if (x->row.for_agents)
         reply_fail(rq, 400, "An integration of agents cannot be primary");
     else

@@ -5,6 +5,9 @@
 #include "content/email.h"
 #include "content/template_check.h"
 
+/* The rendering of a step is without: it is put on again when it is sent. */
+#define DOCTYPE "<!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0 Transitional//EN\" \"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd\">"
+
 /* A repetition that is being walked through: what its elements are called in the source and in the template. */
 struct loop {
     const struct loop *outer;
@@ -286,5 +289,7 @@ bool email_html_of_blocks(struct arena *a, struct str blocks, bool document, boo
     if (!email_render(&in, &ctx, a, &mail, err))
         return false;
     *out = marks_resolve(&c, mail.html);
+    if (document)
+        *out = str_fmt(a, DOCTYPE "%.*s", STR_ARG(*out));
     return true;
 }

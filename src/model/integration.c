@@ -84,27 +84,42 @@ bool integration_list(struct db *db, struct arena *a, struct id environment, str
     return ROWS_READ(s, a, integration_read, out, n, err);
 }
 
+static void ranked_read(struct db_stmt *s, struct arena *a, void *out)
+{
+    (void)a;
+    *(struct integration *)out = (struct integration){.id = db_id(s, 0), .priority = db_int(s, 1)};
+}
+
+static bool priorities_write(struct db *db, struct arena *a, struct id environment, enum channel c, struct error *err)
+{
+    struct integration *list;
+    size_t n;
+    if (!db_write(db, err, "UPDATE integrations SET priority = 0 WHERE environment_id = ?1 AND channel = ?2 AND (active = 0 OR for_agents = 1)",
+                  environment, c)
+        || !ROWS_READ(db_query(db, err, "SELECT id, priority FROM integrations WHERE environment_id = ?1 AND channel = ?2 AND active = 1 "
+                               "AND for_agents = 0 ORDER BY is_primary DESC, CASE WHEN priority = 0 THEN 0 ELSE 1 END, priority DESC, "
+                               "created_at DESC, id DESC", environment, c), a, ranked_read, &list, &n, err))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (list[i].priority != (int64_t)(n - i)
+            && !db_write(db, err, "UPDATE integrations SET priority = ?3 WHERE environment_id = ?1 AND id = ?2", environment, list[i].id, n - i))
+            return false;
+    return true;
+}
+
 bool integration_elect_primary(struct db *db, struct id environment, enum channel c, struct id chosen, struct error *err)
 {
-    static const char sql[] =
-        "UPDATE integrations SET is_primary = CASE WHEN id = coalesce(?3, ("
-        "SELECT i.id FROM integrations AS i WHERE i.environment_id = ?1 AND i.channel = ?2 AND i.active = 1 "
-        "AND i.for_agents = 0 AND i.conditions IS NULL ORDER BY CASE WHEN i.provider_id IN ('novu-email', 'novu-sms') THEN 1 ELSE 0 END, "
-        "i.is_primary DESC, i.created_at, i.id LIMIT 1)) THEN 1 ELSE 0 END "
-        "WHERE environment_id = ?1 AND channel = ?2";
-    struct db_stmt *s;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct str elected = id_is_zero(chosen) ? STR_NULL : (struct str){(const char *)chosen.b, sizeof chosen.b};
     if (c != CHANNEL_EMAIL && c != CHANNEL_SMS)
         return true;
-    s = db_prepare(db, sql, err);
-    if (!s)
-        return false;
-    db_bind_id(s, 1, environment);
-    db_bind_int(s, 2, c);
-    if (id_is_zero(chosen))
-        db_bind_blob(s, 3, STR_NULL);
-    else
-        db_bind_id(s, 3, chosen);
-    return db_run(s, err);
+    return db_write(db, err,
+                    "UPDATE integrations SET is_primary = CASE WHEN id = coalesce(?3, ("
+                    "SELECT i.id FROM integrations AS i WHERE i.environment_id = ?1 AND i.channel = ?2 AND i.active = 1 "
+                    "AND i.for_agents = 0 AND i.conditions IS NULL ORDER BY CASE WHEN i.provider_id IN ('novu-email', 'novu-sms') THEN 1 ELSE 0 END, "
+                    "i.is_primary DESC, i.created_at, i.id LIMIT 1)) THEN 1 ELSE 0 END "
+                    "WHERE environment_id = ?1 AND channel = ?2", environment, c, db_as_blob(elected))
+        && priorities_write(db, a, environment, c, err);
 }
 
 const struct integration *integration_select(const struct integration *all, size_t n, enum channel c, struct str identifier)

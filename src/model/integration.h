@@ -31,7 +31,8 @@ bool integration_find(struct db *db, struct arena *a, struct id environment, str
 bool integration_list(struct db *db, struct arena *a, struct id environment, struct integration **out, size_t *n,
                       struct error *err);
 /* Email and SMS have one primary (engine.md §7.1): makes it the given one, or, with a zero id, the oldest active
- * real one, or else the demo provider (decisions.md 5). */
+ * real one, or else the demo provider (decisions.md 5). Then numbers the active ones by priority, 1 the lowest: the primary
+ * first, behind it who became active just now, then the others as they were; who is not active, or is the agents', has 0. */
 bool integration_elect_primary(struct db *db, struct id environment, enum channel c, struct id chosen, struct error *err);
 
 static inline bool integration_is_demo(const struct integration *i)

@@ -154,3 +154,21 @@ test("a check and its Idempotency-Key: asked once, answered twice", async () => 
   assert.equal(smtp.lines.filter((line) => line === "NOOP").length, 1);
   smtp.stop();
 });
+
+test("set-primary makes an inactive integration active; priorities say who comes next", async () => {
+  const { body: one } = await post({ identifier: "one" }), { body: two } = await post({ identifier: "two" }), { body: off } = await post({ identifier: "off", active: false });
+  const order = async () => (await server.call("GET", "/v1/integrations")).body.data.filter((i) => i.channel === "email" && i.priority)
+    .sort((a, b) => b.priority - a.priority).map((i) => i.identifier).filter((name) => ["one", "two", "off"].includes(name));
+  assert.equal(off.data.priority, 0);
+  const { status, body } = await server.call("POST", `/v1/integrations/${off.data._id}/set-primary`);
+  assert.deepEqual([status, body.data.active, body.data.primary], [200, true, true]);
+  assert.equal((await order())[0], "off");
+  await put(off.data._id, { active: false });
+  assert.equal((await stored(off.data._id)).priority, 0);
+  assert.ok(!(await order()).includes("off"));
+  const nobody = await server.call("POST", "/v1/integrations/65f0c2a1b3d4e5f6ffffffff/set-primary");
+  assert.deepEqual([nobody.status, nobody.body.message], [404, "Integration with id 65f0c2a1b3d4e5f6ffffffff not found"]);
+  const demo = await server.call("POST", "/v1/integrations", { providerId: "novu-email", channel: "email" });
+  assert.deepEqual([demo.status, demo.body.message], [409, "Integration with novu provider for email channel already exists"]);
+  for (const { data } of [one, two, off]) await server.call("DELETE", `/v1/integrations/${data._id}`);
+});

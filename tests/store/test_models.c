@@ -849,6 +849,44 @@ static void one_integration_is_primary(void **state)
     assert_int_equal(number(db, "SELECT count(*) FROM integrations WHERE is_primary = 1 AND channel = 2"), 1);
 }
 
+/* Highest first, "3 1 2": who has which priority. */
+static void assert_order(struct db *db, const char *expected)
+{
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct error err = {0};
+    struct integration *list;
+    struct buf b = {.arena = a};
+    size_t n;
+    must(integration_elect_primary(db, ENV, CHANNEL_EMAIL, (struct id){{0}}, &err), &err, "elect");
+    must(integration_list(db, a, ENV, &list, &n, &err), &err, "list");
+    for (int64_t p = (int64_t)n; p > 0; p--)
+        for (size_t i = 0; i < n; i++)
+            if (list[i].priority == p)
+                buf_fmt(&b, "%s%d", b.n ? " " : "", list[i].id.b[11]);
+    assert_string_equal(str_z(a, buf_finish(&b)), expected);
+}
+
+static void priorities_follow_who_is_primary_and_active(void **state)
+{
+    struct db *db = open_store(state);
+    put_integration(db, 1, "novu-email", CHANNEL_EMAIL, true, true);
+    assert_order(db, "1");
+    put_integration(db, 2, "nodemailer", CHANNEL_EMAIL, true, false);
+    assert_order(db, "2 1");
+    put_integration(db, 3, "sendgrid", CHANNEL_EMAIL, true, false);
+    put_integration(db, 9, "twilio", CHANNEL_SMS, true, false);
+    assert_order(db, "2 3 1");
+    assert_int_equal(elected(db, 3), 3);
+    assert_order(db, "3 2 1");
+    put_integration(db, 4, "ses", CHANNEL_EMAIL, false, false);
+    exec(db, "UPDATE integrations SET active = 0 WHERE identifier = 'i2'");
+    assert_order(db, "3 1");
+    exec(db, "UPDATE integrations SET active = 1 WHERE identifier IN ('i2', 'i4')");
+    assert_order(db, "3 4 2 1");
+    exec(db, "UPDATE integrations SET active = 0 WHERE identifier = 'i3'");
+    assert_order(db, "2 4 1");
+}
+
 static void integrations_are_selected(void **state)
 {
     (void)state;
@@ -1017,7 +1055,7 @@ int main(void)
         BOTH(workflows_keep_their_versions),
         BOTH(workflows_are_listed_in_order), BOTH(workflow_versions_are_read), BOTH(a_deleted_workflow_takes_its_preferences),
         cmocka_unit_test(slugs_come_back),
-        BOTH(one_integration_is_primary),
+        BOTH(one_integration_is_primary), BOTH(priorities_follow_who_is_primary_and_active),
         cmocka_unit_test(integrations_are_selected),
         BOTH(the_outbox_by_every_filter),
         cmocka_unit_test(no_list_reads_a_whole_table),
