@@ -2,7 +2,9 @@
 #include "api/workflow_content.h"
 
 #include "content/issues.h"
+#include "engine/definition.h"
 #include "model/environment_variable.h"
+#include "model/layout.h"
 
 /* Email and SMS are sent by the primary integration, others by any active one; the outbox stands in (decisions.md 5). */
 static bool channel_is_served(const struct environment_view *e, enum channel c)
@@ -52,6 +54,37 @@ static bool variables_read(struct db *db, struct arena *a, struct id organizatio
     return true;
 }
 
+static void layout_note(struct arena *a, struct workflow_content *c, struct str identifier, struct id id)
+{
+    c->layouts[c->layouts_n++] = (struct layout_key){str_dup(a, identifier), id};
+}
+
+static bool layouts_read(struct request *rq, struct id environment, struct workflow_content *c, struct error *err)
+{
+    struct environment_layouts *all = definition_layouts(app_of(rq)->definitions, app_db(rq), environment, err);
+    struct id id;
+    if (!all)
+        return false;
+    c->layouts = ARENA_ARRAY(rq->arena, struct layout_key, all->n);
+    for (size_t i = 0; i < all->n; i++)
+        if (id_parse(all->layouts[i].id, &id))
+            layout_note(rq->arena, c, all->layouts[i].identifier, id);
+    cached_unref(&all->head);
+    return true;
+}
+
+static bool layouts_read_in(struct db *db, struct arena *a, struct id environment, struct workflow_content *c, struct error *err)
+{
+    struct layout *list;
+    size_t n;
+    if (!layout_list(db, a, environment, &list, &n, err))
+        return false;
+    c->layouts = ARENA_ARRAY(a, struct layout_key, n);
+    for (size_t i = 0; i < n; i++)
+        layout_note(a, c, list[i].identifier, list[i].id);
+    return true;
+}
+
 bool workflow_content_load(struct request *rq, struct workflow_content *c, struct error *err)
 {
     return workflow_content_load_of(rq, rq->principal.environment, c, err);
@@ -65,7 +98,7 @@ bool workflow_content_load_of(struct request *rq, struct id environment, struct 
         return false;
     environment_read(rq->arena, e, c);
     cached_unref(&e->head);
-    return variables_read(app_db(rq), rq->arena, rq->principal.organization, c, err);
+    return layouts_read(rq, environment, c, err) && variables_read(app_db(rq), rq->arena, rq->principal.organization, c, err);
 }
 
 /* Past the directory, which is to keep nothing that might be undone. */
@@ -77,13 +110,43 @@ bool workflow_content_load_in(struct db *db, struct arena *a, struct id environm
         || !integration_list(db, a, environment, &v.integrations, &v.integrations_n, err))
         return false;
     environment_read(a, &v, c);
-    return variables_read(db, a, v.environment.organization, c, err);
+    return layouts_read_in(db, a, environment, c, err) && variables_read(db, a, v.environment.organization, c, err);
 }
 
 bool workflow_content_writable(const struct workflow_content *c, struct error *err)
 {
     return !c->read_only || error_http(err, 403, "Environment %.*s is read-only: changes reach it by publishing",
                                        (int)(c->environment_name.n > 100 ? 100 : c->environment_name.n), c->environment_name.p);
+}
+
+static bool layout_is_there(const struct workflow_content *c, struct str wanted)
+{
+    struct id id;
+    bool by_id = id_parse(wanted, &id) || slug_parse(wanted, "lt_", &id);
+    for (size_t i = 0; i < c->layouts_n; i++)
+        if (str_eq(c->layouts[i].identifier, wanted) || (by_id && id_eq(c->layouts[i].id, id)))
+            return true;
+    return false;
+}
+
+/* An e-mail whose layout is not there fails when its turn comes (content.md §4.6): publishing may leave it behind. */
+static void layout_judge(struct arena *a, yyjson_mut_doc *d, const struct workflow_content *c, yyjson_mut_val *step)
+{
+    yyjson_mut_val *wanted = yyjson_mut_obj_get(yyjson_mut_obj_get(step, "controlValues"), "layoutId");
+    yyjson_mut_val *issues = yyjson_mut_obj_get(step, "issues");
+    struct str key = {yyjson_mut_get_str(wanted), yyjson_mut_get_len(wanted)};
+    if (!key.n || str_find(key, STR("{{")) >= 0 || !yyjson_mut_equals_str(yyjson_mut_obj_get(step, "type"), "email"))
+        return;
+    yyjson_mut_obj_remove_key(issues, "layoutId");
+    if (!layout_is_there(c, key)) {
+        issues = issues ? issues : json_add_obj(d, step, "issues");
+        yyjson_mut_val *o = yyjson_mut_arr_add_obj(d, json_add_arr(d, issues, "layoutId"));
+        json_add_str(d, o, "issueType", STR("MISSING_VALUE"));
+        json_add_str(d, o, "variableName", STR("layoutId"));
+        json_add_str(d, o, "message", str_fmt(a, "Layout not found: %.*s", STR_ARG(str_cut(key, 200))));
+    } else if (!yyjson_mut_obj_size(issues)) {
+        yyjson_mut_obj_remove_key(step, "issues");
+    }
 }
 
 bool workflow_issues_make(struct arena *a, const struct workflow_content *c, struct str doc, struct str *out, struct error *err)
@@ -101,9 +164,22 @@ bool workflow_issues_make(struct arena *a, const struct workflow_content *c, str
         yyjson_mut_obj_remove_key(step, "issues");
         if (yyjson_mut_obj_size(issues))
             yyjson_mut_obj_add_val(d, step, "issues", issues);
+        layout_judge(a, d, c, step);
     }
     *out = json_write_mut(a, root);
     return true;
+}
+
+static yyjson_val *layouts_judged(struct arena *a, const struct workflow_content *c, yyjson_val *doc)
+{
+    yyjson_mut_doc *d = json_doc(a);
+    yyjson_mut_val *root = yyjson_val_mut_copy(d, doc), *step;
+    yyjson_val *out = doc;
+    size_t i, n;
+    yyjson_mut_arr_foreach(yyjson_mut_obj_get(root, "steps"), i, n, step)
+        layout_judge(a, d, c, step);
+    json_parse(a, json_write_mut(a, root), &out, NULL);
+    return out;
 }
 
 yyjson_val *workflow_doc_now(struct arena *a, const struct workflow_content *c, const struct workflow *w)
@@ -114,7 +190,7 @@ yyjson_val *workflow_doc_now(struct arena *a, const struct workflow_content *c, 
     if (str_find(text, STR("env")) >= 0 && !workflow_issues_make(a, c, w->doc, &text, &ignored))
         return NULL;
     json_parse(a, text, &doc, NULL);
-    return doc;
+    return text.p == w->doc.p && str_find(text, STR("\"layoutId\":\"")) >= 0 ? layouts_judged(a, c, doc) : doc;
 }
 
 struct str workflow_status(bool active, yyjson_val *doc)

@@ -12,6 +12,8 @@
 struct workflow_content {
     struct str *env;                /* names of environment variables */
     size_t env_n;
+    struct layout_key { struct str identifier; struct id id; } *layouts;
+    size_t layouts_n;
     bool missing[CHANNELS];         /* nothing would send steps of this channel (content.md §3.4) */
     bool read_only;                 /* decisions.md 16 */
     bool closed;                    /* the caller's types are closed: values that do not fit are left out */
@@ -29,8 +31,8 @@ bool workflow_content_writable(const struct workflow_content *c, struct error *e
 
 /* doc with the issues of each step's control values; they replace those in it. */
 bool workflow_issues_make(struct arena *a, const struct workflow_content *c, struct str doc, struct str *out, struct error *err);
-/* The row's document with its issues as they are now. What was written with it stands, except where the environment's variables
- * have a say: a workflow that mentions them is looked at anew. NULL: damaged. */
+/* The row's document with its issues as they are now. What was written with it stands, except where the environment has a say: a
+ * workflow that mentions its variables is looked at anew, and so are layouts that steps name. NULL: damaged. */
 yyjson_val *workflow_doc_now(struct arena *a, const struct workflow_content *c, const struct workflow *w);
 /* ACTIVE, INACTIVE or ERROR (content.md §3.2). */
 struct str workflow_status(bool active, yyjson_val *doc);

@@ -101,6 +101,23 @@ test("sync copies one workflow with its texts and the layouts that it uses", asy
   assert.ok(!(await changed()).some(([, , id]) => id === "synced" || id === "side"));
 });
 
+test("a workflow that was published without its layout says so until the layout is there", async () => {
+  await dev.layouts.create({ layoutId: "late", name: "Late" });
+  await dev.workflows.create({ name: "Framed", workflowId: "framed", active: true, steps: [
+    { name: "Mail", type: "email", controlValues: { subject: "S", body: "<p>b</p>", editorType: "html", layoutId: "late" } },
+  ] });
+  const there = async () => {
+    const one = (await prod.workflows.get("framed")).result;
+    const listed = (await prod.workflows.list({ query: "Framed" })).result.workflows[0];
+    return [one.status, listed.status, one.steps[0].issues?.controls?.layoutId?.[0]?.message];
+  };
+  await publish({ resources: [{ resourceType: "REGULAR", resourceId: "framed" }] });
+  assert.deepEqual(await there(), ["ERROR", "ERROR", "Layout not found: late"]);
+  await publish({ resources: [{ resourceType: "REGULAR", resourceId: "late" }] });
+  assert.deepEqual(await there(), ["ACTIVE", "ACTIVE", undefined]);
+  assert.equal((await dev.workflows.get("framed")).result.status, "ACTIVE");
+});
+
 test("who may not publish is told so", async () => {
   await fails(dev.environments.publish({ sourceEnvironmentId: server.dev._id }, server.dev._id), 400, /cannot be the same/);
   await fails(dev.environments.publish({}, "nonsense"), 400, /^Invalid environment ID format$/);
