@@ -267,5 +267,8 @@ yyjson_mut_val *step_result_schema(yyjson_mut_doc *d, struct arena *a, struct st
         yyjson_mut_val *event = yyjson_mut_obj_get(yyjson_mut_obj_get(events, "items"), "properties");
         yyjson_mut_obj_put(event, yyjson_mut_str(d, "payload"), yyjson_val_mut_copy(d, payload_schema));
     }
+    if (str_eqz(type, "digest"))                /* every list of JavaScript's has it; templates may count the events so */
+        json_add_text(d, yyjson_mut_obj_get(yyjson_mut_obj_get(schema, "properties"), "events"), "properties",
+                      STR("{\"length\":{\"type\":\"number\"}}"));
     return schema;
 }

@@ -261,7 +261,7 @@ static void test_issues(void **state)
          "body: " ILLEGAL "kind | Variable \"kind\" missing namespace\nbody: " ILLEGAL "a.b | Variable \"a.b\" is not supported\nbody: "
          ILLEGAL "c.d | Variable \"c.d\" is not supported\nbody: " ILLEGAL "e | Variable \"e\" missing namespace\nbody: " ILLEGAL
          "g | Variable \"g\" missing namespace"},
-        {STRICT("{'body':'{{payload.name}}{{payload.items[0].sku}}{{steps.bell.seen}}{{steps.d.events[1].payload.name}}{{steps.d.eventCount}}'}"), ""},
+        {STRICT("{'body':'{{payload.name}}{{payload.items[0].sku}}{{steps.bell.seen}}{{steps.d.events[1].payload.name}}{{steps.d.eventCount}}{{steps.d.events.length}}'}"), ""},
         {STRICT("{'body':'{{payload.other}}{{payload.items[0].color}}{{steps.bell.x}}{{steps.s.body}}{{steps.d.events[1].payload.z}}'}"),
          "body: " ILLEGAL "payload.other | Variable \"payload.other\" is not supported\nbody: " ILLEGAL
          "payload.items[0].color | Variable \"payload.items[0].color\" is not supported\nbody: " ILLEGAL
