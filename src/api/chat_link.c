@@ -1,7 +1,9 @@
 /* Operations that only some integrations know: chat linking by a bot, webhooks set up at the provider (rest-api.md §6.14,
- * §6.15). Those that would talk to Telegram's bot management are not offered: they answer with what is missing. */
+ * §6.15). Links for phones lead into the original's own dashboard: they answer with what is missing. */
 #include "api/channel_links.h"
+#include "api/context_member.h"
 #include "api/tables.h"
+#include "api/telegram.h"
 
 static bool find(struct request *rq, struct str identifier, struct integration *out)
 {
@@ -13,7 +15,6 @@ static bool find(struct request *rq, struct str identifier, struct integration *
     return false;
 }
 
-/* None has a bot that this server manages. */
 static void refuse(struct request *rq, const struct integration *i, const char *what)
 {
     reply_fail(rq, 400, "Provider \"%.*s\" does not support %s.", STR_ARG(i->provider_id), what);
@@ -26,12 +27,18 @@ static void handle_link(struct request *rq)
     struct channel_link l = {.environment = rq->principal.environment, .subscriber_id = rq->principal.subscriber_id};
     struct integration i;
     struct error err = {0};
-    if (rq->principal.kind != PRINCIPAL_SUBSCRIBER)
+    struct context_member *context = ARENA_NEW(rq->arena, struct context_member);
+    bool own = rq->principal.kind == PRINCIPAL_SUBSCRIBER;
+    if (!own) {
         l.subscriber_id = check_string(&c, rq->json, "subscriberId", true);
+        context_member_read(&c, json_get(rq->json, "context"), context);
+    }
     if (!checks_done(&c) || !find(rq, identifier, &i))
         return;
     if (!channel_link_subscriber(app_db(rq), rq->arena, &l, &err))
         reply_error(rq, &err);
+    else if (str_eqz(i.provider_id, "telegram"))
+        telegram_link(rq, &i, l.subscriber_id, own ? rq->principal.context : context->keys, own ? NULL : context);
     else
         refuse(rq, &i, "subscriber chat linking via this endpoint");
 }
@@ -48,7 +55,11 @@ static void handle_mobile_link(struct request *rq)
 static void handle_webhook_configure(struct request *rq)
 {
     struct integration i;
-    if (find(rq, request_param(rq, "integrationIdentifier"), &i))
+    if (!find(rq, request_param(rq, "integrationIdentifier"), &i))
+        return;
+    if (str_eqz(i.provider_id, "telegram"))
+        telegram_configure(rq, &i);
+    else
         refuse(rq, &i, "webhook configuration");
 }
 

@@ -39,6 +39,7 @@ ROUTE_TABLE(chat_oauth);
 ROUTE_TABLE(chat_link);
 ROUTE_TABLE(delivery_report);
 ROUTE_TABLE(webhook);
+ROUTE_TABLE(telegram);
 ROUTE_TABLE(tenant);
 ROUTE_TABLE(legacy_group);
 ROUTE_TABLE(legacy_status);
