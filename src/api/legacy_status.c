@@ -69,6 +69,18 @@ static void handle_in_app(struct request *rq)
     reply_json(rq, 0, o);
 }
 
+/* An integration whose provider could be asked at all. */
+static bool webhook_integration(struct request *rq, struct id id, struct integration *i, struct error *err)
+{
+    if (!integration_find(app_db(rq), rq->arena, rq->principal.environment, id, i, err))
+        return err->code == ERROR_NOT_FOUND ? error_http(err, 404, "Integration for %s was not found", id_str(rq->arena, id).p) : false;
+    if (!i->credentials.n && !integration_is_demo(i))
+        return error_http(err, 400, "Integration %s doesn't have credentials set up", id_str(rq->arena, id).p);
+    if (i->channel != CHANNEL_EMAIL && i->channel != CHANNEL_SMS && !status_event_known(i->provider_id))
+        return error_http(err, 400, "Webhook for %.*s-%s is not supported yet", STR_ARG(i->provider_id), channel_name(i->channel).p);
+    return true;
+}
+
 /* By provider id, or by the id of an integration of the environment. */
 static void handle_webhook(struct request *rq)
 {
@@ -77,7 +89,7 @@ static void handle_webhook(struct request *rq)
     struct error err = {0};
     struct id id;
     if (id_parse(key, &id)) {
-        if (!integration_find(app_db(rq), rq->arena, rq->principal.environment, id, &i, &err)) {
+        if (!webhook_integration(rq, id, &i, &err)) {
             reply_error(rq, &err);
             return;
         }

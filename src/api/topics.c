@@ -27,8 +27,26 @@ struct topic_write {
     struct str key, name, data;         /* p NULL: not given */
     bool clears_data, only_new, only_empty, v1;
     struct topic row;                   /* afterwards */
+    struct page members;                /* v1: … and theirs */
     bool created;
 };
+
+/* The older route's words. */
+static bool find_v1(struct request *rq, struct db *db, struct str key, struct topic *out, struct error *err)
+{
+    if (topic_find(db, rq->arena, rq->principal.environment, key, out, err))
+        return true;
+    return err->code == ERROR_NOT_FOUND
+        ? error_http(err, 404, "Topic not found for id %.*s in the environment %s", (int)(key.n > 100 ? 100 : key.n), key.p,
+                     id_str(rq->arena, rq->principal.environment).p) : false;
+}
+
+/* The first of its members: an older client's picture of a topic has them in it. */
+static bool members_read(struct request *rq, struct db *db, struct id topic, struct page *out, struct error *err)
+{
+    struct topic_membership_query q = {.topic = topic, .page = {.limit = V1_MEMBERS_MAX, .ascending = true}};
+    return topic_membership_list(db, rq->arena, rq->principal.environment, &q, out, err);
+}
 
 /* 409 carries the existing entity's fields (rest-api.md §1). */
 static bool conflict(struct topic_write *x, const struct topic *t, struct error *err)
@@ -61,23 +79,10 @@ static bool create_apply(struct topic_write *x, struct db *db, struct error *err
     return topic_upsert(db, rq->arena, &x->row, &x->created, err);
 }
 
-static bool has_members(struct request *rq, struct db *db, struct id topic, bool *any, struct error *err)
-{
-    struct topic_membership_query q = {.topic = topic, .page = {.limit = 1}};
-    struct page page;
-    if (!topic_membership_list(db, rq->arena, rq->principal.environment, &q, &page, err))
-        return false;
-    *any = page.n > 0;
-    return true;
-}
-
 static bool erase_apply(struct topic_write *x, struct db *db, struct error *err)
 {
     struct request *rq = x->w.rq;
-    bool any = false;
-    if (x->only_empty && !has_members(rq, db, x->row.id, &any, err))
-        return false;
-    if (any)
+    if (x->only_empty && x->members.n)
         return error_http(err, 409, "Topic with key %.*s in the environment %s can't be deleted as it still has subscribers assigned",
                           STR_ARG(x->row.key), id_str(rq->arena, rq->principal.environment).p);
     return topic_delete(db, rq->principal.environment, x->row.id, app_now(rq), err);
@@ -88,7 +93,7 @@ static bool topic_apply(struct api_write *w, struct db *db, struct error *err)
     struct topic_write *x = (struct topic_write *)w;
     if (x->kind == CREATE)
         return create_apply(x, db, err);
-    if (!find(w->rq, db, x->key, &x->row, err))
+    if (!(x->v1 ? find_v1 : find)(w->rq, db, x->key, &x->row, err) || (x->v1 && !members_read(w->rq, db, x->row.id, &x->members, err)))
         return false;
     if (x->kind == ERASE)
         return erase_apply(x, db, err);
@@ -106,7 +111,7 @@ static yyjson_mut_val *v1_json(struct request *rq, yyjson_mut_doc *d, const stru
     json_add_id(d, o, "_environmentId", t->environment);
     json_add_id(d, o, "_organizationId", rq->principal.organization);
     yyjson_mut_val *list = json_add_arr(d, o, "subscribers");
-    for (size_t i = 0; members && i < members->n; i++)
+    for (size_t i = 0; i < members->n; i++)
         yyjson_mut_arr_append(list, json_mut_str(d, ((const struct topic_membership *)members->items)[i].subscriber.subscriber_id));
     return o;
 }
@@ -129,7 +134,7 @@ static void topic_reply(struct api_write *w)
         json_add_id(d, o, "_id", x->row.id);
         json_add_str(d, o, "key", x->row.key);
     } else
-        o = x->v1 ? v1_json(rq, d, &x->row, NULL) : topic_json(d, &x->row);
+        o = x->v1 ? v1_json(rq, d, &x->row, &x->members) : topic_json(d, &x->row);
     reply_json(rq, x->kind == CREATE && !x->created ? 200 : 0, o);
 }
 
@@ -247,19 +252,12 @@ static void handle_v1_delete(struct request *rq)
     api_write(rq, &x->w);
 }
 
-/* The first of its members: an older client's picture of a topic has them in it. */
-static bool members_read(struct request *rq, struct id topic, struct page *out, struct error *err)
-{
-    struct topic_membership_query q = {.topic = topic, .page = {.limit = V1_MEMBERS_MAX, .ascending = true}};
-    return topic_membership_list(app_db(rq), rq->arena, rq->principal.environment, &q, out, err);
-}
-
 static void handle_v1_get(struct request *rq)
 {
     struct topic t;
     struct page members;
     struct error err = {0};
-    if (find(rq, app_db(rq), request_param(rq, "topicKey"), &t, &err) && members_read(rq, t.id, &members, &err))
+    if (find_v1(rq, app_db(rq), request_param(rq, "topicKey"), &t, &err) && members_read(rq, app_db(rq), t.id, &members, &err))
         reply_json(rq, 0, v1_json(rq, json_doc(rq->arena), &t, &members));
     else
         reply_error(rq, &err);
@@ -269,12 +267,16 @@ static void handle_v1_list(struct request *rq)
 {
     struct checks checks = checks_begin(rq);
     struct topic_query q = {.key = request_query(rq, "key"), .name = request_query(rq, "name")};
-    int64_t number = check_query_int(&checks, "page", 0, 0, 1000000), size = check_query_int(&checks, "pageSize", V1_PAGE_MAX, 1, V1_PAGE_MAX);
+    int64_t number = check_query_int(&checks, "page", 0, 0, 1000000), size = check_query_int(&checks, "pageSize", V1_PAGE_MAX, 1, 1000000);
     struct page page, members;
     struct error err = {0};
     if (!checks_done(&checks))
         return;
-    q.page = (struct page_query){.limit = (int)size, .offset = number * size};
+    if (size > V1_PAGE_MAX) {
+        reply_fail(rq, 400, "Page size can not be larger then %d", V1_PAGE_MAX);
+        return;
+    }
+    q.page = (struct page_query){.limit = (int)size, .offset = number * size, .ascending = true};
     if (!topic_list(app_db(rq), rq->arena, rq->principal.environment, &q, &page, &err)) {
         reply_error(rq, &err);
         return;
@@ -283,7 +285,7 @@ static void handle_v1_list(struct request *rq)
     yyjson_mut_val *o = yyjson_mut_obj(d), *list = json_add_arr(d, o, "data");
     for (size_t i = 0; i < page.n; i++) {
         const struct topic *t = (const struct topic *)page.items + i;
-        if (!members_read(rq, t->id, &members, &err)) {
+        if (!members_read(rq, app_db(rq), t->id, &members, &err)) {
             reply_error(rq, &err);
             return;
         }

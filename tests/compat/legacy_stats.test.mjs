@@ -43,3 +43,33 @@ test("runs are counted by week, month and day", async () => {
   assert.deepEqual(await get("/v1/notifications/graph/stats?days=5"), [day(second)]);
   for (const days of ["0", "x", "367"]) assert.equal((await server.call("GET", `/v1/notifications/graph/stats?days=${days}`)).status, 422);
 });
+
+test("older topics: oldest first, with their members also when renamed, in the older words", async () => {
+  const call = (method, path, body) => server.call(method, `/v1/topics${path}`, body);
+  for (const n of [1, 2, 3]) await call("POST", "", { key: `k${n}`, name: `n${n}` });
+  await server.call("POST", "/v2/subscribers", { subscriberId: "member" });
+  await call("POST", "/k1/subscribers", { subscribers: ["member"] });
+  const first = (await call("GET", "?pageSize=2")).body;
+  assert.deepEqual([first.data.map((t) => t.key), first.totalCount], [["k1", "k2"], 3]);
+  assert.deepEqual((await call("GET", "?pageSize=2&page=1")).body.data.map((t) => t.key), ["k3"]);
+  assert.deepEqual((await call("PATCH", "/k1", { name: "R" })).body.data.subscribers, ["member"]);
+  const tooMany = await call("GET", "?pageSize=11");
+  assert.deepEqual([tooMany.status, tooMany.body.message], [400, "Page size can not be larger then 10"]);
+  const { _id } = (await get("/v1/environments/me"));
+  for (const reply of [await call("GET", "/none"), await call("PATCH", "/none", { name: "x" }), await call("DELETE", "/none")])
+    assert.deepEqual([reply.status, reply.body.message], [404, `Topic not found for id none in the environment ${_id}`]);
+});
+
+test("does a provider report back?", async () => {
+  const made = async (body) => (await server.call("POST", "/v1/integrations", body)).body.data._id;
+  const ask = async (id) => {
+    const { status, body } = await server.call("GET", `/v1/integrations/webhook/provider/${id}/status`);
+    return [status, body.data ?? body.message];
+  };
+  const nobody = "65f0c2a1b3d4e5f6ffffffff", bare = await made({ providerId: "sendgrid", channel: "email" });
+  const chat = await made({ providerId: "slack", channel: "chat", credentials: { apiKey: "" } }), mail = await made({ providerId: "sendgrid", channel: "email", credentials: { apiKey: "x" } });
+  assert.deepEqual(await ask(nobody), [404, `Integration for ${nobody} was not found`]);
+  assert.deepEqual(await ask(bare), [400, `Integration ${bare} doesn't have credentials set up`]);
+  assert.deepEqual(await ask(chat), [400, "Webhook for slack-chat is not supported yet"]);
+  assert.deepEqual(await ask(mail), await ask("sendgrid"));
+});
