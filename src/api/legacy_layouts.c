@@ -206,6 +206,8 @@ static void handle_update(struct request *rq)
         return;
     if (!yyjson_obj_size(rq->json))
         reply_fail(rq, 400, "Payload can not be empty");
+    else if (x->row.is_default && json_get(rq->json, "isDefault") && !x->makes_default)
+        reply_fail(rq, 409, "One default layout is required");
     else if (identifier.n && !str_eq(identifier, x->row.identifier))
         reply_fail(rq, 400, "identifier cannot be changed: steps name the layout by it");
     else
@@ -240,7 +242,7 @@ static void handle_get(struct request *rq)
 static void handle_list(struct request *rq)
 {
     struct checks c = checks_begin(rq);
-    int64_t page = check_query_int(&c, "page", 0, 0, 1000000), size = check_query_int(&c, "pageSize", PAGE_DEFAULT, 1, PAGE_MOST);
+    int64_t page = check_query_int(&c, "page", 0, 0, 1000000), size = check_query_int(&c, "pageSize", PAGE_DEFAULT, 1, 1000000);
     struct str order = request_query(rq, "orderBy");
     bool ascending = str_eqz(order, "1") || str_eqz(order, "ASC");
     struct layout *list;
@@ -250,6 +252,10 @@ static void handle_list(struct request *rq)
     yyjson_mut_val *o = yyjson_mut_obj(d), *data;
     if (!checks_done(&c))
         return;
+    if (size > PAGE_MOST) {
+        reply_fail(rq, 400, "Page size can not be larger then %d", PAGE_MOST);
+        return;
+    }
     if (!layout_list(app_db(rq), rq->arena, rq->principal.environment, &list, &n, &err)) {
         reply_error(rq, &err);
         return;

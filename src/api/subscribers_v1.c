@@ -20,6 +20,23 @@ static bool caller_read(struct request *rq, struct subscriber *s)
     return false;
 }
 
+/* Who is named by a key, and what to say of nobody: each of these routes has words of its own. */
+static bool named_read(struct request *rq, struct subscriber *s, struct error *nobody)
+{
+    struct error err = {0};
+    if (inbox_is_person(rq))
+        return inbox_caller_read(rq, s);
+    if (subscriber_find(app_db(rq), rq->arena, rq->principal.environment, request_param(rq, "subscriberId"), s, &err))
+        return true;
+    reply_error(rq, err.code == ERROR_NOT_FOUND ? nobody : &err);
+    return false;
+}
+
+static struct str named(struct request *rq)
+{
+    return str_cut(request_param(rq, "subscriberId"), 100);
+}
+
 static void add_page(yyjson_mut_doc *d, yyjson_mut_val *o, int64_t page, int64_t limit, int64_t total, bool more)
 {
     json_add_int(d, o, "page", page);
@@ -156,7 +173,11 @@ void subscriber_v1_handle_feed(struct request *rq)
     struct error err = {0};
     size_t n = 0;
     bool in_feed = request_query(rq, "feedIdentifier").n > 0;  /* no message is */
-    if (!checks_done(&checks) || !payload_read(rq, &payload) || !caller_read(rq, &s))
+    struct str name = named(rq);
+    struct error nobody = {0};
+    error_http(&nobody, 400, "Subscriber not found for this environment with the id: %.*s. Make sure to create a subscriber before fetching the "
+               "feed.", STR_ARG(name));
+    if (!checks_done(&checks) || !payload_read(rq, &payload) || !named_read(rq, &s, &nobody))
         return;
     q.subscriber = s.id;
     if (payload) {
@@ -425,7 +446,11 @@ static void handle_mark_all(struct request *rq)
     x->w = (struct api_write){.flags = WRITE_CHAIN, .apply = mark_all_apply, .reply = mark_all_reply, .committed = mark_all_committed};
     if (!mark_parse(json_get_str(rq->json, "markAs"), &x->mark))
         check_fail(&checks, "markAs must be one of the following values: read, seen, unread, unseen");
-    if (!checks_done(&checks) || !caller_read(rq, &s))
+    struct str name = named(rq);
+    struct error nobody = {0};
+    error_http(&nobody, 404, "Subscriber %.*s does not exist in environment %s, please provide a valid subscriber identifier", STR_ARG(name),
+               id_str(rq->arena, rq->principal.environment).p);
+    if (!checks_done(&checks) || !named_read(rq, &s, &nobody))
         return;
     x->subscriber = s.id;
     if (feed && !yyjson_is_null(feed))          /* no message is in a feed */

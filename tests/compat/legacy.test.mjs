@@ -111,6 +111,8 @@ test("layouts of v1 are the layouts of v2", async () => {
   const changed = (await novu.layouts.update(second, { name: "Second", content: "<b>{{{body}}}</b>" })).data.data;
   assert.deepEqual([changed.name, changed.content], ["Second", "<b>{{{body}}}</b>"]);
   await fails(novu.layouts.update(second, {}), 400, /^Payload can not be empty$/);
+  await fails(novu.layouts.update(first, { isDefault: false }), 409, /^One default layout is required$/);
+  await fails(novu.layouts.list({ page: 0, pageSize: 1001 }), 400, /^Page size can not be larger then 1000$/);
   await fails(novu.layouts.delete(first), 409, /default layout/);
   assert.equal((await novu.layouts.setDefault(second)).status, 204);
   assert.deepEqual([(await get(first)).data.isDefault, (await get(second)).data.isDefault], [false, true]);

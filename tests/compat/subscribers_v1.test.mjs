@@ -141,8 +141,8 @@ test("feed, unseen count and marks", async () => {
     ["POST", `${base}/messages/${sent[0].id}/actions/secondary`, { status: "done" }, 400, /secondary button because it does not exist/],
     ["POST", `${base}/messages/ffffffffffffffffffffffff/actions/primary`, { status: "done" }, 404, /Message with id ffffffffffffffffffffffff not found/],
     ["GET", `${base}/notifications/feed?payload=!!`, undefined, 400, /Invalid payload/],
-    ["GET", "/v1/subscribers/nobody/notifications/feed", undefined, 404, /Subscriber not found/],
-    ["POST", "/v1/subscribers/nobody/messages/mark-all", { markAs: "read" }, 404, /Subscriber not found/],
+    ["GET", "/v1/subscribers/nobody/notifications/feed", undefined, 400, /^Subscriber not found for this environment with the id: nobody\. Make sure to create a subscriber before fetching the feed\.$/],
+    ["POST", "/v1/subscribers/nobody/messages/mark-all", { markAs: "read" }, 404, /^Subscriber nobody does not exist in environment [0-9a-f]{24}, please provide/],
   ]);
 });
 
