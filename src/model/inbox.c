@@ -20,7 +20,7 @@ enum { SCAN_CHUNK = 100, SCAN_MAX = 5000 };
 /* The same from the index of just those: archived ones, sleeping ones, severe ones. */
 #define LISTED_ARCHIVED LISTED " AND archived = 1"
 #define LISTED_ASLEEP LISTED " AND snoozed_until IS NOT NULL"
-#define LISTED_SEVERE LISTED_OF(INBOX_IS_PART) " AND severity > 0 AND severity IN (?12, ?13, ?14)"
+#define LISTED_SEVERE LISTED_OF(INBOX_IS_PART) " AND severity <> 0 AND severity IN (?12, ?13, ?14)"
 
 static const struct id id_last = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 

@@ -127,7 +127,7 @@ static bool unread_list(const struct reader *r, bool asleep_too, struct message 
 #define FLAGS(read, seen, archived, snoozed)                                                                           \
     "(" read " < 0 OR +read = " read ") AND (" seen " < 0 OR +seen = " seen ") AND (" archived " < 0 OR +archived = " archived ") " \
     "AND (" snoozed " < 0 OR CASE WHEN snoozed_until IS NULL THEN 0 ELSE 1 END = " snoozed ")"
-#define SEVERE INBOX_IS_PART " AND severity > 0"
+#define SEVERE INBOX_IS_PART " AND severity <> 0"
 #define SEVERE_PART(severity) PART(SEVERE " AND severity = " severity " AND " FLAGS("?13", "?14", "?15", "?16"))
 #define SEVERE_PAGE PAGE(SEVERE_PART("?10") AND_PART SEVERE_PART("?11") AND_PART SEVERE_PART("?12"))
 #define SEVERE_ROWS ROWS(SEVERE " AND severity IN (?7, ?8, ?9) AND " FLAGS("?10", "?11", "?12", "?13")) IN_ORDER

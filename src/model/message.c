@@ -199,7 +199,7 @@ bool message_list(struct db *db, struct arena *a, struct id environment, const s
     bool of_subscriber = !id_is_zero(q->subscriber);
     buf_fmt(&sql, "SELECT " MESSAGE_COLUMNS_OF("m.") " FROM %s", message_source(q));
     if (q->channel >= 0)
-        buf_z(&sql, " AND m.channel = ?2");
+        buf_z(&sql, q->channel > 0 ? " AND m.channel = ?2 AND m.channel <> 0" : " AND m.channel = ?2");
     if (q->seen >= 0)
         buf_z(&sql, " AND m.seen = ?6");
     if (q->read >= 0)

@@ -67,7 +67,7 @@ static void add(struct db *db, const struct inbox_owner *o, int n)
     bool tagged = group == 4 || group == 5;
     struct id id = id_of(o->subscriber.b[0], n);
     struct message m = {.id = id, .environment = o->environment, .subscriber = o->subscriber, .run = id, .job = id,
-        .workflow = id, .channel = CHANNEL_IN_APP, .context = STR(""), .severity = group == 3 ? SEVERITY_HIGH : SEVERITY_NONE,
+        .workflow = id, .channel = CHANNEL_IN_APP, .context = STR(""), .severity = group == 3 ? SEVERITY_HIGH : group > 5 ? SEVERITY_MEDIUM : SEVERITY_NONE,
         .doc = tagged ? STR("{\"tags\":[\"rare\"]}") : STR("{\"tags\":[\"usual\",\"daily\"]}"), .created_at = 1000 + n};
     must(message_insert(db, &m, &err), &err, "insert");
     if (group == 1)

@@ -981,8 +981,8 @@ static void ask_all_lists(struct db *db)
                               .subscribers_n = (size_t)(i >> 2 & 1), .channels = (unsigned)i >> 3 & 1, .from = i >> 4, .limit = 5};
         must(run_list(db, a, ENV, &q, &runs, &n, &err), &err, "runs");
     }
-    for (int i = 0; i < 8; i++) {
-        struct message_query q = {.channel = i & 1 ? 0 : -1, .seen = -1, .read = -1, .subscriber = i >> 1 & 1 ? ids[0] : (struct id){{0}},
+    for (int i = 0; i < 16; i++) {
+        struct message_query q = {.channel = i & 1 ? i >> 3 & 1 : -1, .seen = -1, .read = -1, .subscriber = i >> 1 & 1 ? ids[0] : (struct id){{0}},
                                   .runs = i >> 2 & 1 ? ids : NULL, .runs_n = 2, .limit = 5};
         must(message_list(db, a, ENV, &q, &messages, &n, &err), &err, "messages");
     }
@@ -1009,7 +1009,8 @@ static const struct { const char *sql, *but, *plan; } narrow[] = {
     {"subscriber_id = ?8", "", "INDEX sqlite_autoindex_subscribers_2 (environment_id=? AND subscriber_id=?)"},
     {"event_id = ?2", "FROM events", "INDEX runs_by_"},
     {"runs WHERE environment_id = ?1 AND subscriber_id IN", "", "INDEX runs_by_subscriber"},
-    {"FROM messages WHERE environment_id BETWEEN", "", "INDEX messages_by_run"},
+    {"messages m WHERE m.environment_id BETWEEN", "", "INDEX messages_by_run"},
+    {"messages m WHERE m.environment_id = ?1 AND m.channel = ?2 AND m.channel <> 0", "", "INDEX messages_by_channel (environment_id=? AND channel=?)"},
     {"AND recipient = ?3", "", "INDEX outbox_by_recipient"},
     {"SELECT 1 FROM subscribers WHERE environment_id = ?1 LIMIT", "", "COVERING INDEX"},
     {"FROM queue WHERE due_at", "", "INDEX sqlite_autoindex_queue_1 ("},

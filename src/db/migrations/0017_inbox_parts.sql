@@ -6,7 +6,7 @@ CREATE INDEX messages_unread ON messages (subscriber_id, context, severity, seen
   WHERE channel < 1 AND read = 0 AND archived = 0 AND snoozed_until IS NULL;
 CREATE INDEX messages_archived ON messages (subscriber_id, context, created_at, id) WHERE channel = 0 AND archived = 1;
 CREATE INDEX messages_severe ON messages (subscriber_id, context, severity, created_at, id)
-  WHERE channel < 1 AND severity > 0;
+  WHERE channel < 1 AND severity <> 0;
 
 -- The document's list of tags as JSON; NULL: none. '?': only the document tells, as of messages from before this column.
 ALTER TABLE messages ADD COLUMN tags TEXT DEFAULT '?';
