@@ -61,6 +61,7 @@ struct bulk {
     struct request *rq;
     struct trigger_call *calls;
     struct error *errors;
+    struct str *started;                /* transaction ids of events that were begun; empty: the event was not */
     size_t n;
     struct discoveries discoveries;
     struct arena *answers;              /* of the engine: only the writer's thread touches it until all are there */
@@ -123,12 +124,22 @@ static struct str joined(struct checks *c)
     return buf_finish(&b);
 }
 
+/* Of events with one transactionId the first counts, also while both are on their way. */
+static bool bulk_repeats(const struct bulk *b, size_t i, struct str transaction_id)
+{
+    while (transaction_id.n && i > 0)
+        if (str_eq(b->started[--i], transaction_id))
+            return true;
+    return false;
+}
+
 static void bulk_begin(struct bulk *b, size_t i, yyjson_val *event)
 {
     struct checks checks = checks_begin(b->rq);
     struct trigger_call *c = &b->calls[i];
     *c = (struct trigger_call){.rq = b->rq, .done = bulk_call_done, .owner = b, .index = i, .bulk = true,
-                               .arena = b->answers, .discoveries = &b->discoveries};
+                               .arena = b->answers, .discoveries = &b->discoveries,
+                               .repeats = bulk_repeats(b, i, json_get_str(event, "transactionId"))};
     trigger_check(&checks, event, false);
     if (checks.n) {
         struct str text = joined(&checks);
@@ -136,6 +147,8 @@ static void bulk_begin(struct bulk *b, size_t i, yyjson_val *event)
         bulk_item_done(b);
     } else if (!trigger_begin(c, event, &b->errors[i])) {
         bulk_item_done(b);
+    } else if (c->status == TRIGGER_PROCESSED) {
+        b->started[i] = json_get_str(event, "transactionId");
     }
 }
 
@@ -168,7 +181,8 @@ static void handle_bulk(struct request *rq)
         return;
     struct bulk *b = ARENA_NEW(rq->arena, struct bulk);
     *b = (struct bulk){.rq = rq, .n = n, .calls = ARENA_ARRAY(rq->arena, struct trigger_call, n),
-                       .errors = ARENA_ARRAY(rq->arena, struct error, n), .discoveries = {.rq = rq}};
+                       .errors = ARENA_ARRAY(rq->arena, struct error, n), .started = ARENA_ARRAY(rq->arena, struct str, n),
+                       .discoveries = {.rq = rq}};
     yyjson_arr_foreach(events, i, n, event)
         discoveries_add(&b->discoveries, event);
     discoveries_begin(&b->discoveries, bulk_go, b);

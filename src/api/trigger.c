@@ -291,6 +291,11 @@ bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct error *err)
         c->done(c, NULL);
         return true;
     }
+    if (c->repeats) {
+        cached_unref(&d->head);
+        c->done(c, NULL);
+        return true;
+    }
     struct attachment *attachments;
     size_t attachments_n;
     if (!attachments_take(rq, &payload, &attachments, &attachments_n, err)) {

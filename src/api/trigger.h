@@ -17,6 +17,7 @@ struct trigger_call {
     size_t index;                       /* in a bulk call */
     struct arena *arena;                /* for the engine's answer; NULL: the request's */
     bool bulk, broadcast;
+    bool repeats;                       /* an earlier event of the call has its transactionId: it is checked, and nothing starts */
     struct discoveries *discoveries;    /* what the bridges say that the events name; NULL: trigger_begin asks the event's */
     yyjson_val *event;
     bool explains;                      /* `trigger` is made, but not handed to the engine: its definition is done's to release */

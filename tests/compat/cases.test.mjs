@@ -233,7 +233,12 @@ test("topics, the actor and who is excluded; a transaction id counts once", asyn
   await call("POST", "/v1/events/trigger/bulk", { events: [{ name: "team", to: "t2", transactionId: "twice" }, { name: "team", to: "t3", transactionId: "twice" }] });
   await move("PT0S");
   assert.equal((await shown(id)).length, 2);
-  assert.equal((await shown("twice")).length, 1);
+  assert.deepEqual(await shown("twice"), [" to t2"], "the first counts");
+  const mixed = await call("POST", "/v1/events/trigger/bulk", { events: [{ name: "nothing", to: "t1", transactionId: "mixed" }, { name: "team", to: "t2", transactionId: "mixed" },
+    { name: "nothing", to: "t3", transactionId: "mixed" }, { name: "team", to: "t4", transactionId: "mixed" }, { name: "team", to: "t4" }, { name: "team", to: "t4" }] });
+  assert.deepEqual(mixed.body.data.map((r) => r.status), ["error", "processed", "error", "processed", "processed", "processed"]);
+  await move("PT0S");
+  assert.deepEqual(await shown("mixed"), [" to t2"]);
 });
 
 test("a link that a payload brings is an address, or the step says what it is not", async () => {
