@@ -442,6 +442,25 @@ static yyjson_mut_val *f_b64(struct template_call *c)
     return text(c, base64_encode(c->scope->arena, arg_text(c, 0)));
 }
 
+/* Bytes as JavaScript's Buffer writes itself into JSON: {"type":"Buffer","data":[1,2,3]}. */
+static yyjson_mut_val *f_buffer(struct template_call *c)
+{
+    struct template_scope *t = c->scope;
+    struct buf b = {.arena = t->arena};
+    struct str bytes;
+    if (!base64_decode(t->arena, arg_text(c, 0), &bytes))
+        return NULL;
+    buf_char(&b, '[');
+    for (size_t i = 0; i < bytes.n; i++)
+        buf_fmt(&b, i ? ",%u" : "%u", (unsigned char)bytes.p[i]);
+    buf_char(&b, ']');
+    yyjson_mut_val *o = yyjson_mut_obj(t->doc);
+    struct str list = buf_finish(&b);
+    yyjson_mut_obj_add_str(t->doc, o, "type", "Buffer");
+    yyjson_mut_obj_add_val(t->doc, o, "data", yyjson_mut_rawn(t->doc, list.p, list.n));
+    return o;
+}
+
 /* hmac('sha256', key, data, 'hex'); without a key none. */
 static yyjson_mut_val *f_hmac(struct template_call *c)
 {
@@ -519,7 +538,7 @@ static const struct { const char *name; function *call; } functions[] = {
     {"rtrim", f_rtrim}, {"trunc", f_trunc}, {"split", f_split}, {"alnum", f_alnum}, {"digitsOnly", f_digits},
     {"stripPlus00", f_strip_plus}, {"e164to00", f_e164_to_00}, {"enum", f_enum}, {"enumOr", f_enum_or}, {"enumOnly", f_enum_only},
     {"mimepart", f_mimepart}, {"parse", f_parse}, {"parseObject", f_parse_object}, {"conn", f_conn}, {"path", f_path},
-    {"host", f_host}, {"setQuery", f_set_query}, {"b64", f_b64}, {"hmac", f_hmac}, {"uuid", f_uuid}, {"now", f_now},
+    {"host", f_host}, {"setQuery", f_set_query}, {"b64", f_b64}, {"buffer", f_buffer}, {"hmac", f_hmac}, {"uuid", f_uuid}, {"now", f_now},
     {"nowms", f_nowms}, {"httpdate", f_httpdate}, {"slackBlocks", f_slack}, {"adaptiveCard", f_adaptive},
     {"telegramCard", f_telegram}, {"waMessage", f_whatsapp}, {"lineMessage", f_line}, {"fcmMessage", f_fcm}, {"apnsBody", f_apns}};
 

@@ -149,6 +149,16 @@ describe("email", () => {
     }
   });
 
+  test("a webhook for mail: signed, with attachments as receivers know them", async () => {
+    await integration("email-webhook", "email", { webhookUrl: "https://hook.example.com/mail", secretKey: "s3cr3t", from: "hello@acme.io", senderName: "Acme" });
+    const { message } = await send("email", { payload: { attachments: [{ name: "f.txt", mime: "text/plain", file: Buffer.from("A").toString("base64") }] } });
+    const [{ body, headers, text }] = got;
+    assert.equal(headers["x-novu-signature"], createHmac("sha256", "s3cr3t").update(text).digest("hex"));
+    assert.deepEqual([body.to, body.subject, body.html, body.from, body.id], [[ada.email], "Hi", "<p>Hi</p>", "hello@acme.io", message._id]);
+    assert.deepEqual(body.attachments.map((a) => [a.name, a.mime, Buffer.from(a.file).toString()]), [["f.txt", "text/plain", "A"]]);
+    assert.equal(message.identifier, message._id);
+  });
+
   test("SES: the whole mail, signed", async () => {
     await integration("ses", "email", { apiKey: "AKIDEXAMPLE", secretKey: "secret", region: "eu-west-1", from: "hello@acme.io", senderName: "Acme" });
     answers["email.eu-west-1.amazonaws.com"] = ok("<SendRawEmailResponse><SendRawEmailResult><MessageId>0102-1</MessageId></SendRawEmailResult></SendRawEmailResponse>");
