@@ -194,12 +194,12 @@ static void convert_repeat(struct conversion *c, const struct loop *loop, yyjson
     yyjson_mut_arr_append(out, mark_block(c, str_fmt(c->a, "{%% for %.*s in %.*s%.*s %%}", STR_ARG(inner.name),
                                                      STR_ARG(renamed(c, loop, each)), STR_ARG(limit))));
     convert_list(c, &inner, node);
-    yyjson_mut_arr_iter it = yyjson_mut_arr_iter_with(yyjson_mut_obj_get(node, "content"));
-    while ((child = yyjson_mut_arr_iter_next(&it)))
-        yyjson_mut_arr_append(out, yyjson_mut_val_mut_copy(c->d, child));
+    while ((child = yyjson_mut_arr_remove_first(yyjson_mut_obj_get(node, "content"))))
+        yyjson_mut_arr_append(out, child);
     yyjson_mut_arr_append(out, mark_block(c, STR("{% endfor %}")));
 }
 
+/* node is in no list any more. */
 static void convert_shown(struct conversion *c, const struct loop *loop, yyjson_mut_val *node, yyjson_mut_val *out)
 {
     static const char *const repeats[] = {"repeat", "for", NULL};
@@ -208,7 +208,7 @@ static void convert_shown(struct conversion *c, const struct loop *loop, yyjson_
         return;
     }
     convert_node(c, loop, node);
-    yyjson_mut_arr_append(out, yyjson_mut_val_mut_copy(c->d, node));
+    yyjson_mut_arr_append(out, node);
 }
 
 /* The children of a node; around those with a condition, where blocks may stand, its {% if %} and {% endif %}. */
@@ -217,10 +217,9 @@ static void convert_list(struct conversion *c, const struct loop *loop, yyjson_m
     static const char *const parents[] = {"doc", "section", "repeat", "for", "column", "blockquote", "listItem", NULL};
     yyjson_mut_val *content = yyjson_mut_obj_get(node, "content"), *out = yyjson_mut_arr(c->d), *child;
     bool blocks = is_any(node, parents);
-    yyjson_mut_arr_iter it = yyjson_mut_arr_iter_with(content);
     if (!content)
         return;
-    while ((child = yyjson_mut_arr_iter_next(&it))) {
+    while ((child = yyjson_mut_arr_remove_first(content))) {
         yyjson_mut_val *attrs = yyjson_mut_obj_get(child, "attrs");
         struct str key = member(attrs, "showIfKey");
         bool conditional = yyjson_mut_is_str(yyjson_mut_obj_get(attrs, "showIfKey"));

@@ -4,6 +4,7 @@
 
 #include "content/blocks.h"
 #include "content/email.h"
+#include "content/email_convert.h"
 #include "content/sanitize.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -47,6 +48,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct str text;
     if (email_body_is_block(in.body))
         email_body_text(in.body, NULL, &ctx, a, &text, &err);
+    /* No mark of the conversion is left behind, whatever the document says. */
+    struct str html;
+    if (email_html_of_blocks(a, body, true, true, &html, &err) && str_find(body, STR("zqv")) < 0 && str_find(body, STR("\\")) < 0
+        && str_find(html, STR("zqv")) >= 0)
+        abort();
     in.layout = &layout;
     email_render(&in, &ctx, a, &out, &err);
     arena_destroy(a);

@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct error err = {0};
     if (json_parse(a, str_sub(all, 0, at), &rule, &err)) {
         json_parse(a, str_sub(all, at + 1, size), &facts, &err);
+        jsonlogic_unknown(rule);
         struct jsonlogic_context c = {.data = facts, .now_ms = 1741065967000, .operations_max = 20000, .memory_max = 1 << 20,
                                       .lookups = yyjson_mut_obj(d)};
         if (jsonlogic_apply(rule, &c, a, d, &result, &err)) {
