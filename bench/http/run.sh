@@ -21,6 +21,11 @@ stop() {
   rm -rf "$dir"
 }
 trap stop EXIT
+ready() { # a URL that answers soon, or what was said instead
+  for _ in $(seq 100); do ! curl -fs "$1" >/dev/null || return 0; sleep 0.1; done
+  cat "$dir"/*.log "$dir/nginx.start" >&2 || true
+  return 1
+}
 free_port() { node -e 'const s=require("net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})'; }
 port=$(free_port) nginx_port=$(free_port)
 key=0123456789abcdef0123456789abcdef
@@ -28,7 +33,7 @@ key=0123456789abcdef0123456789abcdef
 CARILLON_SECRET_KEY=$key taskset -c "$server_core" build/carillon serve --data-dir "$dir/data" --listen "127.0.0.1:$port" \
   --loops 1 --log-level error >"$dir/carillon.log" 2>&1 &
 carillon=$!
-until curl -fs "http://127.0.0.1:$port/v1/health-check" >/dev/null; do sleep 0.1; done
+ready "http://127.0.0.1:$port/v1/health-check"
 curl -fs -o /dev/null -H "Authorization: ApiKey $key" -H 'Content-Type: application/json' "http://127.0.0.1:$port/v2/subscribers" \
   -d '{"subscriberId":"user-123","firstName":"Ada","lastName":"Lovelace","email":"ada@example.com","data":{"plan":"pro"}}'
 mkdir -p "$dir/www"
@@ -42,7 +47,7 @@ CONF
 chmod 755 "$dir" "$dir/www"; [ "$(id -u)" != 0 ] || sed -i '1i user root;' "$dir/nginx.conf"
 taskset -c "$server_core" nginx -c "$dir/nginx.conf" -p "$dir" 2>"$dir/nginx.start" &
 nginx=$!
-until curl -fs "http://127.0.0.1:$nginx_port/subscriber.json" >/dev/null; do sleep 0.1; done
+ready "http://127.0.0.1:$nginx_port/subscriber.json"
 
 per_second() { # wrk's arguments
   taskset -c "$client_core" wrk -t1 -c32 -d"${seconds}s" "$@" | awk '/Requests\/sec/ { print $2 } /Non-2xx/ { print "errors:", $0 > "/dev/stderr" }'
@@ -61,7 +66,7 @@ echo "GET of a subscriber: $median of nginx (goal 0.6); $(stat -c %s "$dir/www/s
 kill "$carillon"; wait "$carillon" || true
 CARILLON_SECRET_KEY=$key build/carillon serve --data-dir "$dir/data" --listen "127.0.0.1:$port" --log-level error >"$dir/carillon.log" 2>&1 &
 carillon=$!
-until curl -fs "http://127.0.0.1:$port/v1/health-check" >/dev/null; do sleep 0.1; done
+ready "http://127.0.0.1:$port/v1/health-check"
 for connections in 1 4; do
   b=$(wrk -t1 -c$connections -d"${seconds}s" -s bench/http/bulk.lua -H "Authorization: ApiKey $key" "http://127.0.0.1:$port/v1/subscribers/bulk" |
     awk '/Requests\/sec/ { print $2 } /Non-2xx/ { print "errors:", $0 > "/dev/stderr" }')
