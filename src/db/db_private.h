@@ -95,9 +95,9 @@ int db_wal_pages(const struct db *db);          /* after this connection's last 
 /* Copies the log into the file, without waiting for anybody. */
 void db_wal_copy(struct db *db);
 /* Copies the rest and lets the next commit write from the log's beginning. Waits for readers for some 30 ms at
- * most; not at all for a copy under way on another connection. SQLite only, on the connection that writes. */
+ * most; for a copy under way on another connection as long as it is told. SQLite only, on the connection that writes. */
 enum wal_restart { WAL_RESTARTED, WAL_HELD_BY_READERS, WAL_BEING_COPIED };
-enum wal_restart db_wal_restart(struct db *db);
+enum wal_restart db_wal_restart(struct db *db, int patience_ms);
 
 /* wal_file.c: the name of the file system that gathers writes to the log; for a connection with synchronous=FULL. */
 const char *wal_file_vfs(void);

@@ -383,7 +383,7 @@ void db_wal_copy(struct db *db)
 /* RESTART alone would starve: it waits for readers of an older state one slot at a time, and a busy thread takes
  * the slot again at once. So first wait until all of the log is copied, which needs every reader to begin anew
  * once; from then on new readers take the file, and only those under way are waited for. */
-enum wal_restart db_wal_restart(struct db *db)
+enum wal_restart db_wal_restart(struct db *db, int patience_ms)
 {
     sqlite3 *h = db_of(db)->h;
     int frames = 0, copied = -1, rc;
@@ -393,6 +393,10 @@ enum wal_restart db_wal_restart(struct db *db)
         if (i > 0)
             sqlite3_sleep(1);
         rc = sqlite3_wal_checkpoint_v2(h, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &copied);
+        for (; rc == SQLITE_BUSY && patience_ms > 0; patience_ms--) {
+            sqlite3_sleep(1);
+            rc = sqlite3_wal_checkpoint_v2(h, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &copied);
+        }
         if (rc != SQLITE_OK)
             return WAL_BEING_COPIED;
     }

@@ -14,6 +14,9 @@
  * again at a start after a crash. */
 enum { QUEUE_MAX = 65536, BATCH_MAX = 4096, WAL_COPY_PAGES = 1024, WAL_RESTART_PAGES = 8192, PROBE_SECONDS = 1 };
 
+/* Where commits begin to wait for the thread that copies the log: a disk that is slower than they are must not fill. */
+enum { WAL_PATIENT_PAGES = WAL_RESTART_PAGES * 3 / 2, WAL_PATIENCE_MS = 5000 };
+
 struct writer_metrics {
     struct histogram *batch_size, *commit_seconds;
     struct counter *commits, *depth, *rows;
@@ -167,7 +170,7 @@ static void wal_tend(struct writer *w)
         w->wal_restart = WAL_RESTART_PAGES;
     }
     if (pages >= w->wal_restart) {
-        if (db_wal_restart(w->db) != WAL_BEING_COPIED)
+        if (db_wal_restart(w->db, pages < WAL_PATIENT_PAGES ? 0 : WAL_PATIENCE_MS) != WAL_BEING_COPIED)
             w->wal_restart = pages + pages / 16;
     } else if (pages - w->wal_copied >= WAL_COPY_PAGES) {
         w->wal_copied = pages;
