@@ -1,13 +1,15 @@
-/* The file has one line: the running machine (a new one after every boot of it) and the process's id. */
+/* The file has one line: the running machine (a new one after every boot of it), the file itself, and the process's id. In a copy
+ * of the data directory the file is another one: the process that it names may well be alive, where it was copied from. */
 #include "cli/succession.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { MACHINE = 36, LINE_MAX_BYTES = MACHINE + 1 + ID_HEX + 1 };
+enum { MACHINE = 36, PLACE = MACHINE + 1 + 16 + 1 + 16 + 1, LINE_MAX_BYTES = PLACE + ID_HEX + 1 };
 
 /* An advisory lock says something about processes of one machine only: others may share the directory over a network. */
 static bool machine_read(char out[MACHINE + 1])
@@ -20,12 +22,21 @@ static bool machine_read(char out[MACHINE + 1])
     return n == MACHINE;
 }
 
-static struct id predecessor_of(int fd, const char *machine)
+/* "<machine> <device> <inode> " */
+static bool place_of(int fd, char out[PLACE + 1])
+{
+    char machine[MACHINE + 1];
+    struct stat st;
+    return machine_read(machine) && !fstat(fd, &st)
+           && snprintf(out, PLACE + 1, "%s %016llx %016llx ", machine, (unsigned long long)st.st_dev, (unsigned long long)st.st_ino) == PLACE;
+}
+
+static struct id predecessor_of(int fd, const char *place)
 {
     char line[LINE_MAX_BYTES + 1];
     struct id id = {{0}};
     ssize_t n = pread(fd, line, LINE_MAX_BYTES, 0);
-    if (n != LINE_MAX_BYTES || memcmp(line, machine, MACHINE) || !id_parse((struct str){line + MACHINE + 1, ID_HEX}, &id))
+    if (n != LINE_MAX_BYTES || memcmp(line, place, PLACE) || !id_parse((struct str){line + PLACE, ID_HEX}, &id))
         return (struct id){{0}};
     return id;
 }
@@ -33,16 +44,16 @@ static struct id predecessor_of(int fd, const char *machine)
 struct succession succession_begin(const char *path, struct id boot)
 {
     struct succession s = {.fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
-    char machine[MACHINE + 1], hex[ID_HEX + 1], line[LINE_MAX_BYTES + 1];
+    char place[PLACE + 1], hex[ID_HEX + 1], line[LINE_MAX_BYTES + 1];
     if (s.fd < 0)
         return s;
-    if (!machine_read(machine) || flock(s.fd, LOCK_EX | LOCK_NB)) {
+    if (!place_of(s.fd, place) || flock(s.fd, LOCK_EX | LOCK_NB)) {
         succession_end(&s);
         return s;
     }
-    s.predecessor = predecessor_of(s.fd, machine);
+    s.predecessor = predecessor_of(s.fd, place);
     id_hex(boot, hex);
-    snprintf(line, sizeof line, "%s %s\n", machine, hex);
+    snprintf(line, sizeof line, "%s%s\n", place, hex);
     if (pwrite(s.fd, line, LINE_MAX_BYTES, 0) != LINE_MAX_BYTES)
         (void)!ftruncate(s.fd, 0);              /* the next one knows of nobody */
     return s;
