@@ -6,23 +6,11 @@
 import { describe, test } from "node:test";
 import assert from "node:assert/strict";
 import { Carillon, until } from "./carillon.mjs";
+import { random } from "./random.mjs";
 import { startPair, startPostgres } from "./postgres.mjs";
 
 const seeds = process.env.IDEMPOTENCY_SEED ? [Number(process.env.IDEMPOTENCY_SEED)] : [1, 2];
 const rounds = Number(process.env.IDEMPOTENCY_ROUNDS ?? 12);
-
-/** mulberry32: the same numbers from the same seed everywhere. */
-function random(seed) {
-  let a = seed >>> 0;
-  const next = () => {
-    a = (a + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-  const below = (n) => Math.floor(next() * n);
-  return { below, pick: (list) => list[below(list.length)], chance: (p) => next() < p };
-}
 
 /* Works that would leave something new each time, and how often each was done: by the name that is in its body. */
 const notificationsOf = async (server, who) => (await server.call("GET", `/v1/notifications?limit=50&subscriberIds=${who}`)).body.data.length;

@@ -7,6 +7,7 @@
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { Carillon, until } from "./carillon.mjs";
+import { random } from "./random.mjs";
 import { inbox } from "./clients.mjs";
 import { startPair } from "./postgres.mjs";
 
@@ -32,19 +33,6 @@ after(async () => {
 });
 
 const kinds = { calm: { tags: ["a"], severity: "none" }, loud: { tags: ["a", "b"], severity: "high" }, bare: { tags: [], severity: "low" } };
-
-/** mulberry32: the same numbers from the same seed everywhere. */
-function random(seed) {
-  let a = seed >>> 0;
-  const next = () => {
-    a = (a + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-  const below = (n) => Math.floor(next() * n);
-  return { below, pick: (list) => list[below(list.length)], chance: (p) => next() < p };
-}
 
 /* --- the model ------------------------------------------------------------------------------------------------------- */
 

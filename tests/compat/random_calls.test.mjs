@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { Carillon } from "./carillon.mjs";
+import { random } from "./random.mjs";
 
 const seed = Number(process.env.API_SEED ?? 1);
 const calls = Number(process.env.API_CALLS ?? 8);
@@ -42,18 +43,6 @@ async function world() {
   token = opened.body.data.token;
 }
 
-/** mulberry32: the same numbers from the same seed everywhere. */
-function dice(state) {
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-  const below = (n) => Math.floor(next() * n);
-  return { below, chance: (p) => next() < p, of: (list) => list[below(list.length)] };
-}
-
 const nested = (depth) => (depth ? [nested(depth - 1)] : []);
 const odd = [
   null, true, false, 0, -1, 1, 1.5, 9007199254740993, -1e308, "", " ", "0", "null", "\u0000", "a\u0000b", "\ud800", "ü🚀", "x".repeat(300), "x".repeat(70_000),
@@ -70,18 +59,18 @@ function made(schema, r, pool, name = "", depth = 0) {
   schema = follow(schema);
   if (depth > 6) return null;
   if (schema.const !== undefined) return schema.const;
-  if (schema.enum) return r.of(schema.enum);
+  if (schema.enum) return r.pick(schema.enum);
   const branches = schema.oneOf ?? schema.anyOf;
-  if (branches) return made(r.of(branches), r, pool, name, depth + 1);
+  if (branches) return made(r.pick(branches), r, pool, name, depth + 1);
   if (schema.allOf) return Object.assign({}, ...schema.allOf.map((part) => made(part, r, pool, name, depth + 1)));
-  const type = Array.isArray(schema.type) ? r.of(schema.type) : schema.type ?? (schema.properties ? "object" : r.of(["string", "object"]));
+  const type = Array.isArray(schema.type) ? r.pick(schema.type) : schema.type ?? (schema.properties ? "object" : r.pick(["string", "object"]));
   if (type === "object") {
     const names = Object.keys(schema.properties ?? {});
     const kept = names.filter((key) => schema.required?.includes(key) || r.chance(0.5));
     return Object.fromEntries(kept.map((key) => [key, made(schema.properties[key], r, pool, key, depth + 1)]));
   }
   if (type === "array") return Array.from({ length: r.below(4) }, () => made(schema.items, r, pool, name, depth + 1));
-  if (type === "integer" || type === "number") return r.of([0, 1, 5, 10, 100, schema.minimum ?? 1, schema.maximum ?? 50]);
+  if (type === "integer" || type === "number") return r.pick([0, 1, 5, 10, 100, schema.minimum ?? 1, schema.maximum ?? 50]);
   if (type === "boolean") return r.chance(0.5);
   if (type === "null") return null;
   return named(name, r, pool);
@@ -91,20 +80,20 @@ function made(schema, r, pool, name = "", depth = 0) {
 function named(name, r, pool) {
   const end = name.toLowerCase().replace(/^_/, "");
   const keys = Object.keys(pool).filter((key) => end && (end.endsWith(key) || key.endsWith(end)));
-  return r.chance(0.8) && keys.length ? r.of(pool[r.of(keys)].slice(-6)) : r.of(["a", "ada", "bell", "order", `n${r.below(1000)}`, "a@example.com"]);
+  return r.chance(0.8) && keys.length ? r.pick(pool[r.pick(keys)].slice(-6)) : r.pick(["a", "ada", "bell", "order", `n${r.below(1000)}`, "a@example.com"]);
 }
 
 /** Something within value, or all of it, is put wrong. */
 function spoilt(value, r) {
-  if (r.chance(0.3) || value === null || typeof value !== "object") return r.of(odd);
+  if (r.chance(0.3) || value === null || typeof value !== "object") return r.pick(odd);
   if (Array.isArray(value)) {
-    if (!value.length || r.chance(0.2)) return [...value, r.of(odd)];
+    if (!value.length || r.chance(0.2)) return [...value, r.pick(odd)];
     const i = r.below(value.length);
     return value.map((x, k) => (k === i ? spoilt(x, r) : x));
   }
   const keys = Object.keys(value);
-  if (!keys.length || r.chance(0.1)) return { ...value, [r.of(["x", "", "__proto__", "a.b", "$where"])]: r.of(odd) };
-  const key = r.of(keys);
+  if (!keys.length || r.chance(0.1)) return { ...value, [r.pick(["x", "", "__proto__", "a.b", "$where"])]: r.pick(odd) };
+  const key = r.pick(keys);
   if (r.chance(0.2)) return Object.fromEntries(Object.entries(value).filter(([k]) => k !== key));
   return { ...value, [key]: spoilt(value[key], r) };
 }
@@ -130,12 +119,12 @@ function request(path, operation, r, pool) {
   const text = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value)).slice(0, 2000).toWellFormed();
   const part = (name, before) => {
     const own = pool[`/${resource(before)}`];
-    return encodeURIComponent(own && r.chance(0.6) ? r.of(own.slice(-6)) : r.chance(0.8) ? named(name, r, pool) : text(r.of(odd)));
+    return encodeURIComponent(own && r.chance(0.6) ? r.pick(own.slice(-6)) : r.chance(0.8) ? named(name, r, pool) : text(r.pick(odd)));
   };
   const query = new URLSearchParams();
   for (const p of (operation.parameters ?? []).map(follow)) {
     if (p.in !== "query" || !(p.required || r.chance(0.4))) continue;
-    const value = r.chance(0.7) ? made(p.schema, r, pool, p.name) : r.of(odd);
+    const value = r.chance(0.7) ? made(p.schema, r, pool, p.name) : r.pick(odd);
     for (const one of Array.isArray(value) ? value.slice(0, 20) : [value]) query.append(p.name, text(one));
   }
   const content = operation.requestBody?.content?.["application/json"];
@@ -148,7 +137,7 @@ function request(path, operation, r, pool) {
 }
 
 test(`random calls of every route, seed ${seed}`, async () => {
-  const r = dice(seed), pool = {};
+  const r = random(seed), pool = {};
   const operations = Object.entries(document.paths).flatMap(([path, item]) =>
     Object.entries(item).filter(([, o]) => o.responses && !leftOut.test(path)).map(([method, o]) => [method.toUpperCase(), path, o]));
   const statuses = {};
