@@ -63,26 +63,6 @@ static void handle_webhook_configure(struct request *rq)
         refuse(rq, &i, "webhook configuration");
 }
 
-static void handle_auto_configure(struct request *rq)
-{
-    struct str key = request_param(rq, "integrationId");
-    struct integration i;
-    struct id id;
-    struct error err = {0};
-    yyjson_mut_doc *d = json_doc(rq->arena);
-    yyjson_mut_val *o = yyjson_mut_obj(d);
-    if (!id_parse(key, &id))
-        error_http(&err, 404, "Entity with id %.*s not found", (int)(key.n > 64 ? 64 : key.n), key.p);
-    else if (integration_find(app_db(rq), rq->arena, rq->principal.environment, id, &i, &err)) {
-        json_add_bool(d, o, "success", false);
-        json_add_str(d, o, "message", str_fmt(rq->arena, "Auto-configuration is not supported for provider \"%.*s\". Enter the webhook URL "
-                                              "at the provider by hand.", STR_ARG(i.provider_id)));
-        reply_json(rq, 0, o);
-        return;
-    }
-    reply_error(rq, &err);
-}
-
 #define INTEGRATION(path, operation, summary, handler)                                                                        \
     {HTTP_POST, "/v1/integrations/" path, operation, "Integrations", summary, AUTH_ENVIRONMENT, "INTEGRATION_WRITE", RATE_GLOBAL, \
      1, 200, ENVELOPE_DATA, 0, 0, handler}
@@ -92,8 +72,6 @@ const struct route chat_link_routes[] = {
     INTEGRATION("{integrationIdentifier}/mobile-link", "integrationsCreateMobileLink", "A link for phones to set up a bot", handle_mobile_link),
     INTEGRATION("{integrationIdentifier}/webhook/configure", "integrationsIntegrationsControllerConfigureIntegrationWebhook",
                 "Set up a chat bot's webhook", handle_webhook_configure),
-    INTEGRATION("{integrationId}/auto-configure", "integrationsIntegrationsControllerAutoConfigureIntegration",
-                "Set up the provider's delivery webhook", handle_auto_configure),
     {HTTP_POST, "/v1/inbox/channel-endpoints/link", "inboxLinkChannelEndpoint", "Inbox", "Link the person by a chat bot", AUTH_SUBSCRIBER,
      NULL, RATE_NONE, 0, 200, ENVELOPE_DATA, 0, ROUTE_CORS_ANY, handle_link},
 };

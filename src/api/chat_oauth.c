@@ -1,6 +1,7 @@
 /* Leads people to the consent page of a chat provider. */
 #include "api/chat_oauth.h"
 
+#include "api/integration_secrets.h"
 #include "api/tables.h"
 #include "model/context.h"
 
@@ -47,10 +48,7 @@ void form_add(struct buf *b, const char *name, struct str value)
 bool chat_credentials(struct request *rq, const struct integration *i, enum chat_provider p, bool secret_too, yyjson_val **out,
                       struct error *err)
 {
-    struct str plain = STR("{}");
-    if (i->credentials.n && !crypto_open(&app_of(rq)->box, rq->arena, i->credentials, &plain, err))
-        return false;
-    if (!json_parse(rq->arena, plain, out, err))
+    if (!integration_secrets_open(rq, i, out, err))
         return false;
     if (json_get_str(*out, "clientId").n && (!secret_too || json_get_str(*out, "secretKey").n))
         return true;

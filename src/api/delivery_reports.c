@@ -2,9 +2,10 @@
  * (rest-api.md §6.16, providers.md §8).
  *
  * Called without Authorization. It is open only where an integration says so (configurations.inboundWebhookEnabled), and
- * a provider that signs must sign where a key is set (inboundWebhookSigningKey).
+ * a provider that signs must sign where a key is set (inboundWebhookSigningKey of the configurations, else of the credentials).
  */
 #include "api/app.h"
+#include "api/integration_secrets.h"
 #include "api/tables.h"
 #include "base/clock.h"
 #include "delivery/http_attempt.h"
@@ -159,9 +160,18 @@ static bool integration_load(struct request *rq, struct integration *out, yyjson
 
 static bool sender_is_good(struct request *rq, const struct integration *i, yyjson_val *configurations, yyjson_val *body)
 {
-    struct str key = json_get_str(configurations, "inboundWebhookSigningKey");
+    struct str key = json_get_str(configurations, INBOUND_SIGNING_KEY);
     const char *id, *timestamp, *value;
-    if (!key.n || !status_signature_headers(i->provider_id, &id, &timestamp, &value))
+    yyjson_val *credentials = NULL;
+    struct error err = {0};
+    if (!status_signature_headers(i->provider_id, &id, &timestamp, &value))
+        return true;
+    if (!key.n && !integration_secrets_open(rq, i, &credentials, &err)) {
+        reply_error(rq, &err);
+        return false;
+    }
+    key = key.n ? key : json_get_str(credentials, INBOUND_SIGNING_KEY);
+    if (!key.n)
         return true;
     struct status_signature s = {.body = rq->body, .json = body};
     s.id = id ? request_header(rq, id) : STR_NULL;
@@ -260,11 +270,10 @@ static void sns_certified(void *arg)
 static void sns_begin(struct request *rq, struct report *x, yyjson_val *body)
 {
     struct sns_report *s = ARENA_NEW(rq->arena, struct sns_report);
-    struct str plain = STR("{}"), cert;
+    struct str cert;
     struct error err = {0};
     yyjson_val *credentials = NULL;
-    if (x->integration.credentials.n && crypto_open(&app_of(rq)->box, rq->arena, x->integration.credentials, &plain, &err))
-        json_parse(rq->arena, plain, &credentials, NULL);
+    integration_secrets_open(rq, &x->integration, &credentials, NULL);
     s->report = x;
     s->rq = rq;
     if (!sns_read(rq->arena, body, json_get_str(credentials, "region"), clock_real_ms(), &s->message, &err)) {

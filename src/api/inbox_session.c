@@ -4,6 +4,7 @@
 
 #include "api/inbox_keyless.h"
 #include "api/inbox_private.h"
+#include "api/integration_secrets.h"
 #include "api/token.h"
 #include "model/preference.h"
 
@@ -106,12 +107,9 @@ static bool hash_matches(struct arena *a, const struct secrets *s, struct str te
 static bool hash_enforced(struct request *rq, const struct environment *e, const struct integration *i, bool *enforced,
                           struct error *err)
 {
-    struct str plain;
     yyjson_val *v;
     *enforced = environment_is_production(e);
-    if (!i->credentials.n)
-        return true;
-    if (!crypto_open(&app_of(rq)->box, rq->arena, i->credentials, &plain, err) || !json_parse(rq->arena, plain, &v, err))
+    if (!integration_secrets_open(rq, i, &v, err))
         return error_set(err, ERROR_INTERNAL, "The in-app integration's credentials cannot be read");
     *enforced = json_get_bool(v, "hmac", *enforced);
     return true;

@@ -72,7 +72,7 @@ void integration_check(struct request *rq, enum channel channel, struct str prov
         json_parse(rq->arena, STR("{}"), &credentials, NULL);
     *c = (struct check){.rq = rq, .passed = passed, .arg = arg};
     c->delivery = (struct delivery){.arena = rq->arena, .provider_id = provider_id, .channel = channel_name(channel),
-                                    .credentials = credentials, .outbound = &app_of(rq)->outbound, .check = true,
+                                    .credentials = credentials, .outbound = &app_of(rq)->outbound, .purpose = DELIVERY_CHECK,
                                     .timeout_ms = CHECK_TIMEOUT_MS, .done = check_done, .owner = c};
     if (!dispatcher_submit(app_of(rq)->dispatcher, &c->delivery, &err))
         reply_error(rq, &err);

@@ -2,6 +2,7 @@
 #include "api/app.h"
 #include "api/integration_check.h"
 #include "api/integration_conditions.h"
+#include "api/integration_secrets.h"
 #include "api/tables.h"
 #include "model/workflow.h"
 
@@ -213,30 +214,6 @@ static bool load(struct request *rq, struct integration *i)
     return load_as(rq, "Entity", i);
 }
 
-static bool credentials_open(struct request *rq, const struct integration *i, yyjson_val **out, struct error *err)
-{
-    struct str plain = STR("{}");
-    return (!i->credentials.n || crypto_open(&app_of(rq)->box, rq->arena, i->credentials, &plain, err))
-        && json_parse(rq->arena, plain, out, err);
-}
-
-/* Keys of credentials that are given replace those stored; the others stay. */
-static bool credentials_merge(struct request *rq, struct integration *i, yyjson_val *given, struct error *err)
-{
-    yyjson_val *old, *k;
-    yyjson_mut_doc *d = json_doc(rq->arena);
-    if (!credentials_open(rq, i, &old, err))
-        return false;
-    yyjson_mut_val *merged = yyjson_val_mut_copy(d, old);
-    yyjson_obj_iter it = yyjson_obj_iter_with(given);
-    while ((k = yyjson_obj_iter_next(&it))) {
-        yyjson_mut_obj_remove_keyn(merged, yyjson_get_str(k), yyjson_get_len(k));
-        yyjson_mut_obj_add(merged, yyjson_val_mut_copy(d, k), yyjson_val_mut_copy(d, yyjson_obj_iter_get_val(k)));
-    }
-    i->credentials = crypto_seal(&app_of(rq)->box, rq->arena, json_write_mut(rq->arena, merged));
-    return true;
-}
-
 static bool update_read(struct checks *c, struct integration *i, struct error *err)
 {
     struct request *rq = c->rq;
@@ -260,7 +237,7 @@ static bool update_read(struct checks *c, struct integration *i, struct error *e
         i->name = name;
     if (configurations)
         i->configurations = json_write(rq->arena, configurations);
-    return !credentials || credentials_merge(rq, i, credentials, err);
+    return !credentials || integration_secrets_merge(rq, i, credentials, err);
 }
 
 static void handle_update(struct request *rq)
@@ -276,7 +253,7 @@ static void handle_update(struct request *rq)
     x->row.updated_at = app_now(rq);
     if (!checks_done(&checks) || !environment_is_own(rq))
         return;
-    if (ok && (!check || credentials_open(rq, &x->row, &credentials, &err)))
+    if (ok && (!check || integration_secrets_open(rq, &x->row, &credentials, &err)))
         write_checked(x, check, credentials);
     else
         reply_error(rq, &err);

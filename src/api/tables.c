@@ -23,7 +23,7 @@ const struct route_table app_tables[] = {
     TABLE(activity_request),
     TABLE(notification_stat),
     TABLE(message),
-    TABLE(integration),
+    TABLE(integration), TABLE(integration_hook),
     TABLE(delivery),
     TABLE(environment_variable),
     TABLE(translation),

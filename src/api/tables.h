@@ -27,6 +27,7 @@ ROUTE_TABLE(activity_request);
 ROUTE_TABLE(notification_stat);
 ROUTE_TABLE(message);
 ROUTE_TABLE(integration);
+ROUTE_TABLE(integration_hook);
 ROUTE_TABLE(delivery);
 ROUTE_TABLE(environment);
 ROUTE_TABLE(organization);

@@ -6,6 +6,7 @@
 #include "api/telegram.h"
 
 #include "api/channel_links.h"
+#include "api/integration_secrets.h"
 #include "api/tables.h"
 #include "delivery/http_attempt.h"
 #include "model/chat_link_code.h"
@@ -28,13 +29,9 @@ struct bot {
 
 static bool token_of(struct request *rq, const struct integration *i, struct str *out)
 {
-    struct str plain = STR("{}");
     yyjson_val *credentials = NULL;
     struct error err = {0};
-    *out = STR_NULL;
-    if (i->credentials.n && crypto_open(&app_of(rq)->box, rq->arena, i->credentials, &plain, &err)
-        && json_parse(rq->arena, plain, &credentials, &err))
-        *out = json_get_str(credentials, "apiToken");
+    *out = integration_secrets_open(rq, i, &credentials, &err) ? json_get_str(credentials, "apiToken") : STR_NULL;
     return out->n > 0;
 }
 

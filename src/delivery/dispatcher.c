@@ -526,6 +526,13 @@ bool dispatcher_can_check(const struct dispatcher *d, struct str channel, struct
     return declaration ? json_get(declaration, "check") != NULL : driver_find(provider_id) != NULL;
 }
 
+bool dispatcher_can_hook(const struct dispatcher *d, struct str channel, struct str provider_id, struct str *by_hand)
+{
+    yyjson_val *hook = json_get(providers_find(d->providers, channel, provider_id), "hook");
+    *by_hand = json_get_str(hook, "byHand");
+    return json_get(hook, "steps") != NULL;
+}
+
 struct token_cache *dispatcher_tokens(struct dispatcher *d)
 {
     return d->tokens;

@@ -37,6 +37,13 @@ enum delivery_outcome {
     DELIVERY_FAILED                     /* permanent */
 };
 
+/* All but DELIVERY_SEND send nothing: email and message are NULL. */
+enum delivery_purpose {
+    DELIVERY_SEND,
+    DELIVERY_CHECK,                     /* only whether the provider lets us in */
+    DELIVERY_HOOK                       /* the provider is told where to report about messages (providers.md §8) */
+};
+
 struct delivery_result {
     enum delivery_outcome outcome;
     struct str message_id;              /* the provider's, or empty */
@@ -45,6 +52,7 @@ struct delivery_result {
     int64_t retry_after_ms;             /* from Retry-After, or 0 */
     bool host_unknown;                  /* the name of the provider's host leads nowhere */
     bool address_gone;                  /* the provider no longer knows this device */
+    struct str hook_key;                /* DELIVERY_HOOK: what proves that a report is the provider's */
 };
 
 struct delivery {
@@ -58,7 +66,8 @@ struct delivery {
      * a chat, the integration's configurations; all but the first may be NULL. */
     yyjson_val *message, *overrides, *target, *configurations;
     const struct outbound_policy *outbound;     /* where requests may lead; NULL: anywhere */
-    bool check;                         /* nothing is sent, email and message are NULL: only whether the provider lets us in */
+    enum delivery_purpose purpose;
+    struct str hook_url;                /* DELIVERY_HOOK: where reports are to come in */
     int timeout_ms;                     /* 0: 30,000 */
     /* On the dispatcher's thread; the delivery (and its arena) belong to the callee again. Must not wait. */
     void (*done)(struct delivery *d, const struct delivery_result *r);
@@ -78,8 +87,11 @@ struct dispatcher_config {
 struct dispatcher *dispatcher_start(const struct dispatcher_config *c, struct error *err);
 /* From any thread. false: queue full (65,536) or stopping; done is not called. */
 bool dispatcher_submit(struct dispatcher *d, struct delivery *delivery, struct error *err);
-/* Is there a harmless question to ask this provider about its credentials (delivery.check)? */
+/* Is there a harmless question to ask this provider about its credentials (DELIVERY_CHECK)? */
 bool dispatcher_can_check(const struct dispatcher *d, struct str channel, struct str provider_id);
+/* Can this provider be told where to report (DELIVERY_HOOK)? by_hand: if not, what its declaration says to whoever asks;
+ * p NULL: nothing. It lives as long as the dispatcher. */
+bool dispatcher_can_hook(const struct dispatcher *d, struct str channel, struct str provider_id, struct str *by_hand);
 int dispatcher_depth(const struct dispatcher *d);
 /* Waits for at most ms for what is under way; the rest is reported as DELIVERY_RETRY "shutting down". */
 void dispatcher_stop(struct dispatcher *d, int ms);

@@ -176,20 +176,32 @@ static yyjson_mut_val *items_of(struct sending *s, yyjson_val *step)
     return template_value(&s->scope, json_get_str(step, "each"));
 }
 
-/* The first that is to be made from here on, else the send itself. */
+/* The first that is to be made from here on, else the send itself. Of a step with a list, "if" is asked of each item. */
 static void phase_settle(struct sending *s)
 {
     yyjson_val *step;
-    s->phase = PHASE_SEND;
     for (; (step = step_of(s)); s->step++, s->item = 0) {
-        bool wanted = !json_get(step, "if") || template_truthy(template_value(&s->scope, json_get_str(step, "if")));
-        if (wanted && json_get(step, "each") && s->item >= yyjson_mut_arr_size(items_of(s, step)))
-            wanted = false;
-        if (wanted) {
-            s->phase = PHASE_STEP;
-            return;
+        yyjson_mut_val *items = json_get(step, "each") ? items_of(s, step) : NULL;
+        size_t n = json_get(step, "each") ? yyjson_mut_arr_size(items) : 1;
+        for (; s->item < n; s->item++) {
+            if (items)
+                root_put(s, "item", template_copy(&s->scope, yyjson_mut_arr_get(items, s->item)));
+            if (!json_get(step, "if") || template_truthy(template_value(&s->scope, json_get_str(step, "if")))) {
+                s->phase = PHASE_STEP;
+                return;
+            }
         }
     }
+    s->phase = PHASE_SEND;
+}
+
+/* What the steps of "hook" know beside the credentials. */
+static void hook_add(struct sending *s)
+{
+    struct template_scope *t = &s->scope;
+    yyjson_mut_val *hook = yyjson_mut_obj(t->doc);
+    yyjson_mut_obj_add_val(t->doc, hook, "url", template_of_str(t, s->delivery->hook_url));
+    root_put(s, "hook", hook);
 }
 
 /* --- requests ----------------------------------------------------------------------------------------------------------------- */
@@ -354,8 +366,6 @@ static bool request_make(struct sending *s, struct error *err)
     s->request = (struct http_request){.method = method.n ? method : STR("POST")};
     if (str_eqz(json_get_str(req, "http"), "2"))
         s->request.version = HTTP_2_ONLY;
-    if (s->phase == PHASE_STEP && json_get(step_of(s), "each"))
-        root_put(s, "item", template_copy(t, yyjson_mut_arr_get(items_of(s, step_of(s)), s->item)));
     s->request.url = template_text(t, json_get_str(req, "url"), true);
     if (s->phase == PHASE_TOKEN) {
         if (!token_request(s, json_get(req, "auth"), &h, err))
@@ -371,7 +381,8 @@ static bool request_make(struct sending *s, struct error *err)
         for (size_t i = 0; i < h.n; i++)
             if (str_eq_nocase(h.list[i].name, STR("authorization")))
                 own = h.list[i].value;
-        if (!target_check(s, req, err) || (!own.p && !auth_add(s, json_get(s->phase == PHASE_CHECK ? part(s, "req") : req, "auth"), &h, err)))
+        yyjson_val *auth = json_get(s->delivery->purpose == DELIVERY_SEND || json_get(req, "auth") ? req : part(s, "req"), "auth");
+        if (!target_check(s, req, err) || (!own.p && !auth_add(s, auth, &h, err)))
             return false;
     }
     s->request.headers = h.list;
@@ -470,9 +481,17 @@ static bool provider_plan(struct job *j, struct error *err)
     d->driving = s;
     scope_make(s);
     s->scope.err = err;
-    if (d->check) {
+    if (d->purpose == DELIVERY_CHECK) {
         s->phase = PHASE_CHECK;
         s->variant = s->declaration;
+        return credentials_check(s, err) && request_make(s, err) && http_origin(j->arena, s->request.url, &j->host_key, err);
+    }
+    if (d->purpose == DELIVERY_HOOK) {
+        s->variant = json_get(s->declaration, "hook");
+        if (!step_of(s))
+            return error_set(err, ERROR_BAD_INPUT, "The provider cannot be told where to report.");
+        hook_add(s);
+        phase_settle(s);
         return credentials_check(s, err) && request_make(s, err) && http_origin(j->arena, s->request.url, &j->host_key, err);
     }
     if (!credentials_check(s, err) || !endpoint_check(s, err) || !variant_find(s, err))
@@ -612,6 +631,19 @@ static void collect(struct sending *s, yyjson_val *step)
     }
 }
 
+/* All has been asked: what the steps found is the key. */
+static enum verdict hook_end(struct sending *s, struct delivery_result *out)
+{
+    struct template_scope *t = &s->scope;
+    struct error err = {0};
+    t->err = &err;
+    out->hook_key = template_str(t, template_value(t, json_get_str(s->variant, "key")));
+    out->outcome = out->hook_key.n ? DELIVERY_SENT : DELIVERY_FAILED;
+    if (!out->hook_key.n)
+        out->error = STR("The provider did not tell the key that it signs its reports with");
+    return JOB_DONE;
+}
+
 static enum verdict step_came(struct sending *s, const struct http_response *r, struct delivery_result *out)
 {
     yyjson_val *step = step_of(s);
@@ -622,6 +654,8 @@ static enum verdict step_came(struct sending *s, const struct http_response *r, 
         fail(s, r, part(s, "res"), out);
         if (why.n && r->status)
             out->error = str_ends(why, STR(" N")) ? str_fmt(s->job->arena, "%.*s%d", (int)(why.n - 1), why.p, r->status) : why;
+        if (s->delivery->purpose == DELIVERY_HOOK && (r->status == 401 || r->status == 403))
+            out->error = str_fmt(s->job->arena, "The provider refused the credentials: %.*s", STR_ARG(out->error));
         return JOB_DONE;
     }
     collect(s, step);
@@ -631,7 +665,7 @@ static enum verdict step_came(struct sending *s, const struct http_response *r, 
     s->scope.response = NULL;
     s->scope.answer = NULL;
     phase_settle(s);
-    return go_on(s, out);
+    return s->delivery->purpose == DELIVERY_HOOK && s->phase == PHASE_SEND ? hook_end(s, out) : go_on(s, out);
 }
 
 static enum verdict provider_end(struct job *j, CURLcode code, struct delivery_result *out)

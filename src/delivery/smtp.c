@@ -50,8 +50,8 @@ static bool smtp_plan(struct job *j, struct error *err)
     struct smtp *s = ARENA_NEW(j->arena, struct smtp);
     s->job = j;
     j->state = s;
-    s->fresh = j->delivery->check;      /* a kept connection would say who was let in earlier */
-    if (!j->delivery->email && !j->delivery->check)
+    s->fresh = j->delivery->purpose == DELIVERY_CHECK;     /* a kept connection would say who was let in earlier */
+    if (!j->delivery->email && j->delivery->purpose != DELIVERY_CHECK)
         return error_set(err, ERROR_BAD_INPUT, "The delivery has no e-mail.");
     if (!smtp_settings_read(j->arena, provider_of(j->driver), j->delivery->credentials, &s->settings, err))
         return false;
@@ -228,7 +228,7 @@ static bool smtp_begin(struct job *j, struct error *err)
 {
     struct smtp *s = j->state;
     CURL *e = j->easy;
-    bool check = j->delivery->check;
+    bool check = j->delivery->purpose == DELIVERY_CHECK;
     if (!check && !message_compose(s, err))
         return false;
     s->secrets = secrets_of(j->arena, j->delivery->credentials);

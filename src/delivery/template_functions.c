@@ -172,6 +172,18 @@ static yyjson_mut_val *f_nonempty(struct template_call *c)
     return is_empty(v) ? NULL : v;
 }
 
+/* find(L,key,value): the first object of the list whose member is that. */
+static yyjson_mut_val *f_find(struct template_call *c)
+{
+    yyjson_mut_val *list = arg(c, 0), *wanted = arg(c, 2), *x;
+    struct str key = arg_text(c, 1);
+    yyjson_mut_arr_iter it = yyjson_mut_arr_iter_with(list);
+    while (yyjson_mut_is_arr(list) && wanted && (x = yyjson_mut_arr_iter_next(&it)))
+        if (yyjson_mut_is_obj(x) && template_equal(yyjson_mut_obj_getn(x, key.p, key.n), wanted))
+            return x;
+    return NULL;
+}
+
 static yyjson_mut_val *f_omit(struct template_call *c)
 {
     yyjson_mut_val *v = arg(c, 0);
@@ -533,7 +545,8 @@ static yyjson_mut_val *f_apns(struct template_call *c) { return push_apns_body(c
 
 static const struct { const char *name; function *call; } functions[] = {
     {"objs", f_objs}, {"join", f_join}, {"concat", f_concat}, {"list", f_list}, {"files", f_files}, {"parts", f_parts},
-    {"nonempty", f_nonempty}, {"omit", f_omit}, {"merge", f_merge}, {"extras", f_extras}, {"sender", f_sender}, {"raw", f_raw},
+    {"find", f_find}, {"nonempty", f_nonempty}, {"omit", f_omit}, {"merge", f_merge}, {"extras", f_extras}, {"sender", f_sender},
+    {"raw", f_raw},
     {"str", f_str}, {"json", f_json}, {"trim", f_trim}, {"isstr", f_isstr}, {"int", f_int}, {"lower", f_lower}, {"upper", f_upper},
     {"rtrim", f_rtrim}, {"trunc", f_trunc}, {"split", f_split}, {"alnum", f_alnum}, {"digitsOnly", f_digits},
     {"stripPlus00", f_strip_plus}, {"e164to00", f_e164_to_00}, {"enum", f_enum}, {"enumOr", f_enum_or}, {"enumOnly", f_enum_only},
