@@ -178,15 +178,10 @@ bool gates_extend(struct machine *m, int job)
 
 /* --- content and conditions -------------------------------------------------------------------------------------- */
 
-static enum outcome content_fails(struct machine *m, int job, const struct step_definition *s, const char *what, const struct error *err)
+static enum outcome rendering_fails(struct machine *m, int job, const struct step_definition *s, const char *what, const struct error *err)
 {
-    struct arena *a = m->run->arena;
-    struct str message = str_fmt(a, "%s%s", what, err->message);
-    struct buf raw = {.arena = a};
-    buf_z(&raw, "{\"error\":");
-    json_quote(&raw, message);
-    buf_char(&raw, '}');
-    return machine_fail(m, job, step_is_channel(s->type) ? DETAIL_CONTENT_FAILED : DETAIL_STEP_FAILED, buf_finish(&raw), message);
+    struct str message = str_fmt(m->run->arena, "%s%s", what, err->message);
+    return step_is_channel(s->type) ? content_fails(m, job, message) : call_fail(m, job, message);
 }
 
 /* engine.md §3: rendering comes first, so that broken content fails the step also for those who would not get it; of an
@@ -198,15 +193,15 @@ static bool content_and_condition(struct machine *m, int job, const struct step_
     struct error err = {0};
     *run_it = true;
     if (condition_first && !render_condition(m, job, s, run_it, &err)) {
-        *o = content_fails(m, job, s, "", &err);
+        *o = rendering_fails(m, job, s, "", &err);
         return false;
     }
     if (*run_it && !render_controls(m, job, s, outputs, &err)) {
-        *o = content_fails(m, job, s, condition_first ? "HTTP request step template compilation failed: " : "", &err);
+        *o = rendering_fails(m, job, s, condition_first ? "HTTP request step template compilation failed: " : "", &err);
         return false;
     }
     if (!condition_first && !render_condition(m, job, s, run_it, &err)) {
-        *o = content_fails(m, job, s, "", &err);
+        *o = rendering_fails(m, job, s, "", &err);
         return false;
     }
     return true;
@@ -276,13 +271,22 @@ bool gates_pass_open(struct machine *m, int job, const struct step_definition *s
     *o = OUTCOME_SKIPPED;
     if (!content_and_condition(m, job, s, outputs, &passed, o))
         return false;
-    if (!passed)
+    if (!passed) {
         log_skipped(m, job);
-    else
+    } else if (!s->older && !content_stands(m, job, s, *outputs)) {
+        *o = OUTCOME_FAILED;
+        return false;
+    } else {
         passed = filters_allow(m, job, s, o);
+    }
     if (*o == OUTCOME_WAITING)
         return false;
-    return preference_allows(m, job) && passed;     /* one that is off besides is the better reason (engine.md §3 step 5) */
+    /* A preference that is off besides is the better reason (engine.md §3 step 5). */
+    if (!preference_allows(m, job) || !passed)
+        return false;
+    /* Older workflows render last. */
+    *o = OUTCOME_FAILED;
+    return !s->older || content_stands(m, job, s, *outputs);
 }
 
 bool gates_pass(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, enum outcome *o)

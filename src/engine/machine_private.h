@@ -63,6 +63,11 @@ enum outcome filter_ask(struct machine *m, int job, yyjson_val *part, struct str
 yyjson_val *filter_answers(const struct machine *m, int job);
 bool filter_waits(const struct machine *m, int job);
 enum outcome filter_answered(struct machine *m, int job, const struct step_definition *s, const struct call_answer *answer);
+/* content.c: may a channel send this? What it lacks ("subject", "subject or body"), unless an override gives it; NULL: nothing. */
+const char *content_missing(const struct machine *m, const struct step_definition *s, yyjson_val *outputs);
+/* The same, failing the job with the reason. */
+bool content_stands(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs);
+enum outcome content_fails(struct machine *m, int job, struct str why);
 /* calls.c: an HTTP request as part of a step; the chain waits. doc: {kind, method, url, headers, body, timeout}. */
 enum outcome call_begin(struct machine *m, int job, struct str doc);
 enum outcome call_again(struct machine *m, int job, int64_t delay_ms);
@@ -110,6 +115,8 @@ struct str integration_raw(const struct machine *m, const struct integration *i)
  * this step. Nothing where nothing is said. */
 void overrides_add_providers(const struct machine *m, yyjson_mut_doc *d, yyjson_mut_val *doc, const struct step_definition *s,
                              yyjson_val *outputs);
+/* Does anything that is said of the providers stand in for the step's own content? */
+bool overrides_say(const struct machine *m, const struct step_definition *s, yyjson_val *outputs);
 /* What the trigger tells this provider, the step's word first; NULL: nothing. */
 yyjson_val *overrides_provider(const struct machine *m, const struct step_definition *s, struct str provider_id);
 /* {...overrides[channel], ...overrides[providerId]}: the legacy bags; NULL: neither is there. */

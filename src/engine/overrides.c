@@ -63,3 +63,27 @@ yyjson_val *overrides_bag(const struct machine *m, enum channel c, struct str pr
     json_parse(a, json_write_mut(a, o), &bag, NULL);
     return bag;
 }
+
+/* The member of a bag that stands in for the content; NULL: any does. */
+static const char *const content_members[CHANNELS] = {[CHANNEL_EMAIL] = "subject", [CHANNEL_SMS] = "content", [CHANNEL_CHAT] = "content",
+                                                      [CHANNEL_TOOL] = "content", [CHANNEL_IN_APP] = "content"};
+
+static bool bag_says(enum channel c, yyjson_val *bag)
+{
+    const char *member = content_members[c];
+    return member ? json_get_str(bag, member).n > 0 : yyjson_obj_size(bag) > 0;
+}
+
+bool overrides_say(const struct machine *m, const struct step_definition *s, yyjson_val *outputs)
+{
+    const struct machine_facts *f = m->facts;
+    enum channel c = (enum channel)s->type;
+    if (yyjson_obj_size(json_get(outputs, "providerOverrides")) || yyjson_obj_size(json_get(outputs, "providers"))
+        || yyjson_obj_size(json_get(f->overrides, "providers")) || yyjson_obj_size(json_get(step_overrides(m, s), "providers"))
+        || bag_says(c, json_getn(f->overrides, channel_name(c))))
+        return true;
+    for (size_t i = 0; f->overrides && i < f->integrations_n; i++)
+        if (f->integrations[i].channel == c && bag_says(c, json_getn(f->overrides, f->integrations[i].provider_id)))
+            return true;
+    return false;
+}

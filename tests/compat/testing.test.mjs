@@ -148,7 +148,7 @@ test("calls, deliveries, cancellation, preferences and topics can be told and ex
         name: Much
         steps:
           - {name: Ask, type: http_request, controlValues: {method: POST, url: "{{env.HOST}}/x", body: '{"a":"{{payload.a}}"}', continueOnFailure: true}}
-          - {name: Mail, type: email, controlValues: {subject: "{{steps.ask.word}}", editorType: html, body: "<p>Hello</p>"}}
+          - {name: Mail, type: email, controlValues: {subject: "{{steps.ask.word | default: 'nothing'}}", editorType: html, body: "<p>Hello</p>"}}
           - {name: Week, type: delay, controlValues: {type: regular, amount: 1, unit: weeks}}
           - {name: Bell, type: in_app, controlValues: {body: end}}
     integrations:

@@ -5,7 +5,7 @@
  * SEEDS=n (default 300) and SEED=first choose what runs; a failing seed prints what happened and replays bit for bit.
  * Invariants: nothing committed is lost; a step that has ended stays as it is; no timer fires early; an event is in
  * exactly one digest, a canceled one in none; a throttle's window holds no more than its threshold; an in-app message
- * exists exactly once per run and step; at the end every step is terminal, every run closed, every group free, and the
+ * exists exactly once per run and step; none is stored that says nothing; at the end every step is terminal, every run closed, every group free, and the
  * stored lifecycle is what a recount gives.
  */
 #include "world.h"
@@ -32,10 +32,10 @@ static bool percent(struct chance *c, unsigned p)
 static void random_step(struct buf *b, struct chance *c, int i)
 {
     static const char *const bodies[] = {"Hi {{subscriber.firstName}}", "{{payload.n | plus: 1}}", "{% if payload.n %}a{% endif %}",
-                                         "{% for %}", "{{ steps.s0.read }}"};
+                                         "{{ payload.none }}", "{% for %}", "{{ steps.s0.read }}"};
     static const char *const crons[] = {"*/20 * * * *", "30 2 * * *", "0 9 * * MON", "15 1 31 * *"};
     static const char *const keys[] = {"", ",\"digestKey\":\"payload.k\"", ",\"digestKey\":\"{{payload.k}}\""};
-    const char *body = bodies[roll(c, percent(c, 10) ? 5 : 3)], *extend = percent(c, 30) ? "true" : "false";
+    const char *body = bodies[roll(c, percent(c, 10) ? 6 : 4)], *extend = percent(c, 30) ? "true" : "false";
     const char *skip = percent(c, 20) ? ",\"skip\":{\"<\":[{\"var\":\"payload.n\"},5]}" : "";
     buf_fmt(b, "{\"stepId\":\"s%d\",", i);
     switch (roll(c, 8)) {
@@ -65,8 +65,8 @@ static void random_step(struct buf *b, struct chance *c, int i)
                 percent(c, 50) ? "custom" : "http_request", percent(c, 50) ? "true" : "false");
         break;
     default:
-        buf_fmt(b, "\"type\":\"email\",\"shouldStopOnFail\":%s,\"controlValues\":{\"subject\":\"s\",\"body\":\"%s\"%s}}",
-                percent(c, 15) ? "true" : "false", body, skip);
+        buf_fmt(b, "\"type\":\"email\",\"shouldStopOnFail\":%s,\"controlValues\":{\"subject\":\"%s\",\"body\":\"%s\"%s}}",
+                percent(c, 15) ? "true" : "false", percent(c, 10) ? "{{payload.none}}" : "s", body, skip);
     }
 }
 
@@ -470,6 +470,20 @@ static void check_throttles(struct sim *s)
     }
 }
 
+/* Nobody gets a message that says nothing. */
+static void check_contents(struct sim *s)
+{
+    struct world *w = s->w;
+    for (size_t i = 0; i < w->dry.messages_n; i++) {
+        const struct message *m = &w->dry.messages[i];
+        yyjson_val *doc = NULL;
+        json_parse(w->arena, m->doc, &doc, NULL);
+        bool subject = json_get_str(doc, "subject").n > 0, content = json_get_str(doc, "content").n > 0;
+        if (!(subject || (content && m->channel == CHANNEL_IN_APP)))
+            violated(s, "a message without content was stored");
+    }
+}
+
 static void check_end(struct sim *s)
 {
     struct world *w = s->w;
@@ -487,6 +501,7 @@ static void check_end(struct sim *s)
     for (size_t i = 0; i < w->dry.runs_n && !w->violation; i++)
         check_run(s, i);
     check_throttles(s);
+    check_contents(s);
 }
 
 static void step(struct sim *s)

@@ -90,29 +90,6 @@ enum outcome bridge_ask(struct machine *m, int job, const struct step_definition
 
 /* --- the answer ------------------------------------------------------------------------------------------------------ */
 
-/* What a channel cannot do without; NULL: nothing is missing. */
-static const char *missing_output(enum step_type type, yyjson_val *outputs)
-{
-    bool subject = json_get_str(outputs, "subject").n > 0, body = yyjson_is_str(json_get(outputs, "body"));
-    switch (type) {
-    case STEP_IN_APP: return subject || json_get_str(outputs, "body").n ? NULL : "body";
-    case STEP_EMAIL: return !subject ? "subject" : body ? NULL : "body";
-    case STEP_PUSH: return !subject ? "subject" : body ? NULL : "body";
-    case STEP_SMS: return body ? NULL : "body";
-    case STEP_CHAT: return body || yyjson_is_obj(json_get(outputs, "card")) ? NULL : "body";
-    default: return NULL;
-    }
-}
-
-static enum outcome content_fails(struct machine *m, int job, struct str why)
-{
-    struct buf raw = {.arena = m->run->arena};
-    buf_z(&raw, "{\"error\":");
-    json_quote(&raw, why);
-    buf_char(&raw, '}');
-    return machine_fail(m, job, DETAIL_CONTENT_FAILED, buf_finish(&raw), why);
-}
-
 /* The outputs, translated, with what the bridge says for single providers among them. */
 static bool outputs_of(struct machine *m, int job, yyjson_val *answer, yyjson_val **out, struct error *err)
 {
@@ -153,7 +130,7 @@ enum outcome bridge_answered(struct machine *m, int job, const struct step_defin
         return skipped(m, job, s);
     if (!outputs_of(m, job, said.body, &outputs, &err))
         return content_fails(m, job, str_dup(a, str_of(err.message)));
-    const char *missing = missing_output(j->type, outputs);
+    const char *missing = content_missing(m, s, outputs);
     if (missing)
         return content_fails(m, job, str_fmt(a, "The bridge's outputs of step `%.*s` have no %s", STR_ARG(s->step_id), missing));
     if (!gates_allow(m, job, s))

@@ -111,10 +111,8 @@ static struct str message_doc(struct machine *m, int job, const struct step_defi
 enum outcome step_in_app(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs)
 {
     const char *bad = bad_link(s, outputs);
-    if (bad) {
-        struct str why = str_fmt(m->run->arena, "%s must be an http(s) URL or a path that starts with /", bad);
-        return machine_fail(m, job, DETAIL_CONTENT_FAILED, str_fmt(m->run->arena, "{\"error\":\"%s\"}", why.p), why);
-    }
+    if (bad)
+        return content_fails(m, job, str_fmt(m->run->arena, "%s must be an http(s) URL or a path that starts with /", bad));
     if (!machine_select_integration(m, job, CHANNEL_IN_APP))
         return OUTCOME_FAILED;
     struct effect *e = machine_effect(m, EFFECT_MESSAGE);

@@ -448,7 +448,7 @@ static void what_cannot_be_sent_fails_the_step(void **state)
     end(w);
 }
 
-#define CUSTOM "[{\"type\":\"custom\",\"stepId\":\"h\",\"controlValues\":{\"k\":1}},{\"type\":\"sms\",\"stepId\":\"s\",\"controlValues\":{\"body\":\"{{steps.h.x}}\"}}]"
+#define CUSTOM "[{\"type\":\"custom\",\"stepId\":\"h\",\"controlValues\":{\"k\":1}},{\"type\":\"sms\",\"stepId\":\"s\",\"controlValues\":{\"body\":\"got {{steps.h.x}}\"}}]"
 
 static void a_bridge_is_tried_four_times(void **state)
 {
@@ -521,6 +521,76 @@ static void bridge_answers(void **state)
     end(w);
 }
 
+/* --- content that renders to nothing --- */
+
+static const struct {
+    const char *type, *values, *overrides, *error;      /* NULL: no overrides; the step does its work */
+} empties[] = {
+    {"in_app", "{\"body\":\"{{payload.none}}\"}", NULL, "Subject or body is required"},
+    {"in_app", "{\"subject\":\"{{payload.none}}\",\"body\":\"{{payload.none}}\"}", NULL, "Subject or body is required"},
+    {"in_app", "{\"subject\":\"s\",\"body\":\"{{payload.none}}\"}", NULL, NULL},
+    {"in_app", "{\"subject\":\"{{payload.none}}\",\"body\":\"b\"}", NULL, NULL},
+    {"in_app", "{}", NULL, "Subject or body is required"},
+    {"email", "{\"subject\":\"{{payload.none}}\",\"body\":\"b\"}", NULL, "Subject is required"},
+    {"email", "{\"subject\":\"s\",\"body\":\"{{payload.none}}\"}", NULL, NULL},
+    {"email", "{\"subject\":\"{{payload.none}}\",\"body\":\"b\"}", "{\"email\":{\"subject\":\"o\"}}", NULL},
+    {"email", "{\"subject\":\"{{payload.none}}\",\"body\":\"b\"}", "{\"email\":{\"from\":\"o@x.test\"}}", "Subject is required"},
+    {"email", "{\"subject\":\"{{payload.none}}\",\"body\":\"b\"}", "{\"providers\":{\"novu-email\":{\"templateId\":\"t\"}}}", NULL},
+    {"sms", "{\"body\":\"{{payload.none}}\"}", NULL, "Body is required"},
+    {"sms", "{\"body\":\"{{payload.none}} \"}", NULL, NULL},
+    {"sms", "{\"body\":\"\"}", "{\"sms\":{\"content\":\"o\"}}", NULL},
+    {"sms", "{\"body\":\"\"}", "{\"novu-sms\":{\"content\":\"o\"}}", NULL},
+    {"push", "{\"subject\":\"{{payload.none}}\",\"body\":\"{{payload.none}}\"}", NULL, "Subject or body is required"},
+    {"push", "{\"subject\":\"{{payload.none}}\",\"body\":\"b\"}", NULL, NULL},
+    {"push", "{}", "{\"push\":{\"type\":\"data\"}}", NULL},
+    {"chat", "{\"body\":\"{{payload.none}}\"}", NULL, "Body is required"},
+    {"chat", "{\"body\":\"{{payload.none}}\",\"providerOverrides\":{\"slack\":{\"blocks\":[1]}}}", NULL, NULL},
+};
+
+static void content_that_renders_to_nothing_is_not_sent(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof empties / sizeof *empties; i++)
+        for (int off = 0; off < 2; off++) {         /* also for those who would not get it (engine.md §3) */
+            struct world *w = world_sms();
+            world_integration(w, CHANNEL_EMAIL, "novu-email");
+            world_integration(w, CHANNEL_IN_APP, "novu");
+            if (empties[i].overrides)
+                assert_true(json_parse(w->arena, str_of(empties[i].overrides), &w->overrides, NULL));
+            for (int c = 0; c < CHANNELS; c++)
+                w->preferences.global.channel[c] = off ? CHOICE_OFF : CHOICE_ON;
+            w->preferences.found = PREFERENCE_GLOBAL;
+            size_t run = start(w, str_fmt(w->arena, "[{\"type\":\"%s\",\"stepId\":\"s\",\"controlValues\":%s}]", empties[i].type,
+                                          empties[i].values).p, "{}");
+            struct str want = str_fmt(w->arena, "J1: Message content could not be generated/Failed {\"error\":\"%s\"}\ncompleted failed",
+                                      empties[i].error ? empties[i].error : "");
+            if ((str_find(record(w, run), want) >= 0) != (empties[i].error != NULL))
+                fail_msg("%s %s: %s", empties[i].type, empties[i].values, record(w, run).p);
+            if (w->dry.messages_n != (size_t)(!empties[i].error && !off))
+                fail_msg("%s %s, %s: %zu messages, %s", empties[i].type, empties[i].values, off ? "off" : "on", w->dry.messages_n, record(w, run).p);
+            end(w);
+        }
+}
+
+/* A step that its condition skips needs no content, and older workflows stand by what is empty, but for an SMS. */
+static void content_is_asked_for_where_it_counts(void **state)
+{
+    (void)state;
+    struct world *w = world_sms();
+    size_t run = start(w, "[{\"type\":\"sms\",\"stepId\":\"s\",\"controlValues\":{\"body\":\"{{payload.none}}\","
+                          "\"skip\":{\"==\":[1,2]}}}]", "{}");
+    assert_record(w, run, "J1: Bridge execution skipped/Failed {\"skip\":true}\ncompleted canceled | completed skipped");
+    end(w);
+    w = world_sms();
+    world_integration(w, CHANNEL_EMAIL, "novu-email");
+    run = start(w, "[{\"type\":\"email\",\"legacy\":{},\"stepId\":\"e\",\"controlValues\":{\"body\":\"b\"}},"
+                   "{\"type\":\"sms\",\"legacy\":{},\"stepId\":\"s\",\"controlValues\":{}}]", "{}");
+    assert_has(w, run, "J2: Message content could not be generated/Failed {\"error\":\"Unexpected error: SMS content is missing\"}\n"
+                       "completed completed failed");
+    assert_int_equal(w->dry.messages_n, 1);
+    end(w);
+}
+
 /* --- filters that ask --- */
 
 #define ASKS "{\"on\":\"webhook\",\"webhookUrl\":\"https://y.test\",\"field\":\"ok\",\"operator\":\"EQUAL\",\"value\":\"true\"}"
@@ -574,6 +644,8 @@ int main(void)
         cmocka_unit_test(a_bridge_is_tried_four_times),
         cmocka_unit_test(after_a_cancel_a_call_ends_and_nothing_follows),
         cmocka_unit_test(bridge_answers),
+        cmocka_unit_test(content_that_renders_to_nothing_is_not_sent),
+        cmocka_unit_test(content_is_asked_for_where_it_counts),
         cmocka_unit_test(each_answer_is_to_its_own_question),
         cmocka_unit_test(a_cancel_finds_a_step_that_asks),
     };
