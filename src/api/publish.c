@@ -96,24 +96,28 @@ static void add_side(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, cons
     json_add_time(d, x, "updatedAt", layout ? r->layout[side].updated_at : r->workflow[side].updated_at);
 }
 
-/* Members that differ, on either side; steps are told apart. */
-static void add_members(yyjson_mut_doc *d, yyjson_mut_val *out, yyjson_val *from, yyjson_val *than)
+/* Members that differ, on either side; null where there is nothing. Steps and translations are changes of their own. */
+static yyjson_mut_val *members(yyjson_mut_doc *d, yyjson_val *from, yyjson_val *than)
 {
     size_t i, n;
     yyjson_val *k, *v;
+    if (!from)
+        return yyjson_mut_null(d);
+    yyjson_mut_val *out = yyjson_mut_obj(d);
     yyjson_obj_foreach(from, i, n, k, v)
-        if (!yyjson_equals_str(k, "steps") && !yyjson_equals(v, json_getn(than, json_str(k))))
+        if (!yyjson_equals_str(k, "steps") && !yyjson_equals_str(k, "translations") && !yyjson_equals(v, json_getn(than, json_str(k))))
             yyjson_mut_obj_add(out, yyjson_val_mut_copy(d, k), yyjson_val_mut_copy(d, v));
+    return out;
 }
 
 static bool add_diffs(yyjson_mut_doc *d, yyjson_mut_val *change, yyjson_val *before, yyjson_val *after)
 {
-    yyjson_mut_val *diffs = yyjson_mut_obj(d), *previous = json_add_obj(d, diffs, "previous"), *fresh = json_add_obj(d, diffs, "new");
-    add_members(d, previous, before, after);
-    add_members(d, fresh, after, before);
+    yyjson_mut_val *previous = members(d, before, after), *fresh = members(d, after, before);
     if (!yyjson_mut_obj_size(previous) && !yyjson_mut_obj_size(fresh))
         return false;
-    yyjson_mut_obj_add_val(d, change, "diffs", diffs);
+    yyjson_mut_val *diffs = json_add_obj(d, change, "diffs");
+    yyjson_mut_obj_add_val(d, diffs, "previous", previous);
+    yyjson_mut_obj_add_val(d, diffs, "new", fresh);
     return true;
 }
 
@@ -187,25 +191,86 @@ static void add_steps(yyjson_mut_doc *d, yyjson_mut_val *changes, struct tally *
             add_step(d, changes, t, NULL, 0, s, i);
 }
 
-/* Layouts that the workflow's e-mails name: the target needs them. */
-static void add_dependencies(yyjson_mut_doc *d, yyjson_mut_val *o, const struct comparison *all, const struct resource *r)
+static void add_texts(yyjson_mut_doc *d, yyjson_mut_val *diffs, const char *key, yyjson_val *texts)
 {
-    yyjson_mut_val *list = NULL;
+    size_t i, n;
+    yyjson_val *locale, *content;
+    if (!yyjson_obj_size(texts)) {
+        json_add_str(d, diffs, key, STR_NULL);
+        return;
+    }
+    yyjson_mut_val *o = json_add_obj(d, diffs, key), *locales = json_add_arr(d, o, "locales");
+    yyjson_obj_foreach(texts, i, n, locale, content)
+        yyjson_mut_arr_append(locales, yyjson_val_mut_copy(d, locale));
+    yyjson_mut_obj_add_val(d, o, "translations", yyjson_val_mut_copy(d, texts));
+}
+
+/* The translations of a workflow or layout that is in both environments, as one group. */
+static void add_localization(yyjson_mut_doc *d, yyjson_mut_val *changes, struct tally *t, const struct resource *r)
+{
+    yyjson_val *after = json_get(r->content[SOURCE], "translations"), *before = json_get(r->content[TARGET], "translations");
+    if (yyjson_equals(after, before))
+        return;
+    enum resource_action action = !yyjson_obj_size(before) ? RESOURCE_ADDED : !yyjson_obj_size(after) ? RESOURCE_DELETED : RESOURCE_MODIFIED;
+    yyjson_mut_val *change = yyjson_mut_arr_add_obj(d, changes), *diffs;
+    count(t, action);
+    add_kind(d, change, "localization_group");
+    json_add_str(d, change, "action", resource_action_name(action));
+    add_side(d, change, "sourceResource", r, SOURCE);
+    add_side(d, change, "targetResource", r, TARGET);
+    diffs = json_add_obj(d, change, "diffs");
+    add_texts(d, diffs, "previous", before);
+    add_texts(d, diffs, "new", after);
+}
+
+/* --- what needs what ------------------------------------------------------------------------------------------------ */
+
+static void add_dependency(yyjson_mut_doc *d, yyjson_mut_val *o, const char *kind, struct str identifier, struct str name, bool blocking)
+{
+    yyjson_mut_val *list = yyjson_mut_obj_get(o, "dependencies"), *x;
+    if (!list)
+        list = json_add_arr(d, o, "dependencies");
+    x = yyjson_mut_arr_add_obj(d, list);
+    add_kind(d, x, kind);
+    json_add_str(d, x, "resourceId", identifier);
+    json_add_str(d, x, "resourceName", name);
+    json_add_bool(d, x, "isBlocking", blocking);
+    json_add_str(d, x, "reason", blocking ? STR("LAYOUT_REQUIRED_FOR_WORKFLOW") : STR("LAYOUT_EXISTS_IN_TARGET"));
+}
+
+/* The first of the steps whose e-mail is framed by this layout; NULL: none. */
+static yyjson_val *step_of_layout(yyjson_val *steps, struct str layout)
+{
     size_t i, n;
     yyjson_val *s;
-    yyjson_arr_foreach(json_get(r->content[SOURCE], "steps"), i, n, s) {
+    yyjson_arr_foreach(steps, i, n, s)
+        if (str_eq(json_get_str(json_get(s, "controlValues"), "layoutId"), layout))
+            return s;
+    return NULL;
+}
+
+/* Layouts that the workflow's e-mails name, once each: the target needs them. One that is about to be deleted there does
+ * not hold up the workflow: its e-mails go without. */
+static void add_layouts_needed(yyjson_mut_doc *d, yyjson_mut_val *o, const struct comparison *all, const struct resource *r)
+{
+    size_t i, n;
+    yyjson_val *s, *steps = json_get(r->content[SOURCE], "steps");
+    yyjson_arr_foreach(steps, i, n, s) {
         struct str wanted = json_get_str(json_get(s, "controlValues"), "layoutId");
         const struct resource *layout = wanted.n ? comparison_find(all, TRANSLATED_LAYOUT, wanted) : NULL;
-        if (!layout || !layout->in_source)
+        if (!wanted.n || step_of_layout(steps, wanted) != s || (layout && !layout->in_source))
             continue;
-        if (!list)
-            list = json_add_arr(d, o, "dependencies");
-        yyjson_mut_val *x = yyjson_mut_arr_add_obj(d, list);
-        add_kind(d, x, "layout");
-        json_add_str(d, x, "resourceId", layout->identifier);
-        json_add_str(d, x, "resourceName", layout->name);
-        json_add_bool(d, x, "isBlocking", !layout->in_target);
-        json_add_str(d, x, "reason", layout->in_target ? STR("LAYOUT_EXISTS_IN_TARGET") : STR("LAYOUT_REQUIRED_FOR_WORKFLOW"));
+        add_dependency(d, o, "layout", wanted, layout ? layout->name : wanted, !layout || !layout->in_target);
+    }
+}
+
+/* Workflows of the target whose e-mails a layout still frames that is about to be deleted there. */
+static void add_workflows_framed(yyjson_mut_doc *d, yyjson_mut_val *o, const struct comparison *all, const struct resource *layout)
+{
+    for (size_t i = 0; i < all->n; i++) {
+        const struct resource *r = &all->all[i];
+        if (r->kind == TRANSLATED_WORKFLOW && step_of_layout(json_get(r->content[TARGET], "steps"), layout->identifier))
+            add_dependency(d, o, "workflow", r->identifier, r->workflow[TARGET].name, true);
     }
 }
 
@@ -226,15 +291,19 @@ static void add_resource(yyjson_mut_doc *d, yyjson_mut_val *list, const struct c
         yyjson_mut_arr_append(changes, own);
         count(&t, r->action);
     }
-    if (r->kind == TRANSLATED_WORKFLOW)
+    if (r->kind == TRANSLATED_WORKFLOW && r->in_source)     /* the steps of a deleted workflow go without saying */
         add_steps(d, changes, &t, r);
+    if (r->in_source && r->in_target)
+        add_localization(d, changes, &t, r);
     yyjson_mut_val *summary = json_add_obj(d, o, "summary");
     json_add_int(d, summary, "added", t.added);
     json_add_int(d, summary, "modified", t.modified);
     json_add_int(d, summary, "deleted", t.deleted);
     json_add_int(d, summary, "unchanged", t.unchanged);
     if (r->kind == TRANSLATED_WORKFLOW && r->in_source)
-        add_dependencies(d, o, all, r);
+        add_layouts_needed(d, o, all, r);
+    else if (r->kind == TRANSLATED_LAYOUT && !r->in_source)
+        add_workflows_framed(d, o, all, r);
     *changed += t.added + t.modified + t.deleted;
 }
 
