@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "model/environment.h"
 #include "model/integration.h"
+#include "model/legacy_group.h"
 #include "model/row.h"
 
 enum { SECRET_SHORTEST = 16, SECRET_LONGEST = 4096 };
@@ -55,6 +56,14 @@ bool environment_add_demo(struct db *db, struct arena *a, struct id_source *ids,
     return true;
 }
 
+/* What older clients put workflows into that say nothing of a group (rest-api.md §6.12). */
+static bool default_group(struct db *db, struct id_source *ids, const struct environment *e, int64_t now, struct error *err)
+{
+    struct legacy_group g = {.id = id_new(ids, now), .environment = e->id, .kind = LEGACY_NOTIFICATION_GROUP, .name = STR("General"),
+                             .created_at = now, .updated_at = now};
+    return legacy_group_insert(db, &g, err);
+}
+
 bool environment_create(struct db *db, struct arena *a, const struct crypto_box *box, struct id_source *ids,
                         struct environment *e, struct id user, struct str secret, int64_t now, struct error *err)
 {
@@ -62,6 +71,7 @@ bool environment_create(struct db *db, struct arena *a, const struct crypto_box 
     return environment_insert(db, e, err)
         && api_key_insert(db, a, box, e->id, user, secret.n ? secret : crypto_random_hex(a, 16), now, err)
         && built_in(db, a, ids, e, "novu", CHANNEL_IN_APP, "Novu Inbox", now, err)
+        && default_group(db, ids, e, now, err)
         && (!e->outbox || environment_add_demo(db, a, ids, e, now, err));
 }
 

@@ -27,7 +27,8 @@ bool bootstrap_write_credentials(struct db *db, const struct crypto_box *box, co
 /* Reads a secret from DIR/name, or makes one of 64 hex characters there (0600). */
 bool bootstrap_secret(struct arena *a, const char *path, struct str *secret, struct error *err);
 
-/* A new environment with key, in-app integration and, where it has the outbox, the demo integrations. */
+/* A new environment with key, in-app integration, the notification group "General" and, where it has the outbox, the demo
+ * integrations. */
 struct environment;
 bool environment_create(struct db *db, struct arena *a, const struct crypto_box *box, struct id_source *ids,
                         struct environment *e, struct id user, struct str secret, int64_t now, struct error *err);

@@ -196,7 +196,7 @@ static void handle_list(struct request *rq)
 {
     struct checks c = checks_begin(rq);
     struct str query = request_query(rq, "query"), by = request_query(rq, "orderBy"), direction = request_query(rq, "orderDirection");
-    int64_t limit = check_query_int(&c, "limit", 50, 1, 1000), offset = check_query_int(&c, "offset", 0, 0, INT64_MAX), total = 0;
+    int64_t limit = check_query_int(&c, "limit", 50, 1, 100), offset = check_query_int(&c, "offset", 0, 0, INT64_MAX), total = 0;
     struct layout *list;
     struct error err = {0};
     size_t n;

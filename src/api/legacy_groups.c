@@ -22,6 +22,7 @@ static yyjson_mut_val *group_json(struct request *rq, yyjson_mut_doc *d, const s
 {
     yyjson_mut_val *o = yyjson_mut_obj(d);
     json_add_id(d, o, "_id", g->id);
+    json_add_id(d, o, "id", g->id);
     json_add_str(d, o, "name", g->name);
     if (g->kind == LEGACY_FEED)
         json_add_str(d, o, "identifier", slugify(rq->arena, g->name));

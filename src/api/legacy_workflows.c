@@ -533,6 +533,17 @@ static void handle_get(struct request *rq)
         reply_error(rq, &err);
 }
 
+/* Lists show what older clients made; by its id they read any workflow (upstream: workflows-v2/workflow.controller.e2e.ts). */
+static size_t keep_older(struct arena *a, struct workflow *all, size_t n)
+{
+    size_t kept = 0;
+    yyjson_val *doc;
+    for (size_t i = 0; i < n; i++)
+        if (json_parse(a, all[i].doc, &doc, NULL) && json_get(doc, "legacy"))
+            all[kept++] = all[i];
+    return kept;
+}
+
 static void handle_list(struct request *rq)
 {
     struct checks c = checks_begin(rq);
@@ -551,6 +562,7 @@ static void handle_list(struct request *rq)
         reply_error(rq, &err);
         return;
     }
+    n = keep_older(rq->arena, all, n);
     json_add_int(d, o, "page", page);
     data = json_add_arr(d, o, "data");
     for (size_t i = (size_t)q.offset; i < n && i < (size_t)(q.offset + limit); i++)

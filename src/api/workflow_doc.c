@@ -9,7 +9,7 @@
 #include "model/layout.h"
 #include "model/types.h"
 
-enum { TITLE_MAX = 128, DESCRIPTION_MAX = 256, TAGS_MAX = 16, TAG_MAX = 64, STEP_ID_MAX = 256 };
+enum { TITLE_MAX = 64, DESCRIPTION_MAX = 256, TAGS_MAX = 16, TAG_MAX = 64, STEP_ID_MAX = 256 };
 
 /* Characters, not bytes. */
 static void check_length(struct checks *c, const char *name, struct str s, size_t most)
@@ -21,20 +21,44 @@ static void check_length(struct checks *c, const char *name, struct str s, size_
         check_fail(c, "%s must be shorter than or equal to %zu characters", name, most);
 }
 
+/* The name of a workflow or step, null if it is not said. */
+static void check_title(struct checks *c, const char *name, yyjson_val *given)
+{
+    if (yyjson_is_str(given) && !yyjson_get_len(given))
+        check_fail(c, "%s must be longer than or equal to 1 characters", name);
+    check_length(c, name, json_str(given), TITLE_MAX);
+}
+
+static bool is_first(yyjson_val *tags, size_t at, yyjson_val *tag)
+{
+    size_t i, n;
+    yyjson_val *e;
+    yyjson_arr_foreach(tags, i, n, e)
+        if (i < at && yyjson_equals(e, tag))
+            return false;
+    return true;
+}
+
 static yyjson_val *check_tags(struct checks *c, yyjson_val *body)
 {
     yyjson_val *tags = check_array(c, body, "tags", false), *e;
-    yyjson_arr_iter it = yyjson_arr_iter_with(tags);
-    if (yyjson_arr_size(tags) > TAGS_MAX)
+    bool texts = true, lengths = true, unique = true;
+    size_t i, n;
+    if (yyjson_arr_size(tags) > TAGS_MAX) {
         check_fail(c, "tags must contain no more than %d elements", TAGS_MAX);
-    while ((e = yyjson_arr_iter_next(&it)))
-        if (!yyjson_is_str(e)) {
-            check_fail(c, "each value in tags must be a string");
-            return tags;
-        } else if (yyjson_get_len(e) > TAG_MAX) {
-            check_fail(c, "each value in tags must be shorter than or equal to %d characters", TAG_MAX);
-            return tags;
-        }
+        return tags;
+    }
+    yyjson_arr_foreach(tags, i, n, e) {
+        texts &= yyjson_is_str(e);
+        lengths &= !yyjson_is_str(e) || (yyjson_get_len(e) && yyjson_get_len(e) <= TAG_MAX);
+        unique &= is_first(tags, i, e);
+    }
+    if (!texts)
+        check_fail(c, "each value in tags must be a string");
+    if (!lengths)
+        check_fail(c, "each value in tags must be longer than or equal to 1 and shorter than or equal to %d characters", TAG_MAX);
+    if (!unique)
+        check_fail(c, "All tags's elements must be unique");
     return tags;
 }
 
@@ -139,9 +163,9 @@ static bool step_read(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *steps
     struct request *rq = c->rq;
     enum step_type type;
     struct str name = json_get_str(step, "name"), type_name = json_get_str(step, "type");
-    if (!name.n)
+    if (!name.p)
         check_fail(c, "steps.%zu.name must be a string", i);
-    check_length(c, str_fmt(rq->arena, "steps.%zu.name", i).p, name, TITLE_MAX);
+    check_title(c, str_fmt(rq->arena, "steps.%zu.name", i).p, json_get(step, "name"));
     if (json_get_str(step, "stepId").n > STEP_ID_MAX)
         check_fail(c, "steps.%zu.stepId must be shorter than or equal to %d characters", i, STEP_ID_MAX);
     if (!step_type_parse(type_name, &type) || type == STEP_TRIGGER) {
@@ -215,7 +239,7 @@ static void schema_check(struct checks *c, yyjson_val *schema)
 {
     struct error err = {0};
     if (yyjson_is_obj(schema) && !jsonschema_compile(c->rq->arena, schema, NULL, &err))
-        check_fail(c, "payloadSchema is not a valid JSON Schema: %s", err.message);
+        check_fail(c, "payloadSchema must be a valid JSON schema: %s", err.message);
 }
 
 static void add_schema(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *doc, yyjson_val *schema)
@@ -311,7 +335,7 @@ bool workflow_doc_read(struct checks *c, yyjson_val *body, const struct workflow
     if (str_eqz(json_get_str(old, "origin"), "external"))
         return code_first_read(c, body, old, w);
     w->name = check_string(c, body, "name", true);
-    check_length(c, "name", w->name, TITLE_MAX);
+    check_title(c, "name", json_get(body, "name"));
     w->active = check_bool(c, body, "active", true);
     json_add_str(d, doc, "workflowId", w->identifier);
     add_members(c, d, doc, body, old);
@@ -355,7 +379,7 @@ bool workflow_doc_patch(struct checks *c, yyjson_val *body, struct workflow *w, 
         return false;
     yyjson_mut_val *doc = yyjson_val_mut_copy(d, old);
     struct str name = check_string(c, body, "name", false);
-    check_length(c, "name", name, TITLE_MAX);
+    check_title(c, "name", json_get(body, "name"));
     check_length(c, "description", check_string(c, body, "description", false), DESCRIPTION_MAX);
     check_tags(c, body);
     check_bool(c, body, "validatePayload", false);
@@ -380,7 +404,7 @@ bool workflow_doc_duplicate(struct checks *c, yyjson_val *body, struct workflow 
     if (!json_parse(a, w->doc, &old, err))
         return false;
     yyjson_mut_val *doc = yyjson_val_mut_copy(d, old);
-    check_length(c, "name", json_get_str(body, "name"), TITLE_MAX);
+    check_title(c, "name", json_get(body, "name"));
     check_length(c, "description", check_string(c, body, "description", false), DESCRIPTION_MAX);
     check_tags(c, body);
     check_bool(c, body, "isTranslationEnabled", false);

@@ -5,7 +5,7 @@
 #include "api/workflow_view.h"
 #include "api/workflow_write.h"
 
-enum { PAGE = 50, IDENTIFIER_MAX = 256 };
+enum { PAGE = 50, IDENTIFIER_MAX = 256, COPIED_NAME_MAX = 57 };        /* with " (Copy)" a name of 64 */
 
 struct workflow_write {
     struct api_write w;
@@ -201,7 +201,7 @@ static void handle_duplicate(struct request *rq)
         return;
     row = source;
     bool ok = workflow_doc_duplicate(&checks, rq->json, &row, &err);
-    row.name = name.n ? name : str_fmt(rq->arena, "%.*s (Copy)", STR_ARG(source.name));
+    row.name = name.n ? name : str_fmt(rq->arena, "%.*s (Copy)", STR_ARG(str_cut(source.name, COPIED_NAME_MAX)));
     row.identifier = slugify(rq->arena, row.name);
     if (!row.identifier.n)
         row.identifier = source.identifier;
@@ -320,7 +320,7 @@ static void handle_list(struct request *rq)
     struct workflow *all;
     struct workflow_content content;
     struct error err = {0};
-    q.limit = check_query_int(&checks, "limit", PAGE, 1, 1000);
+    q.limit = check_query_int(&checks, "limit", PAGE, 1, 100);
     q.offset = check_query_int(&checks, "offset", 0, 0, INT64_MAX);
     order_read(&checks, &q);
     check_statuses(&checks, statuses, statuses_n);

@@ -15,7 +15,7 @@ struct legacy_group {
     int64_t created_at, updated_at;
 };
 
-/* ERROR_CONFLICT if the name is taken. */
+/* ERROR_CONFLICT if another feed has the name. */
 bool legacy_group_insert(struct db *db, const struct legacy_group *g, struct error *err);
 /* Name and time; ERROR_CONFLICT as above. */
 bool legacy_group_update(struct db *db, const struct legacy_group *g, struct error *err);

@@ -41,17 +41,20 @@ test("tenants are made, changed, listed and deleted", async () => {
 });
 
 test("notification groups and feeds", async () => {
-  const { _id } = (await novu.notificationGroups.create("General")).data.data;
-  await fails(novu.notificationGroups.create("General"), 409, /already exists/);
+  const { _id, id, _environmentId } = (await novu.notificationGroups.create("General")).data.data;
+  assert.deepEqual([id, _environmentId], [_id, server.dev._id], "every environment has a General, which need not be the only one");
   assert.equal((await novu.notificationGroups.update(_id, { name: "Ops" })).data.data.name, "Ops");
   assert.equal((await novu.notificationGroups.getOne(_id)).data.data.name, "Ops");
-  assert.deepEqual((await novu.notificationGroups.get()).data.data.map((g) => g.name), ["Ops"]);
+  assert.deepEqual((await novu.notificationGroups.get()).data.data.map((g) => g.name), ["General", "Ops"]);
   const feed = (await novu.feeds.create("Ops")).data.data;
   assert.equal(feed.identifier, "ops");
+  await fails(novu.feeds.create("Ops"), 409, /already exists/);
   await fails(novu.notificationGroups.getOne(feed._id), 404, /^Notification group with id [0-9a-f]{24} not found$/);
   assert.deepEqual((await novu.feeds.delete(feed._id)).data.data, []);
   await fails(novu.feeds.delete(feed._id), 404, /^Feed with id/);
   assert.deepEqual((await novu.notificationGroups.delete(_id)).data.data, { acknowledged: true, status: "deleted" });
+  for (const call of [() => novu.notificationGroups.getOne(_id), () => novu.notificationGroups.update(_id, { name: "x" }), () => novu.notificationGroups.delete(_id)])
+    await fails(call(), 404, /not found/);
   await fails(novu.notificationGroups.getOne("x"), 404, /not found/);
 });
 
