@@ -1,5 +1,4 @@
-/* Operations that only some integrations know: chat linking by a bot, webhooks set up at the provider (rest-api.md §6.14,
- * §6.15). Links for phones lead into the original's own dashboard: they answer with what is missing. */
+/* Operations that only some integrations know: chat linking by a bot, and bots that are set up (rest-api.md §6.14, §6.15). */
 #include "api/channel_links.h"
 #include "api/context_member.h"
 #include "api/tables.h"
@@ -47,8 +46,12 @@ static void handle_mobile_link(struct request *rq)
 {
     struct checks c = checks_begin(rq);
     struct integration i;
-    check_string(&c, rq->json, "subscriberId", false);
-    if (checks_done(&c) && find(rq, request_param(rq, "integrationIdentifier"), &i))
+    struct str subscriber_id = check_string(&c, rq->json, "subscriberId", false);
+    if (!checks_done(&c) || !find(rq, request_param(rq, "integrationIdentifier"), &i))
+        return;
+    if (str_eqz(i.provider_id, "telegram"))
+        telegram_setup_issue(rq, &i, subscriber_id);
+    else
         refuse(rq, &i, "mobile links");
 }
 

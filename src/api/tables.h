@@ -28,6 +28,7 @@ ROUTE_TABLE(notification_stat);
 ROUTE_TABLE(message);
 ROUTE_TABLE(integration);
 ROUTE_TABLE(integration_hook);
+ROUTE_TABLE(telegram_setup);
 ROUTE_TABLE(delivery);
 ROUTE_TABLE(environment);
 ROUTE_TABLE(organization);

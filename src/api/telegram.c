@@ -9,7 +9,6 @@
 #include "api/integration_secrets.h"
 #include "api/tables.h"
 #include "delivery/http_attempt.h"
-#include "model/chat_link_code.h"
 
 enum { CODE_CHARS = 32, SECRET_CHARS = 64, TIMEOUT_MS = 10000, UPDATE_MAX = 1 << 20 };
 
@@ -20,9 +19,11 @@ struct bot {
     struct str token, username, webhook_url;
     struct chat_link_code code;
     const struct context_member *context;
-    struct str plain;                   /* the code itself */
+    struct str url;                     /* with the code */
     struct http_call call;
     void (*next)(struct bot *b, yyjson_val *result);
+    void (*attached)(void *arg, struct str username, struct str webhook_url);
+    void *arg;
 };
 
 /* --- asking Telegram --------------------------------------------------------------------------------------------------- */
@@ -78,14 +79,21 @@ static bool token_is_plain(struct str s)
     return true;
 }
 
-/* NULL: the request was answered. */
-static struct bot *bot_new(struct request *rq, const struct integration *i)
+static struct bot *bot_with(struct request *rq, const struct integration *i, struct str token)
 {
     struct bot *b = ARENA_NEW(rq->arena, struct bot);
     b->rq = rq;
     b->integration = *i;
-    if (token_of(rq, i, &b->token) && token_is_plain(b->token))
-        return b;
+    b->token = token;
+    return b;
+}
+
+/* NULL: the request was answered. */
+static struct bot *bot_new(struct request *rq, const struct integration *i)
+{
+    struct str token;
+    if (token_of(rq, i, &token) && token_is_plain(token))
+        return bot_with(rq, i, token);
     reply_fail(rq, 400, "Telegram integration is missing its bot token (apiToken)");
     return NULL;
 }
@@ -113,20 +121,29 @@ static void link_reply(struct api_write *w)
     struct arena *a = b->rq->arena;
     yyjson_mut_doc *d = json_doc(a);
     yyjson_mut_val *o = yyjson_mut_obj(d), *more;
-    json_add_str(d, o, "url", str_fmt(a, "https://t.me/%.*s?start=%.*s", STR_ARG(b->username), STR_ARG(b->plain)));
+    json_add_str(d, o, "url", b->url);
     more = json_add_obj(d, o, "providerMetadata");
     json_add_str(d, more, "botUsername", b->username);
     json_add_time(d, more, "expiresAt", b->code.expires_at);
     reply_json(b->rq, 0, o);
 }
 
+struct str telegram_code_new(struct request *rq, const struct integration *i, struct str subscriber_id, struct str username,
+                             struct chat_link_code *out)
+{
+    struct str plain = crypto_random_word(rq->arena, CODE_CHARS);
+    *out = (struct chat_link_code){.hash = crypto_sha256_hex(rq->arena, plain), .environment = i->environment, .integration = i->id,
+                                   .subscriber_id = subscriber_id, .expires_at = app_now(rq) + CHAT_LINK_CODE_MS};
+    return str_fmt(rq->arena, "https://t.me/%.*s?start=%.*s", STR_ARG(username), STR_ARG(plain));
+}
+
 static void link_named(struct bot *b, yyjson_val *result)
 {
+    struct str context = b->code.context;
     if (!username_read(b, result))
         return;
-    b->plain = crypto_random_word(b->rq->arena, CODE_CHARS);
-    b->code.hash = crypto_sha256_hex(b->rq->arena, b->plain);
-    b->code.expires_at = app_now(b->rq) + CHAT_LINK_CODE_MS;
+    b->url = telegram_code_new(b->rq, &b->integration, b->code.subscriber_id, b->username, &b->code);
+    b->code.context = context;
     b->w = (struct api_write){.apply = link_apply, .reply = link_reply};
     api_write(b->rq, &b->w);
 }
@@ -137,7 +154,7 @@ void telegram_link(struct request *rq, const struct integration *i, struct str s
     struct bot *b = bot_new(rq, i);
     if (!b)
         return;
-    b->code = (struct chat_link_code){.environment = i->environment, .integration = i->id, .subscriber_id = subscriber_id, .context = context};
+    b->code = (struct chat_link_code){.subscriber_id = subscriber_id, .context = context};
     b->context = made;
     ask(b, "getMe", STR("{}"), link_named);
 }
@@ -150,18 +167,24 @@ static struct str secret_of(struct arena *a, struct str token)
     return str_sub(crypto_hmac_sha256_hex(a, token, STR("carillon telegram webhook")), 0, SECRET_CHARS);
 }
 
-static void configure_done(struct bot *b, yyjson_val *result)
+static void configure_reply(void *arg, struct str username, struct str webhook_url)
 {
-    yyjson_mut_doc *d = json_doc(b->rq->arena);
+    struct request *rq = arg;
+    yyjson_mut_doc *d = json_doc(rq->arena);
     yyjson_mut_val *o = yyjson_mut_obj(d);
-    (void)result;
-    json_add_str(d, o, "webhookUrl", b->webhook_url);
-    json_add_time(d, o, "configuredAt", app_now(b->rq));
-    json_add_str(d, o, "botUsername", b->username);
-    reply_json(b->rq, 0, o);
+    json_add_str(d, o, "webhookUrl", webhook_url);
+    json_add_time(d, o, "configuredAt", app_now(rq));
+    json_add_str(d, o, "botUsername", username);
+    reply_json(rq, 0, o);
 }
 
-static void configure_named(struct bot *b, yyjson_val *result)
+static void attach_done(struct bot *b, yyjson_val *result)
+{
+    (void)result;
+    b->attached(b->arg, b->username, b->webhook_url);
+}
+
+static void attach_named(struct bot *b, yyjson_val *result)
 {
     struct arena *a = b->rq->arena;
     yyjson_mut_doc *d = json_doc(a);
@@ -174,14 +197,27 @@ static void configure_named(struct bot *b, yyjson_val *result)
     json_add_str(d, o, "url", b->webhook_url);
     json_add_str(d, o, "secret_token", secret_of(a, b->token));
     yyjson_mut_arr_add_str(d, json_add_arr(d, o, "allowed_updates"), "message");
-    ask(b, "setWebhook", json_write_mut(a, o), configure_done);
+    ask(b, "setWebhook", json_write_mut(a, o), attach_done);
+}
+
+static void attach(struct bot *b, void (*next)(void *arg, struct str username, struct str webhook_url), void *arg)
+{
+    b->attached = next;
+    b->arg = arg;
+    ask(b, "getMe", STR("{}"), attach_named);
+}
+
+void telegram_attach(struct request *rq, const struct integration *i, struct str token,
+                     void (*next)(void *arg, struct str username, struct str webhook_url), void *arg)
+{
+    attach(bot_with(rq, i, token), next, arg);
 }
 
 void telegram_configure(struct request *rq, const struct integration *i)
 {
     struct bot *b = bot_new(rq, i);
     if (b)
-        ask(b, "getMe", STR("{}"), configure_named);
+        attach(b, configure_reply, rq);
 }
 
 /* --- what the bot hears -------------------------------------------------------------------------------------------------------- */

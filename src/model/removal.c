@@ -84,6 +84,7 @@ static const struct part parts[] = {
     {OF_ENVIRONMENT, CHUNK, "DELETE FROM webhook_attempts WHERE environment_id = ?1 AND id IN " FIRST_OF("webhook_attempts")},
     {OF_ENVIRONMENT, WHOLE, "DELETE FROM webhook_endpoints WHERE environment_id = ?1"},
     {OF_ENVIRONMENT, WHOLE, "DELETE FROM chat_link_codes WHERE environment_id = ?1"},
+    {OF_ENVIRONMENT, WHOLE, "DELETE FROM bot_setups WHERE environment_id = ?1"},
     {OF_ENVIRONMENT, WHOLE, "DELETE FROM domain_routes WHERE environment_id = ?1"},
     {OF_ENVIRONMENT, WHOLE, "DELETE FROM domains WHERE environment_id = ?1"},
     {OF_ENVIRONMENT, WHOLE, "DELETE FROM agent_integrations WHERE environment_id = ?1"},

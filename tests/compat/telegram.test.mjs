@@ -106,3 +106,63 @@ test("what cannot be is refused by name, without the token", async () => {
   assert.deepEqual([refused.status, refused.body.message], [400, "Telegram refused: Unauthorized"]);
   assert.ok(!refused.text.includes("secret-token"));
 });
+
+// Shapes: upstream's apps/api/src/app/integrations/integrations-mobile-configure-public.controller.ts.
+test("a phone's link: its page, its state, and the bot's token by it, once", async () => {
+  refuses = false;
+  await server.call("POST", "/v1/integrations", { providerId: "telegram", channel: "chat", identifier: "later", name: "Support", active: true, check: false, credentials: {} });
+  const issue = async (body = {}) => (await novu.integrations.createMobileLink(body, "later")).result;
+  const open = (method, path, body) => server.call(method, path, body, { key: null });
+  const status = async (token, more = "") => (await open("GET", `/v1/integrations/mobile-configure/status?token=${token}${more}`)).body.data;
+  const enter = (token, botToken) => open("POST", "/v1/integrations/mobile-configure", { token, botToken });
+  const good = "12345678:AAEabcdefghijklmnopqrstuvwxyz0123456789";
+
+  const { token, url, expiresAt } = await issue({ subscriberId: "ada.l" });
+  const { body: clock } = await server.call("GET", "/v1/testing/clock");
+  assert.equal(Date.parse(expiresAt) - Date.parse(clock.data?.now ?? clock.now), 5 * 60_000);
+  assert.match(token, /^[A-Za-z0-9]{32}$/);
+  assert.equal(new URL(url).pathname, `/telegram/connect/${token}`);
+  const page = await fetch(`${server.url}/telegram/connect/${token}`);
+  assert.equal(page.headers.get("content-type"), "text/html; charset=utf-8");
+  assert.match(await page.text(), /BotFather/);
+  assert.deepEqual(await status(token), { valid: true, agentName: "Support", providerName: "telegram" });
+
+  asked = [];
+  assert.equal((await enter(token, "nonsense")).status, 422);
+  assert.equal((await enter(undefined, good)).status, 422);
+  assert.deepEqual(asked, []);
+  refuses = true;
+  assert.equal((await enter(token, good)).body.message, "Telegram refused: Unauthorized");
+  refuses = false;
+  assert.equal((await status(token)).valid, true, "what failed leaves the link good");
+  const done = await enter(token, good);
+  assert.equal(done.status, 200, done.text);
+  const { success, botUsername, webhookUrl, deepLinkUrl } = done.body.data;
+  assert.deepEqual([success, botUsername], [true, "acme_bot"]);
+  ({ url: hook, secret_token: secret } = asked.at(-1).body);
+  assert.equal(webhookUrl, hook);
+  const code = new URL(deepLinkUrl).searchParams.get("start");
+  assert.match((await hears({ text: `/start ${code}`, chat: { id: 90, type: "private" } })).body.text, /You are connected/);
+  assert.ok((await endpoints()).some((e) => e.endpoint.chatId === "90"));
+
+  assert.deepEqual(await status(token), { valid: false, reason: "used" });
+  const again = await enter(token, good);
+  assert.deepEqual([again.status, again.body.code], [409, "token_already_used"]);
+  assert.deepEqual(await status("short"), { valid: false, reason: "invalid" });
+  assert.deepEqual([(await enter("short", good)).status, (await enter("short", good)).body.code], [401, "token_invalid"]);
+
+  const second = await issue({ subscriberId: "nobody" });
+  await server.call("POST", "/v1/testing/clock", { advance: "PT4M" });
+  assert.equal((await status(second.token, "&extend=1")).valid, true);
+  await server.call("POST", "/v1/testing/clock", { advance: "PT4M" });
+  assert.equal((await enter(second.token, good)).body.data.deepLinkUrl, undefined);
+  const third = await issue();
+  for (let minutes = 0; minutes < 28; minutes += 4) {
+    assert.equal((await status(third.token, "&extend=true")).valid, true, `${minutes} minutes`);
+    await server.call("POST", "/v1/testing/clock", { advance: "PT4M" });
+  }
+  await status(third.token, "&extend=1");
+  await server.call("POST", "/v1/testing/clock", { advance: "PT2M1S" });
+  assert.deepEqual(await status(third.token, "&extend=1"), { valid: false, reason: "expired" });
+  assert.deepEqual([(await enter(third.token, good)).status, (await enter(third.token, good)).body.code], [401, "token_expired"]);
+});
