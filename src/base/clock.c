@@ -226,3 +226,23 @@ bool time_parse_duration(struct str s, int64_t *out)
     *out = total;
     return any;
 }
+
+bool time_parse_12h(struct str s, int *minutes)
+{
+    size_t digits = s.n == 7 ? 1 : 2;       /* of the hour */
+    int h = 0, m = 0;
+    if (s.n != digits + 6 || s.p[digits] != ':' || s.p[digits + 3] != ' ' || (s.p[digits + 4] != 'A' && s.p[digits + 4] != 'P')
+        || s.p[digits + 5] != 'M')
+        return false;
+    for (size_t i = 0; i < digits + 3; i++) {
+        if (i == digits)
+            continue;
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return false;
+        *(i < digits ? &h : &m) = *(i < digits ? &h : &m) * 10 + s.p[i] - '0';
+    }
+    if (h < 1 || h > 12 || m > 59)
+        return false;
+    *minutes = (h % 12 + (s.p[digits + 4] == 'P' ? 12 : 0)) * 60 + m;
+    return true;
+}

@@ -31,6 +31,8 @@ void time_iso(int64_t ms, char out[TIME_ISO_LEN + 1]);
 struct str time_iso_str(struct arena *a, int64_t ms);
 /* ISO 8601 / RFC 3339 date or date-time; without a zone it is UTC. Fractions beyond ms are cut. */
 bool time_parse_iso(struct str s, int64_t *ms);
+/* "09:00 AM" or "9:00 AM" as minutes since midnight; false if it is neither form. */
+bool time_parse_12h(struct str s, int *minutes);
 /* ISO 8601 duration of fixed-length parts: P2D, PT1H30M, PT5.5S, P1W. Years and months are refused. */
 bool time_parse_duration(struct str s, int64_t *ms);
 

@@ -1,24 +1,6 @@
 /* Weekly delivery windows on the wall clock of a zone. */
 #include "content/schedule.h"
-
-static bool two_digits(const char *p, int *n)
-{
-    *n = (p[0] - '0') * 10 + p[1] - '0';
-    return p[0] >= '0' && p[0] <= '9' && p[1] >= '0' && p[1] <= '9';
-}
-
-/* "09:30 PM" */
-static bool minutes_read(struct str s, int *minutes)
-{
-    int hour, minute;
-    if (s.n != 8 || !two_digits(s.p, &hour) || s.p[2] != ':' || !two_digits(s.p + 3, &minute))
-        return false;
-    bool pm = str_eq_nocase(str_sub(s, 5, 8), STR(" PM"));
-    if (hour < 1 || hour > 12 || minute > 59 || (!pm && !str_eq_nocase(str_sub(s, 5, 8), STR(" AM"))))
-        return false;
-    *minutes = (hour % 12 + (pm ? 12 : 0)) * 60 + minute;
-    return true;
-}
+#include "base/clock.h"
 
 struct schedule schedule_read(struct arena *a, yyjson_val *v)
 {
@@ -33,7 +15,7 @@ struct schedule schedule_read(struct arena *a, yyjson_val *v)
         s.day[day].windows = ARENA_ARRAY(a, struct schedule_window, yyjson_arr_size(hours));
         yyjson_arr_foreach(hours, i, n, w) {
             struct schedule_window *out = &s.day[day].windows[s.day[day].n];
-            s.day[day].n += minutes_read(json_get_str(w, "start"), &out->start) && minutes_read(json_get_str(w, "end"), &out->end);
+            s.day[day].n += time_parse_12h(json_get_str(w, "start"), &out->start) && time_parse_12h(json_get_str(w, "end"), &out->end);
         }
     }
     return s;

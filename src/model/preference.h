@@ -89,8 +89,6 @@ struct preference_result {
 struct preference_result preference_merge(const struct workflow_preferences *w, const struct preference_rows *rows,
                                           bool workflow_off_is_final);
 
-/* "09:00 AM" as minutes since midnight; false if it is not exactly that form. */
-bool schedule_time_parse(struct str s, int *minutes);
 /* The weekly schedule's wire form (12-hour times): messages as class-validator writes them, "schedule…" first. Returns
  * how many of at most max were found; 0: valid. */
 size_t schedule_check(struct arena *a, yyjson_val *schedule, struct str *messages, size_t max);

@@ -1,5 +1,6 @@
 /* Merging the layers of preferences, and what a schedule may look like: pure. */
 #include "model/preference.h"
+#include "base/clock.h"
 
 static enum choice enabled_of(yyjson_val *v)
 {
@@ -109,22 +110,6 @@ static void complain(struct complaints *c, const char *fmt, ...)
     va_end(ap);
 }
 
-bool schedule_time_parse(struct str s, int *minutes)
-{
-    int h, m;
-    if (s.n != 8 || s.p[2] != ':' || s.p[5] != ' ' || (s.p[6] != 'A' && s.p[6] != 'P') || s.p[7] != 'M')
-        return false;
-    for (int i = 0; i < 5; i++)
-        if (i != 2 && (s.p[i] < '0' || s.p[i] > '9'))
-            return false;
-    h = (s.p[0] - '0') * 10 + s.p[1] - '0';
-    m = (s.p[3] - '0') * 10 + s.p[4] - '0';
-    if (h < 1 || h > 12 || m > 59)
-        return false;
-    *minutes = (h % 12 + (s.p[6] == 'P' ? 12 : 0)) * 60 + m;
-    return true;
-}
-
 static void hours_check(struct complaints *c, const char *day, yyjson_val *hours)
 {
     yyjson_val *range;
@@ -134,7 +119,7 @@ static void hours_check(struct complaints *c, const char *day, yyjson_val *hours
     while ((range = yyjson_arr_iter_next(&it))) {
         for (int k = 0; k < 2; k++) {
             int minutes;
-            if (!schedule_time_parse(json_get_str(range, ends[k]), &minutes))
+            if (!time_parse_12h(json_get_str(range, ends[k]), &minutes))
                 complain(c, "schedule.weeklySchedule.%s.hours.%zu.%s must be in 12-hour format (e.g., \"09:00 AM\" or \"05:00 PM\")",
                          day, i, ends[k]);
         }

@@ -717,7 +717,7 @@ static void schedules_are_checked(void **state)
         {"{\"isEnabled\":true,\"weeklySchedule\":{\"monday\":1}}", "schedule.weeklySchedule.monday must be an object", 1},
         {"{\"isEnabled\":true,\"weeklySchedule\":{\"friday\":{\"isEnabled\":true,\"hours\":{}}}}", "schedule.weeklySchedule.friday.hours must be an array", 1},
         {"{\"isEnabled\":true,\"weeklySchedule\":{\"friday\":{\"hours\":[]}}}", "schedule.weeklySchedule.friday.isEnabled must be a boolean value", 1},
-        {"{\"isEnabled\":true,\"weeklySchedule\":{\"friday\":{\"isEnabled\":true,\"hours\":[{\"start\":\"09:00 AM\",\"end\":\"05:00 PM\"},{\"start\":\"9:00 AM\",\"end\":\"17:00\"}]}}}",
+        {"{\"isEnabled\":true,\"weeklySchedule\":{\"friday\":{\"isEnabled\":true,\"hours\":[{\"start\":\"09:00 AM\",\"end\":\"05:00 PM\"},{\"start\":\"0:00 AM\",\"end\":\"17:00\"}]}}}",
          "schedule.weeklySchedule.friday.hours.1.start must be in 12-hour format (e.g., \"09:00 AM\" or \"05:00 PM\")", 2}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct arena *a ARENA_SCOPED = arena_create(0);
@@ -732,11 +732,11 @@ static void schedules_are_checked(void **state)
             assert_int_equal(schedule_check(a, v, messages, 1), 1);
     }
     static const struct { const char *text; int minutes; } times[] = {
-        {"12:00 AM", 0}, {"12:59 AM", 59}, {"01:00 AM", 60}, {"12:00 PM", 720}, {"11:59 PM", 1439}, {"00:00 AM", -1}, {"13:00 PM", -1},
+        {"12:00 AM", 0}, {"9:05 PM", 1265}, {"1:00 AM", 60}, {"0:00 AM", -1}, {"900 AM", -1}, {"9:0 AM", -1}, {"12:59 AM", 59}, {"01:00 AM", 60}, {"12:00 PM", 720}, {"11:59 PM", 1439}, {"00:00 AM", -1}, {"13:00 PM", -1},
         {"09:60 AM", -1}, {"09:00 am", -1}, {"09:00AM", -1}, {"09:00 AM ", -1}, {"0a:00 AM", -1}, {"", -1}};
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
         int minutes = -1;
-        assert_int_equal(schedule_time_parse(str_of(times[i].text), &minutes), times[i].minutes >= 0);
+        assert_int_equal(time_parse_12h(str_of(times[i].text), &minutes), times[i].minutes >= 0);
         assert_int_equal(minutes, times[i].minutes);
     }
 }
