@@ -88,6 +88,7 @@ static bool query_read(struct checks *c, struct channel_link_query *q)
     }
     if (rq->principal.kind == PRINCIPAL_SUBSCRIBER) {
         q->subscriber_id = q->shared == 1 ? STR("") : rq->principal.subscriber_id;
+        q->or_shared = q->shared < 0;
         q->context = &rq->principal.context;
     }
     return paging_read(c, "_id", &q->page);

@@ -280,7 +280,7 @@ static bool list(struct db *db, struct arena *a, struct id environment, const st
     source.bind = filter_bind;
     source.arg = q;
     if (q->subscriber_id.n)
-        buf_z(&filter, " AND subscriber_id = ?5");
+        buf_z(&filter, q->or_shared ? " AND subscriber_id IN (?5, '')" : " AND subscriber_id = ?5");
     if (q->provider_id.n)
         buf_z(&filter, " AND provider_id = ?6");
     if (q->integration_identifier.n)

@@ -69,6 +69,7 @@ struct channel_link_query {
     struct str connection_identifier;   /* endpoints only */
     int channel;                        /* -1: any */
     int shared;                         /* connections only: -1 any, 0 of a subscriber, 1 shared */
+    bool or_shared;                     /* the subscriber's, and those that are shared */
     const struct str *context;          /* exact keys; NULL: any */
     struct page_query page;             /* ordered by _id or updatedAt */
 };
