@@ -175,10 +175,12 @@ static void handle_bulk(struct request *rq)
         check_fail(&checks, "events must be an array");
     else if (n == 0)
         check_fail(&checks, "events should not be empty");
-    else if (n > BULK_MAX)
-        check_fail(&checks, "events must contain no more than %d elements", BULK_MAX);
     if (!checks_done(&checks))
         return;
+    if (n > BULK_MAX) {
+        reply_invalid_field(rq, "ProcessBulkTriggerCommand", "events", "events must contain no more than 100 elements");
+        return;
+    }
     struct bulk *b = ARENA_NEW(rq->arena, struct bulk);
     *b = (struct bulk){.rq = rq, .n = n, .calls = ARENA_ARRAY(rq->arena, struct trigger_call, n),
                        .errors = ARENA_ARRAY(rq->arena, struct error, n), .started = ARENA_ARRAY(rq->arena, struct str, n),

@@ -269,10 +269,12 @@ static void handle_bulk(struct request *rq)
     size_t n = yyjson_arr_size(list);
     if (list && n == 0)
         check_fail(&checks, "subscribers should not be empty");
-    if (n > BULK_MAX)
-        check_fail(&checks, "subscribers must contain no more than %d elements", BULK_MAX);
     if (!checks_done(&checks))
         return;
+    if (n > BULK_MAX) {
+        reply_invalid_field(rq, "BulkCreateSubscribersCommand", "subscribers", "subscribers must contain no more than 500 elements");
+        return;
+    }
     struct bulk *b = ARENA_NEW(rq->arena, struct bulk);
     b->items = ARENA_ARRAY(rq->arena, struct bulk_item, n);
     yyjson_arr_iter it = yyjson_arr_iter_with(list);

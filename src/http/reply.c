@@ -183,6 +183,19 @@ void reply_validation(struct request *rq, const struct str *messages, size_t n)
     finish(x);
 }
 
+void reply_invalid_field(struct request *rq, const char *command, const char *field, const char *message)
+{
+    struct exchange *x = claim(rq);
+    struct buf b = {.arena = rq->arena};
+    buf_z(&b, "{\"errors\":{");
+    json_quote(&b, str_of(field));
+    buf_z(&b, ":{\"messages\":[");
+    json_quote(&b, str_of(message));
+    buf_z(&b, "]}}}");
+    answer_error(x, 422, str_fmt(rq->arena, "Validation failed for %s: %s: %s", command, field, message), buf_get(&b), STR_NULL);
+    finish(x);
+}
+
 static void answer_json(struct exchange *x, int status, struct str json)
 {
     x->status = status_of(x, status);

@@ -61,6 +61,8 @@ void reply_empty(struct request *rq, int status);
 void reply_error(struct request *rq, const struct error *err);
 /* 422 with the messages of failed field checks ("name must be a string"). */
 void reply_validation(struct request *rq, const struct str *messages, size_t n);
+/* 422 of a command whose one field is wrong (rest-api.md §3.2): errors are by its name. The texts are not kept. */
+void reply_invalid_field(struct request *rq, const char *command, const char *field, const char *message);
 /* From here on an answer is kept. One that was kept before is forgotten with its headers, so that work which runs again
  * can answer again. */
 void reply_hold(struct request *rq);
