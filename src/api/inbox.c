@@ -257,10 +257,29 @@ static void write_reply(struct api_write *w)
 {
     struct inbox_write *x = (struct inbox_write *)w;
     yyjson_mut_doc *d = json_doc(w->rq->arena);
-    if (x->kind == WRITE_STATE && x->action == INBOX_DELETE)
+    if (x->kind == WRITE_STATE && x->action == INBOX_DELETE) {
         reply_empty(w->rq, 204);
-    else
-        reply_json(w->rq, 0, inbox_message_json(d, w->rq->arena, &x->row, &x->scope.subscriber));
+        return;
+    }
+    yyjson_mut_val *o = inbox_message_json(d, w->rq->arena, &x->row, &x->scope.subscriber);
+    bool state = x->kind == WRITE_STATE;        /* what a write took away is null in its answer */
+    if (state && x->action == INBOX_UNREAD)
+        json_add_str(d, o, "readAt", STR_NULL);
+    if (state && (x->action == INBOX_UNREAD || x->action == INBOX_UNARCHIVE))
+        json_add_str(d, o, "archivedAt", STR_NULL);
+    reply_json(w->rq, 0, o);
+}
+
+/* Upstream's name of the command, which its messages have. */
+static const char *write_command(const struct inbox_write *x)
+{
+    switch (x->kind) {
+    case WRITE_BUTTON: return "UpdateNotificationActionCommand";
+    case WRITE_SNOOZE: return "SnoozeNotificationCommand";
+    case WRITE_UNSNOOZE: return "UnsnoozeNotificationCommand";
+    case WRITE_STATE: break;
+    }
+    return x->action == INBOX_DELETE ? "DeleteNotificationCommand" : "MarkNotificationAsCommand";
 }
 
 static void write_one(struct request *rq, struct inbox_write what)
@@ -271,12 +290,10 @@ static void write_one(struct request *rq, struct inbox_write what)
     x->w = (struct api_write){.apply = write_apply, .reply = write_reply, .committed = write_committed};
     if (!scope_read(rq, &x->scope, false))
         return;
-    if (!id_parse(id, &x->id)) {
-        reply_fail(rq, 404, x->kind == WRITE_SNOOZE ? "Notification id: '%.*s' not found" : "Notification with id: %.*s is not found.",
-                   STR_ARG(str_sub(id, 0, 64)));
-        return;
-    }
-    api_write(rq, &x->w);
+    if (id_parse(id, &x->id))
+        api_write(rq, &x->w);
+    else
+        reply_invalid_field(rq, write_command(x), "notificationId", "notificationId must be a mongodb id");
 }
 
 static void write_state(struct request *rq, enum inbox_action action)

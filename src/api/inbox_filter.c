@@ -404,14 +404,23 @@ static void times_from_query(struct checks *c, struct inbox_filter *f, yyjson_mu
     }
 }
 
+static void query_list(void *arg, struct str name, struct str value)
+{
+    (void)value;
+    *(bool *)arg |= str_starts(name, STR("severity["));
+}
+
+/* One that was not sent as a list is not one. */
 static void severities_echo(yyjson_mut_doc *d, yyjson_mut_val *echo, struct request *rq)
 {
     struct str *names;
     size_t n = request_query_all(rq, "severity", &names);
-    if (n == 1)
-        json_add_str(d, echo, "severity", names[0]);
-    else if (n > 1)
+    bool list = n > 1;
+    request_query_each(rq, query_list, &list);
+    if (list)
         yyjson_mut_obj_add_val(d, echo, "severity", group_json(d, names, n));
+    else if (n)
+        json_add_str(d, echo, "severity", names[0]);
 }
 
 bool inbox_filter_from_query(struct checks *c, struct inbox_filter *f, yyjson_mut_doc *d, yyjson_mut_val *echo,

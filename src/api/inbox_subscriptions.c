@@ -62,7 +62,14 @@ static bool has_tag(const struct definition *w, const struct str *tags, size_t n
     return false;
 }
 
-/* What the subscription says nothing about passes. */
+/* Is the workflow on for who chose nothing? */
+static bool is_enabled(const struct definition *w)
+{
+    struct workflow_preferences p = workflow_preferences_read(json_get(w->doc, "preferences"));
+    return p.enabled[p.enabled[1] != CHOICE_UNSET] != CHOICE_OFF;        /* the dashboard's word before the code's */
+}
+
+/* What the subscription says nothing about is as its workflow has it. */
 static void add_unsaid(struct request *rq, yyjson_mut_doc *d, yyjson_mut_val *list, const struct topic_subscription *s,
                        const struct preference *rows, size_t rows_n, const struct workflow_set *workflows)
 {
@@ -78,7 +85,7 @@ static void add_unsaid(struct request *rq, yyjson_mut_doc *d, yyjson_mut_val *li
         yyjson_mut_val *o = yyjson_mut_arr_add_obj(d, list);
         json_add_str(d, o, "subscriptionId", s->identifier);
         yyjson_mut_obj_add_val(d, o, "workflow", workflow_brief_json(d, w));
-        json_add_bool(d, o, "enabled", true);
+        json_add_bool(d, o, "enabled", is_enabled(w));
     }
 }
 

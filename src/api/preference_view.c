@@ -160,11 +160,8 @@ void preference_global_channels_add(const struct preference_view *v, yyjson_mut_
     bool present[CHANNELS] = {false};
     for (size_t i = 0; i < v->workflows.n; i++)
         workflow_channels(v->workflows.all[i], present);
-    for (int c = 0; c < CHANNELS; c++) {
-        enum choice said = row ? row->channel[c] : CHOICE_UNSET;
-        present[c] |= said != CHOICE_UNSET;
-        r.channel[c] = said != CHOICE_OFF;
-    }
+    for (int c = 0; c < CHANNELS; c++)
+        r.channel[c] = !row || row->channel[c] != CHOICE_OFF;
     preference_channels_add(d, o, &r, present, false);
 }
 

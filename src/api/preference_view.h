@@ -44,7 +44,7 @@ struct preference_result preference_view_merge(const struct preference_view *v, 
 /* Adds "channels" (only those of present) and, with overrides, "overrides". */
 void preference_channels_add(yyjson_mut_doc *d, yyjson_mut_val *o, const struct preference_result *r, const bool present[CHANNELS],
                              bool overrides);
-/* The same for the global level: channels of any active workflow, and those that the row names. */
+/* The same for the global level: the channels of active workflows. */
 void preference_global_channels_add(const struct preference_view *v, yyjson_mut_doc *d, yyjson_mut_val *o);
 
 /* --- as people see them: the Inbox, and webhooks (inbox-realtime.md §2.8) --- */

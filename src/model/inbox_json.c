@@ -73,12 +73,11 @@ static void add_to(yyjson_mut_doc *d, yyjson_mut_val *o, const struct subscriber
             json_add_str(d, to, shown[i].key, s->field[shown[i].f]);
 }
 
+/* What never was is left out. */
 static void add_time(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, int64_t ms)
 {
     if (ms)
         json_add_time(d, o, key, ms);
-    else
-        json_add_str(d, o, key, STR_NULL);
 }
 
 static void add_delivered(yyjson_mut_doc *d, yyjson_mut_val *o, yyjson_val *times)

@@ -104,7 +104,7 @@ wrong("filters of lists and counts", [
 wrong("writes", [
   ...["read", "unread", "archive", "unarchive", "unsnooze"].flatMap((name) => [
     ["PATCH", `/v1/inbox/notifications/${NOWHERE}/${name}`, undefined, 404],
-    ["PATCH", `/v1/inbox/notifications/zz/${name}`, undefined, 404]]),
+    ["PATCH", `/v1/inbox/notifications/zz/${name}`, undefined, 422, /notificationId must be a mongodb id/]]),
   ["DELETE", `/v1/inbox/notifications/${NOWHERE}/delete`, undefined, 404],
   ["PATCH", "/v1/inbox/notifications/:id/snooze", undefined, 422],
   ["PATCH", "/v1/inbox/notifications/:id/snooze", { snoozeUntil: "soon" }, 422],

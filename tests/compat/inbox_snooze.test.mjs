@@ -66,8 +66,8 @@ test("a snoozed message moves to its list and comes back as new when the clock s
   await until(async () => (await events.next(unread)).result.total === 1, "the count");
   const [listed] = await list(client, { snoozed: false, read: false });
   assert.equal(listed.id, item.id);
-  assert.equal(listed.snoozedUntil, null);
-  assert.equal(listed.readAt, null);
+  assert.equal(listed.snoozedUntil, undefined);
+  assert.equal(listed.readAt, undefined);
   assert.equal(listed.deliveredAt.length, 2);
   assert.equal(Date.parse(listed.deliveredAt[1]), due + 1000);
   assert.equal(Date.parse(listed.createdAt), due + 1000);
