@@ -4,6 +4,7 @@
 #include "delivery/http_attempt.h"
 #include "model/context.h"
 #include "model/integration.h"
+#include "model/subscriber.h"
 
 enum { EXCHANGE_MS = 10000 };
 
@@ -14,6 +15,7 @@ struct callback {
     enum chat_provider provider;
     struct channel_link link;               /* whose, through which integration */
     yyjson_val *credentials;
+    struct str redirect_uri;                /* as the consent page was told */
     struct context contexts[CONTEXTS_MAX];
     size_t contexts_n;
     /* What the provider told. */
@@ -146,12 +148,28 @@ static bool webhook_put(struct callback *x, struct db *db, struct str connection
     return endpoint_put(x, db, "webhook", o, connection, err);
 }
 
+/* Of /v1/subscribers: who is not known yet is made. */
+static bool person_ensure(struct callback *x, struct db *db, struct error *err)
+{
+    struct subscriber_patch blank = {.subscriber_id = x->link.subscriber_id};
+    struct error missing = {0};
+    struct id made;
+    if (channel_link_subscriber(db, x->w.rq->arena, &x->link, &missing))
+        return true;
+    if (missing.status == 404)
+        return subscriber_upsert(db, x->link.environment, &blank, id_new(&app_of(x->w.rq)->ids, x->link.updated_at), x->link.updated_at, &made, err);
+    *err = missing;
+    return false;
+}
+
 static bool callback_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct callback *x = (struct callback *)w;
     struct request *rq = w->rq;
     struct str connection = x->state.connection_identifier.n ? x->state.connection_identifier : STR_NULL;
     struct channel_connection found;
+    if (x->state.is_v1)
+        return person_ensure(x, db, err) && webhook_put(x, db, connection, err);
     if (!context_ensure(db, rq->arena, x->link.environment, x->contexts, x->contexts_n, &app_of(rq)->ids, x->link.updated_at, err)
         || !channel_link_subscriber(db, rq->arena, &x->link, err))
         return false;
@@ -193,6 +211,19 @@ static void store(struct callback *x)
     api_write(x->w.rq, &x->w);
 }
 
+/* What Slack adds to an error. */
+static struct str metadata_of(struct arena *a, yyjson_val *v)
+{
+    yyjson_val *list = json_get(json_get(v, "response_metadata"), "messages"), *x;
+    struct buf b = {.arena = a};
+    yyjson_arr_iter it = yyjson_arr_iter_with(list);
+    while ((x = yyjson_arr_iter_next(&it))) {
+        buf_z(&b, b.n ? ", " : ", metadata:");
+        buf_str(&b, json_str(x));
+    }
+    return str_cut(buf_finish(&b), 200);
+}
+
 /* The body of a good answer; else the request is answered. */
 static yyjson_val *answer_of(struct callback *x, const struct http_response *r, const char *what)
 {
@@ -210,7 +241,11 @@ static yyjson_val *answer_of(struct callback *x, const struct http_response *r, 
     if (r->status >= 200 && r->status < 300 && read && json_get_bool(v, "ok", true))
         return v;
     told = str_cut(told, 200);
-    reply_fail(rq, r->status >= 500 ? 502 : 400, "%s OAuth error: %.*s", title, STR_ARG(told.n ? told : STR("the answer is not understood")));
+    if (x->state.is_v1 && told.n)
+        reply_fail(rq, 400, "Provider %.*s returned error %.*s%.*s", STR_ARG(x->state.provider_id), STR_ARG(told), STR_ARG(metadata_of(rq->arena, v)));
+    else
+        reply_fail(rq, r->status >= 500 ? 502 : 400, "%s OAuth error: %.*s", title,
+                   STR_ARG(told.n ? told : STR("the answer is not understood")));
     return NULL;
 }
 
@@ -288,7 +323,9 @@ static void token_done(struct http_call *c, const struct http_response *r)
         slack_read(x, v);
     if (x->provider == CHAT_TEAMS)
         teams_read(x, v);
-    if (!x->access_token.n && !(x->provider == CHAT_SLACK && x->state.links_user))
+    if (x->state.is_v1 && !x->webhook_url.n)
+        reply_fail(x->w.rq, 400, "Provider %.*s did not return a webhook url", STR_ARG(x->state.provider_id));
+    else if (!x->access_token.n && !x->state.is_v1 && !(x->provider == CHAT_SLACK && x->state.links_user))
         reply_fail(x->w.rq, 400, "%s OAuth response did not include an access token", chat_provider_title(x->provider));
     else if (x->provider == CHAT_WEBEX)
         webex_person(x);
@@ -310,7 +347,7 @@ static void token_fetch(struct callback *x, struct str code)
     form_add(&b, "code", code);
     form_add(&b, "client_id", json_get_str(x->credentials, "clientId"));
     form_add(&b, "client_secret", json_get_str(x->credentials, "secretKey"));
-    form_add(&b, "redirect_uri", chat_redirect_uri(rq));
+    form_add(&b, "redirect_uri", x->redirect_uri);
     if (x->provider == CHAT_TEAMS)
         form_add(&b, "scope", STR("openid profile User.Read"));
     x->call = (struct http_call){.request = {.url = str_of(urls[x->provider]), .headers = h, .headers_n = 1, .body = buf_finish(&b)}};
@@ -319,12 +356,12 @@ static void token_fetch(struct callback *x, struct str code)
 
 /* --- the request ------------------------------------------------------------------------------------------------------ */
 
-static bool state_is_good(struct request *rq, struct callback *x, struct str text)
+static bool state_is_good(struct request *rq, struct callback *x, struct str text, bool v1)
 {
     struct str *secrets;
     size_t n;
     struct error err = {0};
-    if (!chat_state_read(rq->arena, text, &x->state) || !chat_provider_parse(x->state.provider_id, &x->provider)) {
+    if (!chat_state_read(rq->arena, text, &x->state) || !chat_provider_parse(x->state.provider_id, &x->provider) || x->state.is_v1 != v1) {
         reply_fail(rq, 400, "Invalid OAuth state parameter");
         return false;
     }
@@ -332,7 +369,10 @@ static bool state_is_good(struct request *rq, struct callback *x, struct str tex
         for (size_t i = 0; i < n; i++)
             if (chat_state_verify(rq->arena, text, secrets[i], app_now(rq)))
                 return true;
-    reply_fail(rq, 400, "Invalid or expired %s OAuth state parameter", chat_provider_title(x->provider));
+    if (v1)
+        reply_fail(rq, 400, "Invalid or expired OAuth state parameter");
+    else
+        reply_fail(rq, 400, "Invalid or expired %s OAuth state parameter", chat_provider_title(x->provider));
     return false;
 }
 
@@ -376,8 +416,9 @@ void handle_chat_callback(struct request *rq)
         reply_fail(rq, 400, "Missing required OAuth parameter: state");
         return;
     }
-    if (!state_is_good(rq, x, state))
+    if (!state_is_good(rq, x, state, false))
         return;
+    x->redirect_uri = chat_redirect_uri(rq);
     if (refused.n)
         reply_fail(rq, 400, "%s OAuth error: %.*s", chat_provider_title(x->provider), STR_ARG(refused));
     else if (!callback_settle(rq, x, &err))
@@ -388,4 +429,39 @@ void handle_chat_callback(struct request *rq)
         reply_fail(rq, 400, "Missing required OAuth parameter: code");
     else
         token_fetch(x, code);
+}
+
+/* The address must say what was signed: a state is of one subscriber, provider and integration. */
+static bool address_is_signed(struct request *rq, const struct callback *x)
+{
+    struct str named = request_query(rq, "integrationIdentifier");
+    struct id environment;
+    return id_parse(request_query(rq, "environmentId"), &environment) && id_eq(environment, x->state.environment)
+        && str_eq(request_param(rq, "subscriberId"), x->state.subscriber_id) && str_eq(request_param(rq, "providerId"), x->state.provider_id)
+        && (!named.n || str_eq(named, x->state.integration_identifier));
+}
+
+void handle_chat_v1_callback(struct request *rq)
+{
+    struct callback *x = ARENA_NEW(rq->arena, struct callback);
+    struct checks c = checks_begin(rq);
+    struct str state = request_query(rq, "state"), code = request_query(rq, "code"), refused = str_cut(request_query(rq, "error"), 200);
+    struct error err = {0};
+    x->w.rq = rq;
+    if (!state.n)
+        check_fail(&c, "state should not be empty");
+    if (!code.n && !refused.n)
+        check_fail(&c, "code should not be empty");
+    if (!checks_done(&c) || !state_is_good(rq, x, state, true))
+        return;
+    if (!address_is_signed(rq, x))
+        reply_fail(rq, 400, "Invalid or expired OAuth state parameter");
+    else if (refused.n)
+        reply_fail(rq, 400, "Provider %.*s returned error %.*s", STR_ARG(x->state.provider_id), STR_ARG(refused));
+    else if (!callback_settle(rq, x, &err))
+        reply_error(rq, &err);
+    else {
+        x->redirect_uri = chat_v1_redirect_uri(rq, x->state.environment, x->state.subscriber_id, request_query(rq, "integrationIdentifier"));
+        token_fetch(x, code);
+    }
 }

@@ -30,12 +30,8 @@ struct str chat_redirect_uri(struct request *rq)
     return str_fmt(rq->arena, "%.*s/v1/integrations/chat/oauth/callback", STR_ARG(app_of(rq)->public_url));
 }
 
-void form_add(struct buf *b, const char *name, struct str value)
+void form_value(struct buf *b, struct str value)
 {
-    if (b->n)
-        buf_char(b, '&');
-    buf_z(b, name);
-    buf_char(b, '=');
     for (size_t i = 0; i < value.n; i++) {
         char c = value.p[i];
         if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~", c)))
@@ -43,6 +39,15 @@ void form_add(struct buf *b, const char *name, struct str value)
         else
             buf_fmt(b, "%%%02X", (unsigned char)c);
     }
+}
+
+void form_add(struct buf *b, const char *name, struct str value)
+{
+    if (b->n)
+        buf_char(b, '&');
+    buf_z(b, name);
+    buf_char(b, '=');
+    form_value(b, value);
 }
 
 bool chat_credentials(struct request *rq, const struct integration *i, enum chat_provider p, bool secret_too, yyjson_val **out,

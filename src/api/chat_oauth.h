@@ -15,11 +15,19 @@ const char *chat_provider_title(enum chat_provider p);
 struct str chat_redirect_uri(struct request *rq);
 /* Appends name=value, percent-encoded, with '&' in front of all but the first. */
 void form_add(struct buf *b, const char *name, struct str value);
+/* Appends it percent-encoded: one segment of a path, or a value. */
+void form_value(struct buf *b, struct str value);
 /* Opened. false: err tells that clientId (or with secret_too the secret) is missing. */
 bool chat_credentials(struct request *rq, const struct integration *i, enum chat_provider p, bool secret_too, yyjson_val **out,
                       struct error *err);
 
+/* Where the dialogue of one subscriber (src/api/chat_oauth_v1.c) sends the browser back to. identifier: of the integration, as the
+ * caller named it; empty: it did not. */
+struct str chat_v1_redirect_uri(struct request *rq, struct id environment, struct str subscriber_id, struct str identifier);
+
 /* GET /v1/integrations/chat/oauth/callback (src/api/chat_callback.c). */
 void handle_chat_callback(struct request *rq);
+/* GET /v1/subscribers/{subscriberId}/credentials/{providerId}/oauth/callback (ibid.). */
+void handle_chat_v1_callback(struct request *rq);
 
 #endif

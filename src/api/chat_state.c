@@ -18,7 +18,7 @@ struct str chat_state_write(struct arena *a, const struct chat_state *s, struct 
     if (s->subscriber_id.n)
         json_add_str(d, o, "subscriberId", s->subscriber_id);
     json_add_val(d, o, "context", s->context);
-    json_add_str(d, o, "mode", s->links_user ? STR("link_user") : STR("connect"));
+    json_add_str(d, o, "mode", s->is_v1 ? STR("v1") : s->links_user ? STR("link_user") : STR("connect"));
     json_add_str(d, o, "connectionMode", s->is_shared ? STR("shared") : STR("subscriber"));
     json_add_bool(d, o, "autoLinkUser", s->auto_link);
     json_add_int(d, o, "timestamp", s->made_at);
@@ -48,7 +48,7 @@ bool chat_state_read(struct arena *a, struct str text, struct chat_state *out)
         .provider_id = json_get_str(v, "providerId"), .integration_identifier = json_get_str(v, "integrationIdentifier"),
         .connection_identifier = json_get_str(v, "identifier"), .subscriber_id = json_get_str(v, "subscriberId"),
         .context = json_get(v, "context"), .links_user = str_eqz(json_get_str(v, "mode"), "link_user"),
-        .is_shared = str_eqz(json_get_str(v, "connectionMode"), "shared"), .auto_link = json_get_bool(v, "autoLinkUser", false),
+        .is_v1 = str_eqz(json_get_str(v, "mode"), "v1"), .is_shared = str_eqz(json_get_str(v, "connectionMode"), "shared"), .auto_link = json_get_bool(v, "autoLinkUser", false),
         .made_at = json_get_int(v, "timestamp", 0)};
     return id_parse(json_get_str(v, "environmentId"), &out->environment) && id_parse(json_get_str(v, "organizationId"), &out->organization);
 }

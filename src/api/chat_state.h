@@ -20,6 +20,7 @@ struct chat_state {
     bool links_user;                    /* the person is linked, else the workspace connected */
     bool is_shared;                     /* the connection is everybody's within the context */
     bool auto_link;                     /* connecting links the person too */
+    bool is_v1;                         /* the dialogue of /v1/subscribers, which ends elsewhere */
     int64_t made_at;
 };
 

@@ -1,14 +1,13 @@
 /* POST /v1/inbox/session, and its older form /v1/widgets/session/initialize: who opens an Inbox, and whether they may
  * (inbox-realtime.md §1, §3). */
-#include <ctype.h>
-
 #include "api/inbox_keyless.h"
 #include "api/inbox_private.h"
 #include "api/integration_secrets.h"
+#include "api/subscriber_hash.h"
 #include "api/token.h"
 #include "model/preference.h"
 
-enum { HASH_HEX = 64, MESSAGES_MAX = 32 };
+enum { MESSAGES_MAX = 32 };
 
 struct session {
     struct api_write w;
@@ -86,24 +85,6 @@ static void subscriber_read(struct checks *c, struct session *x)
 
 /* --- HMAC (§1.4) ------------------------------------------------------------------------------------------------ */
 
-struct secrets {
-    struct str *all;
-    size_t n;
-};
-
-static bool hash_matches(struct arena *a, const struct secrets *s, struct str text, struct str given)
-{
-    char lower[HASH_HEX];
-    bool ok = false;
-    if (given.n != HASH_HEX)
-        return false;
-    for (size_t i = 0; i < HASH_HEX; i++)
-        lower[i] = (char)tolower((unsigned char)given.p[i]);
-    for (size_t i = 0; i < s->n; i++)           /* any key: a rotation may be under way */
-        ok |= crypto_equal(crypto_hmac_sha256_hex(a, s->all[i], text), (struct str){lower, HASH_HEX});
-    return ok;
-}
-
 static bool hash_enforced(struct request *rq, const struct environment *e, const struct integration *i, bool *enforced,
                           struct error *err)
 {
@@ -118,21 +99,22 @@ static bool hash_enforced(struct request *rq, const struct environment *e, const
 static bool hashes_check(struct request *rq, struct session *x, const struct integration *i, struct error *err)
 {
     struct str given = json_get_str(rq->json, x->widget ? "hmacHash" : "subscriberHash"), context = json_get_str(rq->json, "contextHash");
-    struct secrets secrets;
+    struct str *secrets;
+    size_t n;
     bool enforced;
     if (!hash_enforced(rq, &x->environment, i, &enforced, err))
         return false;
     if (!enforced && !given.n)
         return true;
-    if (!directory_secrets(app_db(rq), &app_of(rq)->box, rq->arena, x->environment.id, &secrets.all, &secrets.n, err))
+    if (!directory_secrets(app_db(rq), &app_of(rq)->box, rq->arena, x->environment.id, &secrets, &n, err))
         return false;
-    x->trusted = hash_matches(rq->arena, &secrets, x->patch.subscriber_id, given);
+    x->trusted = subscriber_hash_good(rq->arena, secrets, n, x->patch.subscriber_id, given);
     if (!enforced)
         return true;
     if (!x->trusted)
         return error_http(err, 400, "Please provide a valid HMAC hash");
-    if (x->context && !hash_matches(rq->arena, &secrets, canonical_json(rq->arena, x->context, false), context)
-        && !hash_matches(rq->arena, &secrets, canonical_json(rq->arena, x->context, true), context))
+    if (x->context && !subscriber_hash_good(rq->arena, secrets, n, canonical_json(rq->arena, x->context, false), context)
+        && !subscriber_hash_good(rq->arena, secrets, n, canonical_json(rq->arena, x->context, true), context))
         return error_http(err, 400, "Please provide a valid context HMAC hash");
     return true;
 }

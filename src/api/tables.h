@@ -38,6 +38,7 @@ ROUTE_TABLE(layout);
 ROUTE_TABLE(publish);
 ROUTE_TABLE(channel_link);
 ROUTE_TABLE(chat_oauth);
+ROUTE_TABLE(chat_oauth_v1);
 ROUTE_TABLE(chat_link);
 ROUTE_TABLE(delivery_report);
 ROUTE_TABLE(webhook);

@@ -190,3 +190,83 @@ test("the Inbox sees its person's links, without secrets, and no others", async 
   assert.deepEqual([linked.status, linked.body.message], [400, 'Provider "slack" does not support subscriber chat linking via this endpoint.']);
   assert.equal((await ada("DELETE", `/channel-connections/${identifier}`)).status, 204);
 });
+
+// Upstream: apps/api/src/app/subscribers/usecases/chat-oauth and chat-oauth-callback.
+test("the older dialogue of one subscriber: a hash, Slack, and a webhook", async () => {
+  const environmentId = (await server.call("GET", "/v1/environments/me")).body.data._id;
+  const hmacHash = (id) => createHmac("sha256", server.dev.secretKey).update(id).digest("hex");
+  const path = (id, provider = "slack") => `${server.url}/v1/subscribers/${encodeURIComponent(id)}/credentials/${provider}/oauth`;
+  const open = async (id, query, provider) => {
+    const response = await fetch(`${path(id, provider)}?${new URLSearchParams(query)}`, { redirect: "manual" });
+    return { status: response.status, location: response.headers.get("location"), body: response.status === 302 ? null : await response.json() };
+  };
+  for (const [query, status, message, provider] of [
+    [{}, 422, null],
+    [{ environmentId, hmacHash: "" }, 422, null],
+    [{ environmentId: "x", hmacHash: "y" }, 422, null],
+    [{ environmentId, hmacHash: hmacHash("eve"), integrationIdentifier: "slack" }, 400, "Invalid HMAC hash for subscriber chat OAuth"],
+    [{ environmentId, hmacHash: hmacHash("new one") }, 400, "OAuth not supported for provider: discord", "discord"],
+    [{ environmentId, hmacHash: hmacHash("new one"), integrationIdentifier: "none" }, 404,
+      `Integration in environment ${environmentId} was not found, channel: chat, providerId: slack`],
+    [{ environmentId: "65f0c2a1b3d4e5f6ffffffff", hmacHash: hmacHash("new one") }, 404,
+      "Integration in environment 65f0c2a1b3d4e5f6ffffffff was not found, channel: chat, providerId: slack"],
+    [{ environmentId, hmacHash: hmacHash("new one"), integrationIdentifier: "bare" }, 404, "Slack integration missing required OAuth credentials (clientId)"],
+  ]) {
+    const reply = await open("new one", query, provider);
+    assert.equal(reply.status, status, JSON.stringify(query));
+    if (message) assert.equal(reply.body.message, message);
+  }
+  const begin = async (id = "new one") => {
+    const { status, location } = await open(id, { environmentId, integrationIdentifier: "slack", hmacHash: hmacHash(id) });
+    assert.equal(status, 302);
+    return new URL(location);
+  };
+  const consent = await begin();
+  assert.equal(consent.origin + consent.pathname, "https://slack.com/oauth/v2/authorize");
+  const { client_id, scope, redirect_uri, state } = Object.fromEntries(consent.searchParams);
+  assert.deepEqual([client_id, scope], ["client", "incoming-webhook"]);
+  assert.equal(redirect_uri,
+    `https://carillon.example/v1/subscribers/new%20one/credentials/slack/oauth/callback?environmentId=${environmentId}&integrationIdentifier=slack`);
+  const comes = async (query, id = "new one") => {
+    calls = [];
+    const response = await fetch(`${path(id)}/callback?${new URLSearchParams({ environmentId, integrationIdentifier: "slack", ...query })}`, { redirect: "manual" });
+    const text = await response.text();
+    return { status: response.status, text, message: text.startsWith("{") ? JSON.parse(text).message : null, headers: response.headers };
+  };
+  const invalid = [400, "Invalid or expired OAuth state parameter"];
+  const said = ({ status, message }) => [status, message];
+  assert.equal((await comes({ code: "k" })).status, 422);
+  assert.equal((await comes({ state })).status, 422);
+  assert.deepEqual(said(await comes({ state, code: "k" }, "eve")), invalid);
+  assert.deepEqual(said(await comes({ state, code: "k", integrationIdentifier: "bare" })), invalid);
+  assert.deepEqual(said(await comes({ state, code: "k", environmentId: "65f0c2a1b3d4e5f6ffffffff" })), invalid);
+  assert.deepEqual(said(await comes({ state, error: "access_denied" })), [400, "Provider slack returned error access_denied"]);
+  const other = new URL(await connect({ integrationIdentifier: "slack", subscriberId: "ada.l" })).searchParams.get("state");
+  assert.equal((await comes({ state: other, code: "k" }, "ada.l")).message, "Invalid OAuth state parameter", "a state of the other dialogue");
+  const elsewhere = await server.call("GET", `/v1/integrations/chat/oauth/callback?code=k&state=${encodeURIComponent(state)}`, undefined, { key: null });
+  assert.equal(elsewhere.body.message, "Invalid OAuth state parameter");
+  assert.deepEqual(calls, [], "nothing was asked yet");
+
+  const good = answers["/slack.com/api/oauth.v2.access"];
+  for (const [answer, message] of [
+    [{ ok: false, error: "invalid_code", response_metadata: { messages: ["a", "b"] } }, "Provider slack returned error invalid_code, metadata:a, b"],
+    [{ ok: true }, "Provider slack did not return a webhook url"],
+  ]) {
+    answers["/slack.com/api/oauth.v2.access"] = () => answer;
+    assert.deepEqual(said(await comes({ state, code: "k" })), [400, message]);
+  }
+  answers["/slack.com/api/oauth.v2.access"] = good;
+  const made = await comes({ state, code: "k" });
+  assert.equal(made.status, 200);
+  assert.equal(made.headers.get("content-type"), "text/html; charset=utf-8");
+  assert.match(made.text, /window\.close\(\)/);
+  assert.deepEqual(calls[0].form, { code: "k", client_id: "client", client_secret: "secret-canary", redirect_uri });
+  const endpoints = async () => (await novu.channelEndpoints.list({ subscriberId: "new one" })).result.data.map((e) => [e.type, e.endpoint.url, e.integrationIdentifier]);
+  assert.deepEqual(await endpoints(), [["webhook", "https://hooks.slack.com/x", "slack"]]);
+  await comes({ state: (await begin()).searchParams.get("state"), code: "k2" });
+  assert.equal((await endpoints()).length, 1, "who connects again has one webhook");
+  await server.call("PUT", `/v1/integrations/${(await novu.integrations.list()).result.find((i) => i.identifier === "slack").id}`,
+    { credentials: { redirectUrl: "https://acme.example/done" } });
+  const sent = await comes({ state: (await begin("ada.l")).searchParams.get("state"), code: "k" }, "ada.l");
+  assert.deepEqual([sent.status, sent.headers.get("location")], [302, "https://acme.example/done"]);
+});

@@ -36,6 +36,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct chat_state again;
     must(chat_state_read(a, chat_state_write(a, &s, secret), &again));
     must(str_eq(again.subscriber_id, s.subscriber_id) && str_eq(again.integration_identifier, s.integration_identifier)
-         && again.links_user == s.links_user && again.made_at == s.made_at && id_eq(again.environment, s.environment));
+         && again.links_user == s.links_user && again.is_v1 == s.is_v1 && again.made_at == s.made_at && id_eq(again.environment, s.environment));
     return 0;
 }
