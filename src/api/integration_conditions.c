@@ -11,10 +11,22 @@ static bool one_of(struct str s, const char *const *list)
     return false;
 }
 
-/* {on, field, operator, value}: the parts that the engine decides without a run. */
+/* By the text of its URL; where its name leads is judged when it is asked. */
+static void webhook_check(struct checks *c, yyjson_val *part, size_t group, size_t k)
+{
+    struct str url = json_get_str(part, "webhookUrl");
+    struct outbound_target t;
+    struct error why = {0};
+    if (!url.n)
+        check_fail(c, "conditions.%zu.children.%zu.webhookUrl should not be empty", group, k);
+    else if (!outbound_check(&app_of(c->rq)->outbound, c->rq->arena, url, &t, &why))
+        check_fail(c, "conditions.%zu.children.%zu.webhookUrl: %s", group, k, why.message);
+}
+
+/* {on, field, operator, value}: the parts that the engine decides without a run, and those that ask a webhook. */
 static void part_check(struct checks *c, yyjson_val *part, size_t group, size_t k)
 {
-    static const char *const places[] = {"tenant", "subscriber", "payload", "context", NULL};
+    static const char *const places[] = {"tenant", "subscriber", "payload", "context", "webhook", NULL};
     static const char *const operators[] = {"EQUAL", "NOT_EQUAL", "LARGER", "SMALLER", "LARGER_EQUAL", "SMALLER_EQUAL", "IN", "NOT_IN",
                                             "IS_DEFINED", NULL};
     struct str operator = json_get_str(part, "operator");
@@ -23,7 +35,7 @@ static void part_check(struct checks *c, yyjson_val *part, size_t group, size_t 
         return;
     }
     if (!one_of(json_get_str(part, "on"), places))
-        check_fail(c, "conditions.%zu.children.%zu.on must be one of the following values: tenant, subscriber, payload, context", group, k);
+        check_fail(c, "conditions.%zu.children.%zu.on must be one of the following values: tenant, subscriber, payload, context, webhook", group, k);
     if (!json_get_str(part, "field").n)
         check_fail(c, "conditions.%zu.children.%zu.field should not be empty", group, k);
     if (!one_of(operator, operators))
@@ -31,6 +43,8 @@ static void part_check(struct checks *c, yyjson_val *part, size_t group, size_t 
                    "LARGER_EQUAL, SMALLER_EQUAL, IN, NOT_IN, IS_DEFINED", group, k);
     if (!yyjson_is_str(json_get(part, "value")) && !(str_eqz(operator, "IS_DEFINED") && !json_get(part, "value")))
         check_fail(c, "conditions.%zu.children.%zu.value must be a string", group, k);
+    if (str_eqz(json_get_str(part, "on"), "webhook"))
+        webhook_check(c, part, group, k);
 }
 
 static void group_check(struct checks *c, yyjson_val *group, size_t at)

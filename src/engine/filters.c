@@ -206,7 +206,7 @@ static bool previous_step_part(struct filter_context *c, yyjson_val *part)
 static bool part_passes(struct filter_context *c, yyjson_val *part)
 {
     struct str on = json_get_str(part, "on");
-    if (str_eqz(on, "payload") || str_eqz(on, "subscriber") || str_eqz(on, "tenant"))
+    if (str_eqz(on, "payload") || str_eqz(on, "subscriber") || str_eqz(on, "tenant") || str_eqz(on, "context"))
         return field_part(c, part);
     if (str_eqz(on, "isOnline"))
         return online_part(c, part);
@@ -224,7 +224,7 @@ static bool is_webhook(yyjson_val *part)
 
 static enum filters_verdict webhook_part(struct filter_context *c, yyjson_val *part, size_t group, size_t at)
 {
-    struct str key = str_fmt(c->arena, "%zu.%zu", group, at);
+    struct str key = str_fmt(c->arena, "%.*s%zu.%zu", STR_ARG(c->prefix), group, at);
     yyjson_val *answer = json_getn(c->answers, key);
     if (!c->answers)
         return FILTERS_FAIL;
@@ -233,6 +233,8 @@ static enum filters_verdict webhook_part(struct filter_context *c, yyjson_val *p
         c->asks_key = key;
         return FILTERS_ASK;
     }
+    if (json_get(answer, "failed"))
+        return FILTERS_FAIL;
     return field_compare(c, part, json_get(answer, "value")) ? FILTERS_PASS : FILTERS_FAIL;
 }
 

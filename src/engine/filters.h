@@ -18,9 +18,10 @@ struct filter_context {
     struct arena *arena;
     yyjson_mut_doc *doc;                        /* of conditions */
     yyjson_mut_val *conditions;                 /* array: gets {filter, field, expected, actual, operator, passed}; NULL: unsaid */
-    /* {"<group>.<part>": {value: what the webhook gave as the part's field, if anything}} of those that were asked. NULL: webhooks
-     * cannot be asked, such parts do not pass. */
+    /* {"<group>.<part>": {value: what the webhook gave as the part's field, if anything}, or {failed: true}: it gave no answer, the
+     * part does not pass} of those that were asked. NULL: webhooks cannot be asked, such parts do not pass. */
     yyjson_val *answers;
+    struct str prefix;                          /* of their keys; empty: none */
     yyjson_val *asks;                           /* out, of FILTERS_ASK: the part whose webhook is to be asked, */
     struct str asks_key;                        /* and its key in answers */
 };

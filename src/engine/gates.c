@@ -223,7 +223,7 @@ static bool filters_allow(struct machine *m, int job, const struct step_definiti
     case FILTERS_PASS:
         return true;
     case FILTERS_ASK:
-        *o = filter_ask(m, job, c.asks, c.asks_key, c.answers);
+        *o = filter_ask(m, job, c.asks, c.asks_key, c.answers, NULL);
         return false;
     case FILTERS_FAIL:
         break;

@@ -67,39 +67,104 @@ static bool rule_holds(const struct machine *m, yyjson_val *rule)
         || (c.data && jsonlogic_apply(rule, &c, m->run->arena, json_doc(m->run->arena), &result, NULL) && jsonlogic_truthy(result));
 }
 
-/* A list of legacy filter groups, any of which suffices, or one JSON-logic rule. What cannot be evaluated does not hold. */
-static bool conditions_hold(const struct machine *m, struct str conditions)
+/* A list of legacy filter groups, any of which suffices. c: with its arena, and answers where webhooks may be asked. */
+static enum filters_verdict groups_judge(const struct machine *m, yyjson_val *groups, struct filter_context *c)
 {
     static const char *const names[] = {"subscriber", "context", "tenant", "payload"};
     enum { N = sizeof names / sizeof *names };
     struct liquid_variable variables[N];
-    yyjson_val *v, *data;
-    size_t n = 0;
-    if (!conditions.n)
+    yyjson_val *data = rule_data(m);
+    c->variables = variables;
+    c->variables_n = 0;
+    c->now = m->facts->now;
+    for (size_t i = 0; i < N; i++)
+        if (json_get(data, names[i]))
+            variables[c->variables_n++] = (struct liquid_variable){str_of(names[i]), json_get(data, names[i])};
+    return filters_judge(c, groups);
+}
+
+/* Could a webhook decide about it? It then counts as it was judged when the step asked. */
+static bool has_webhook(yyjson_val *groups)
+{
+    yyjson_val *group, *part;
+    size_t i, n, k, max;
+    yyjson_arr_foreach(groups, i, n, group)
+        yyjson_arr_foreach(json_get(group, "children"), k, max, part)
+            if (yyjson_equals_str(json_get(part, "on"), "webhook"))
+                return true;
+    return false;
+}
+
+static yyjson_val *judged(const struct machine *m, const struct integration *i)
+{
+    yyjson_val *all = NULL;
+    char hex[ID_HEX + 1];
+    id_hex(i->id, hex);
+    json_parse(m->run->arena, m->run->judged, &all, NULL);
+    return json_get(all, hex);
+}
+
+/* Legacy filter groups, or one JSON-logic rule. What cannot be evaluated does not hold. */
+static bool conditions_hold(const struct machine *m, const struct integration *i)
+{
+    struct filter_context c = {.arena = m->run->arena};
+    yyjson_val *v;
+    if (!i->conditions.n)
         return true;
-    if (!json_parse(m->run->arena, conditions, &v, NULL))
+    if (!json_parse(m->run->arena, i->conditions, &v, NULL))
         return false;
     if (yyjson_is_obj(v))
         return rule_holds(m, v);
-    data = rule_data(m);
-    for (size_t i = 0; i < N; i++)
-        if (json_get(data, names[i]))
-            variables[n++] = (struct liquid_variable){str_of(names[i]), json_get(data, names[i])};
-    struct filter_context c = {.variables = variables, .variables_n = n, .now = m->facts->now, .arena = m->run->arena};
-    return filters_judge(&c, v) == FILTERS_PASS;
+    return has_webhook(v) ? yyjson_is_true(judged(m, i)) : groups_judge(m, v, &c) == FILTERS_PASS;
 }
 
 bool integration_fits(const struct machine *m, const struct integration *i, enum channel c)
 {
-    return i->channel == c && i->active && !i->for_agents && (m->facts->outbox || !integration_is_demo(i)) && conditions_hold(m, i->conditions);
+    return i->channel == c && i->active && !i->for_agents && (m->facts->outbox || !integration_is_demo(i)) && conditions_hold(m, i);
 }
-
-/* --- selection -------------------------------------------------------------------------------------------------- */
 
 static struct str override_identifier(const struct machine *m, enum channel c)
 {
     return json_get_str(json_getn(m->facts->overrides, channel_name(c)), "integrationIdentifier");
 }
+
+static void judge(struct machine *m, const struct integration *i, bool holds)
+{
+    struct arena *a = m->run->arena;
+    yyjson_mut_doc *d = json_doc(a);
+    yyjson_val *old = NULL;
+    char hex[ID_HEX + 1];
+    id_hex(i->id, hex);
+    json_parse(a, m->run->judged, &old, NULL);
+    yyjson_mut_val *all = old ? yyjson_val_mut_copy(d, old) : yyjson_mut_obj(d);
+    yyjson_mut_obj_put(all, json_mut_str(d, str_dup(a, str_of(hex))), yyjson_mut_bool(d, holds));
+    m->run->judged = json_write_mut(a, all);
+}
+
+bool integrations_ask(struct machine *m, int job, const struct step_definition *s)
+{
+    const struct machine_facts *f = m->facts;
+    struct str only = step_is_channel(s->type) ? override_identifier(m, (enum channel)s->type) : STR_NULL;
+    for (size_t k = 0; step_is_channel(s->type) && k < f->integrations_n; k++) {
+        const struct integration *i = &f->integrations[k];
+        yyjson_val *groups;
+        char hex[ID_HEX + 1];
+        if (i->channel != (enum channel)s->type || !i->active || i->for_agents || i->conditions.n < 3 || (only.n && !str_eq(only, i->identifier))
+            || !json_parse(m->run->arena, i->conditions, &groups, NULL) || !has_webhook(groups))
+            continue;
+        id_hex(i->id, hex);
+        struct filter_context c = {.arena = m->run->arena, .answers = filter_answers(m, job), .prefix = str_fmt(m->run->arena, "%s.", hex)};
+        enum filters_verdict v = groups_judge(m, groups, &c);
+        if (v == FILTERS_ASK) {
+            filter_ask(m, job, c.asks, c.asks_key, c.answers, i);
+            return true;
+        }
+        judge(m, i, v == FILTERS_PASS);
+    }
+    return false;
+}
+
+/* --- selection -------------------------------------------------------------------------------------------------- */
 
 /* Higher priority first, then the newer one (engine.md §7.1 step 4). */
 static bool goes_before(const struct integration *a, const struct integration *b)

@@ -147,9 +147,11 @@ static enum outcome job_execute(struct machine *m, int job)
     if (!s || !x->execute)
         return machine_fail(m, job, DETAIL_STEP_FAILED, STR("{\"error\":\"Unknown step type\"}"), STR("Unknown step type"));
     if (bridge_computes(m, s->type))
-        return gates_open(m, job) ? bridge_ask(m, job, s) : OUTCOME_SKIPPED;
+        return !gates_open(m, job) ? OUTCOME_SKIPPED : integrations_ask(m, job, s) ? OUTCOME_WAITING : bridge_ask(m, job, s);
     if (!gates_pass(m, job, s, &outputs, &o))
         return o;
+    if (integrations_ask(m, job, s))
+        return OUTCOME_WAITING;
     return x->execute(m, job, s, outputs);
 }
 

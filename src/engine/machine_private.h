@@ -58,8 +58,9 @@ void zone_warn(const struct machine *m, struct buf *raw);
 bool bridge_computes(const struct machine *m, enum step_type type);
 enum outcome bridge_ask(struct machine *m, int job, const struct step_definition *s);
 enum outcome bridge_answered(struct machine *m, int job, const struct step_definition *s, const struct call_answer *answer);
-/* filter_calls.c: a part of the step's filters is asked for elsewhere; what was answered until now; and then. */
-enum outcome filter_ask(struct machine *m, int job, yyjson_val *part, struct str key, yyjson_val *answers);
+/* filter_calls.c: a part of the step's filters, or of an integration's conditions, is asked for elsewhere; what was answered until
+ * now; and then. i: NULL: the step's. */
+enum outcome filter_ask(struct machine *m, int job, yyjson_val *part, struct str key, yyjson_val *answers, const struct integration *i);
 yyjson_val *filter_answers(const struct machine *m, int job);
 bool filter_waits(const struct machine *m, int job);
 enum outcome filter_answered(struct machine *m, int job, const struct step_definition *s, const struct call_answer *answer);
@@ -104,6 +105,9 @@ struct delivery_policy integration_policy(const struct machine *m, const struct 
 const struct integration *integration_by_id(const struct machine_facts *f, struct id id);
 /* Active, of the channel, and its conditions hold for this subscriber. */
 bool integration_fits(const struct machine *m, const struct integration *i, enum channel c);
+/* Before a step looks for an integration: asks the webhooks in their conditions, one after the other. false: nothing is (still) to
+ * be asked. */
+bool integrations_ask(struct machine *m, int job, const struct step_definition *s);
 int64_t integration_open_until(const struct machine *m, const struct integration *i);
 /* The next one that the target has not tried, by priority; NULL: none, or failing over is not wanted. */
 const struct integration *integration_next(const struct machine *m, const struct run_target *t, const struct integration *from);

@@ -162,6 +162,10 @@ struct str run_encode(struct run *r)
     if (r->critical)
         buf_z(&b, ",\"c\":1");
     run_targets_encode(r, &b);
+    if (r->judged.n) {
+        buf_z(&b, ",\"i\":");
+        buf_str(&b, r->judged);
+    }
     if (r->topics.n) {
         char hex[ID_HEX + 1];
         id_hex(r->subscription, hex);
@@ -283,6 +287,8 @@ bool run_decode(const struct run_row *row, struct arena *arena, struct run *r, s
     int64_t d = json_get_int(root, "d", 0);
     r->lifecycle_detail = d > 0 && d < SKIP_REASONS ? (enum skip_reason)d : SKIP_NONE;
     r->critical = json_get_int(root, "c", 0) != 0;
+    if ((v = json_get(root, "i")))
+        r->judged = json_write(arena, v);
     if ((v = json_get(root, "t"))) {
         r->topics = json_write(arena, v);
         id_parse(json_get_str(root, "s"), &r->subscription);

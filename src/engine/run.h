@@ -79,6 +79,9 @@ struct run {
     /* [{_topicId, topicKey, preferenceEvaluation?}] of the topics that it came through; empty: addressed singly. */
     struct str topics;
     bool critical;              /* as it was when it started: preferences and schedules do not count (engine.md §6.4) */
+    /* {"<integration, hex>": true | false}: what the conditions of integrations came to that ask a webhook, as a step last asked;
+     * empty: none did. */
+    struct str judged;
     struct id subscription;     /* the topic subscription whose preferences count (engine.md §6.6); zero: none */
 };
 

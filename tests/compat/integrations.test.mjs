@@ -1,6 +1,9 @@
 // Integrations: when one is used (conditions, rules), and whether its provider takes the credentials (check).
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { once } from "node:events";
+import { createServer as createHttp } from "node:http";
 import { createServer } from "node:net";
 import { Carillon, until } from "./carillon.mjs";
 import { api } from "./clients.mjs";
@@ -61,6 +64,29 @@ test("conditions do so, too, and primary is who has none", async () => {
   await server.call("DELETE", `/v1/integrations/${body.data._id}`);
 });
 
+test("a condition may ask a webhook, which sees who is to get it and through what", async () => {
+  const asked = [];
+  const hook = createHttp(async (request, response) => {
+    let text = "";
+    for await (const chunk of request) text += chunk;
+    asked.push({ headers: request.headers, body: JSON.parse(text) });
+    response.end(JSON.stringify({ use: { it: asked.at(-1).body.subscriber.subscriberId === "ada" } }));
+  }).listen(0, "127.0.0.1").unref();
+  await once(hook, "listening");
+  const part = { on: "webhook", webhookUrl: `http://127.0.0.1:${hook.address().port}/judge`, field: "use.it", operator: "EQUAL", value: "true" };
+  const { status, body } = await post({ identifier: "asks", conditions: [{ children: [part] }] });
+  assert.equal(status, 201, JSON.stringify(body));
+  assert.deepEqual(body.data.conditions[0].children, [part]);
+  assert.equal(await chosen("ada", { payload: { n: 1 } }), "asks");
+  assert.notEqual(await chosen("bob"), "asks");
+  const [{ headers, body: said }] = asked;
+  assert.deepEqual([asked.length, said.subscriber.subscriberId, said.payload, said.identifier, said.channel, said.providerId], [2, "ada", { n: 1 }, "mail", "email", "nodemailer"]);
+  assert.equal(headers["nv-hmac-256"], createHmac("sha256", server.dev.secretKey).update(body.data._environmentId).digest("hex"));
+  await server.call("DELETE", `/v1/integrations/${body.data._id}`);
+  hook.closeAllConnections();
+  hook.close();
+});
+
 test("an integration of agents is none of a step's, whatever its rules", async () => {
   const { body } = await post({ identifier: "agents", kind: "agent", rules: { "==": [1, 1] } });
   assert.notEqual(await chosen("ada"), "agents");
@@ -74,7 +100,9 @@ test("conditions that could never be decided are refused", async () => {
     [{ rules: { like: [1] } }, /unrecognized operation: like/], [{ rules: { and: [{ "==": [1, { nope: 1 }] }] } }, /unrecognized operation: nope/],
     [{ rules: { and: [], or: [] } }, /one operation/], [{ rules: [] }, /rules must be an object/], [{ conditions: {} }, /conditions must be an array/],
     [{ conditions: ["x"] }, /conditions\.0 must be an object/], [{ conditions: [{ children: "test" }] }, /conditions\.0\.children must be an array/],
-    [{ conditions: [{ children: [part, part] }] }, /conditions\.0\.value must be one of/], [{ conditions: [{ children: [{ ...part, on: "webhook" }] }] }, /children\.0\.on must be one of/],
+    [{ conditions: [{ children: [part, part] }] }, /conditions\.0\.value must be one of/], [{ conditions: [{ children: [{ ...part, on: "previousStep" }] }] }, /children\.0\.on must be one of/],
+    [{ conditions: [{ children: [{ ...part, on: "webhook" }] }] }, /children\.0\.webhookUrl should not be empty/],
+    [{ conditions: [{ children: [{ ...part, on: "webhook", webhookUrl: "ftp://x.example/" }] }] }, /children\.0\.webhookUrl: URL scheme/],
     [{ conditions: [{ children: [{ ...part, operator: "LIKE" }] }] }, /children\.0\.operator must be one of/],
     [{ conditions: [{ children: [{ ...part, value: 1 }] }] }, /children\.0\.value must be a string/],
     [{ conditions: [{ children: [{ ...part, field: "" }] }] }, /children\.0\.field should not be empty/],

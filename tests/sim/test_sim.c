@@ -70,11 +70,13 @@ static void random_step(struct buf *b, struct chance *c, int i)
     }
 }
 
+#define ASKS "{\"on\":\"webhook\",\"webhookUrl\":\"https://y.test\",\"field\":\"outputs\",\"operator\":\"IS_DEFINED\"}"
+#define BIG_N "{\"on\":\"payload\",\"field\":\"n\",\"operator\":\"LARGER\",\"value\":\"2\"}"
+
 /* Into the step's object, which is complete: filters of older workflows, some of which ask somebody. */
 static void random_filters(struct buf *b, struct chance *c)
 {
-    static const char *const parts[] = {"{\"on\":\"webhook\",\"webhookUrl\":\"https://y.test\",\"field\":\"outputs\",\"operator\":\"IS_DEFINED\"}",
-                                        "{\"on\":\"payload\",\"field\":\"n\",\"operator\":\"LARGER\",\"value\":\"2\"}"};
+    static const char *const parts[] = {ASKS, BIG_N};
     b->n--;
     buf_fmt(b, ",\"filters\":[{\"value\":\"%s\",\"children\":[%s,%s]}]}", roll(c, 2) ? "AND" : "OR", parts[0], parts[roll(c, 2)]);
 }
@@ -537,6 +539,9 @@ static void world_random(struct sim *s)
         world_integration(w, CHANNEL_EMAIL, percent(c, 20) ? "novu-email" : "nodemailer");
     if (percent(c, 40))
         world_integration(w, CHANNEL_EMAIL, "sendgrid");
+    if (w->integrations_n > 1 && percent(c, 30))
+        w->integrations[1 + roll(c, w->integrations_n - 1)].conditions =
+            STR("[{\"value\":\"AND\",\"children\":[" ASKS "," ASKS "]},{\"children\":[" BIG_N "]}]");
     if (percent(c, 10))
         w->subscriber.field[SUBSCRIBER_EMAIL] = STR_NULL;
     for (int i = 0; i < DEFINITIONS; i++) {

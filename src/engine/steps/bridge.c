@@ -85,6 +85,8 @@ enum outcome bridge_ask(struct machine *m, int job, const struct step_definition
     json_add_str(d, h, "value", STR("true"));
     json_add_str(d, o, "body", event_of(m, job, s));
     json_add_int(d, o, "timeout", BRIDGE_TIMEOUT_MS);
+    if (m->run->jobs[job].attempts)     /* of what was asked before it */
+        json_add_int(d, o, "before", m->run->jobs[job].attempts);
     return call_begin(m, job, json_write_mut(a, o));
 }
 
@@ -113,14 +115,22 @@ static enum outcome skipped(struct machine *m, int job, const struct step_defini
     return OUTCOME_SKIPPED;
 }
 
+static int asked_before(const struct machine *m, int job)
+{
+    yyjson_val *call = NULL;
+    json_parse(m->run->arena, m->run->jobs[job].call, &call, NULL);
+    return (int)json_get_int(call, "before", 0);
+}
+
 enum outcome bridge_answered(struct machine *m, int job, const struct step_definition *s, const struct call_answer *answer)
 {
     struct arena *a = m->run->arena;
     struct run_job *j = &m->run->jobs[job];
     struct error err = {0};
     yyjson_val *outputs;
-    if (bridge_worth_again(answer) && j->attempts < BRIDGE_ATTEMPTS && !m->run->chain_ended)
-        return call_again(m, job, bridge_pause(j->attempts));
+    int tries = j->attempts - asked_before(m, job);
+    if (bridge_worth_again(answer) && tries < BRIDGE_ATTEMPTS && !m->run->chain_ended)
+        return call_again(m, job, bridge_pause(tries));
     j->call = STR_NULL;                         /* answered: the step may yet wait, for its delivery */
     j->attempts = 0;
     struct bridge_answer said = bridge_read(a, m->facts->bridge_url, answer);

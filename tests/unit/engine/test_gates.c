@@ -627,6 +627,90 @@ static void a_cancel_finds_a_step_that_asks(void **state)
     end(w);
 }
 
+/* --- integrations that ask --- */
+
+#define IF_OK "[{\"value\":\"AND\",\"children\":[" ASKS ",{\"on\":\"payload\",\"field\":\"n\",\"operator\":\"EQUAL\",\"value\":\"1\"}]}]"
+
+static struct world *world_asking(const char *conditions)
+{
+    struct world *w = world_new(1);
+    w->subscriber.field[SUBSCRIBER_PHONE] = STR("+1");
+    world_integration(w, CHANNEL_SMS, "twilio");
+    world_integration(w, CHANNEL_SMS, "sns");
+    w->integrations[1].primary = false;
+    w->integrations[1].conditions = str_of(conditions);
+    w->preferences.global = w->preferences.workflow = w->preferences.subscription = preference_blank();
+    return w;
+}
+
+/* It is asked before the step looks for an integration, once, and what it said counts also when another takes over. */
+static void an_integration_is_used_when_its_webhook_says_so(void **state)
+{
+    (void)state;
+    static const struct { const char *conditions, *payload; int asked; enum call_end end; int status; const char *body, *provider; } cases[] = {
+        {IF_OK, "{\"n\":1}", 1, CALL_ANSWERED, 200, "{\"ok\":true}", "sns"},
+        {IF_OK, "{\"n\":1}", 1, CALL_ANSWERED, 200, "{\"ok\":false}", "twilio"},
+        {IF_OK, "{\"n\":1}", 1, CALL_ANSWERED, 204, "", "twilio"},
+        {IF_OK, "{\"n\":2}", 0, CALL_ANSWERED, 0, "", "twilio"},
+        {IF_OK, "{\"n\":1}", 1, CALL_REFUSED, 0, "", "twilio"},
+        {IF_OK, "{\"n\":1}", 3, CALL_ANSWERED, 503, "{\"ok\":true}", "twilio"},
+        {"[{\"children\":[{\"on\":\"webhook\",\"webhookUrl\":\"https://y.test\",\"field\":\"ok\",\"operator\":\"NOT_EQUAL\",\"value\":\"x\"}]}]",
+         "{}", 3, CALL_TIMED_OUT, 0, "", "twilio"},
+        {"[{\"value\":\"AND\",\"children\":[" ASKS "," ASKS "]}]", "{}", 2, CALL_ANSWERED, 200, "{\"ok\":true}", "sns"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *w = world_asking(cases[i].conditions);
+        size_t run = start(w, "[{\"type\":\"sms\",\"stepId\":\"s\",\"controlValues\":{\"body\":\"b\",\"skip\":{\"==\":[1,1]}}}]", cases[i].payload);
+        for (int n = 1; n <= cases[i].asked; n++) {
+            assert_int_equal(w->dry.messages_n, 0);
+            answer(w, run, n, cases[i].end, cases[i].status, cases[i].body);
+            answer(w, run, n, cases[i].end, cases[i].status, cases[i].body);
+        }
+        assert_int_equal(w->dry.messages_n, 1);
+        if (str_find(w->dry.messages[0].doc, str_fmt(w->arena, "\"providerId\":\"%s\"", cases[i].provider)) < 0)
+            fail_msg("case %zu: %s", i, w->dry.messages[0].doc.p);
+        struct str said = record(w, run);
+        ptrdiff_t matched = str_find(said, STR("Step conditions matched"));
+        assert_true(matched >= 0 && str_find(str_sub(said, (size_t)matched + 5, said.n), STR("Step conditions matched")) < 0);
+        end(w);
+    }
+}
+
+static void who_takes_over_is_who_was_asked(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {"{\"ok\":false}", "{\"ok\":true}"};
+    for (int ok = 0; ok < 2; ok++) {
+        struct world *w = world_asking("[{\"children\":[" ASKS "]}]");
+        w->integrations[0].conditions = STR("[{\"children\":[{\"on\":\"payload\",\"field\":\"n\",\"operator\":\"EQUAL\",\"value\":\"1\"}]}]");
+        w->integrations[0].priority = 2;
+        size_t run = start(w, "[{\"type\":\"sms\",\"stepId\":\"s\",\"controlValues\":{\"body\":\"b\"}}]", "{\"n\":1}");
+        answer(w, run, 1, CALL_ANSWERED, 200, bodies[ok]);
+        input(w, run, &(struct machine_input){.kind = INPUT_DELIVERY, .job = 1, .attempt = 1, .verdict = VERDICT_UNUSABLE, .error = STR("no")});
+        if ((str_find(record(w, run), STR("Failing over to ")) >= 0) != ok)
+            fail_msg("%s", record(w, run).p);
+        end(w);
+    }
+}
+
+/* The questions come before the application's, which has its own four tries. */
+static void the_applications_step_asks_too(void **state)
+{
+    (void)state;
+    struct world *w = world_asking(IF_OK);
+    w->bridge_url = STR("https://app.test/api/novu");
+    w->workflow_members = "\"origin\":\"external\"";
+    size_t run = start(w, "[{\"type\":\"sms\",\"stepId\":\"s\",\"controlValues\":{}}]", "{\"n\":1}");
+    answer(w, run, 1, CALL_ANSWERED, 200, "{\"ok\":true}");
+    for (int n = 2; n < 5; n++)
+        answer(w, run, n, CALL_TIMED_OUT, 0, "");
+    assert_has(w, run, "completed running |");
+    answer(w, run, 5, CALL_ANSWERED, 200, "{\"outputs\":{\"body\":\"b\"}}");
+    assert_int_equal(w->dry.messages_n, 1);
+    assert_true(str_find(w->dry.messages[0].doc, STR("\"providerId\":\"sns\"")) >= 0);
+    end(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -648,6 +732,9 @@ int main(void)
         cmocka_unit_test(content_is_asked_for_where_it_counts),
         cmocka_unit_test(each_answer_is_to_its_own_question),
         cmocka_unit_test(a_cancel_finds_a_step_that_asks),
+        cmocka_unit_test(an_integration_is_used_when_its_webhook_says_so),
+        cmocka_unit_test(who_takes_over_is_who_was_asked),
+        cmocka_unit_test(the_applications_step_asks_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
