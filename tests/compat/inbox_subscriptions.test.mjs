@@ -130,10 +130,31 @@ test("bad requests are told apart and change nothing", async () => {
   const client = connect("careless");
   const status = async (args) => (await client.subscriptions.create(args)).error.originalError.status;
   assert.equal(await status({ topicKey: "bad key!" }), 400);
-  assert.equal(await status({ topicKey: "t4", preferences: ["nothing"] }), 404);
   assert.equal(await status({ topicKey: "t4", preferences: "wf-one" }), 422);
   assert.equal(await status({ topicKey: "t4", identifier: "x".repeat(600) }), 422);
   assert.equal((await server.call("GET", "/v2/topics/t4")).status, 404);
   for (let i = 0; i < 10; i++) ok(await client.subscriptions.create({ topicKey: "t4", identifier: `n${i}` }));
   assert.equal(await status({ topicKey: "t4", identifier: "n10" }), 400);
+});
+
+// Upstream: apps/api/src/app/subscriptions/usecases/create-subscriptions and update-subscription.
+test("a workflow that is not there is passed over; of several words about one the first counts; the API renames", async () => {
+  const client = connect("passer");
+  const shown = (s) => (s.preferences ?? []).map((p) => [p.workflow.identifier, p.enabled]);
+  const made = ok(await client.subscriptions.create({
+    topicKey: "over", topicName: "First", identifier: "mine",
+    preferences: ["gone", { workflowId: "6501c0537209fd4b812ac5e3" }, { filter: { workflowIds: ["gone"], tags: ["none"] } },
+      { workflowId: "wf-one", enabled: false }, "wf-one"],
+  }));
+  assert.deepEqual(shown(made), [["wf-one", false]]);
+  assert.deepEqual(shown(ok(await client.subscriptions.update({ topicKey: "over", identifier: "mine", preferences: ["gone", "wf-two"] }))), [["wf-two", true]]);
+  ok(await client.subscriptions.create({ topicKey: "over", topicName: "Second", identifier: "another" }));
+  assert.equal((await server.call("GET", "/v2/topics/over")).body.data.name, "First", "a browser renames nothing");
+  const api = await server.call("POST", "/v2/topics/over/subscriptions", { subscriberIds: ["passer"], name: "Third", preferences: ["gone"] });
+  assert.equal(api.status, 201, api.text);
+  assert.equal((await server.call("GET", "/v2/topics/over")).body.data.name, "Third");
+  ok(await client.subscriptions.create({ topicKey: "over", identifier: "yet another" }));
+  assert.equal((await server.call("GET", "/v2/topics/over")).body.data.name, "Third");
+  const patched = await server.call("PATCH", "/v2/topics/over/subscriptions/mine", { preferences: ["gone"] });
+  assert.deepEqual([patched.status, shown(patched.body.data)], [200, []]);
 });
