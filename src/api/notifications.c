@@ -1,12 +1,13 @@
 /* /v1/notifications: the activity feed (rest-api.md §6.7). */
 #include "api/app.h"
+#include "api/context_member.h"
 #include "api/tables.h"
 #include "engine/view.h"
 #include "model/event.h"
 #include "model/subscriber.h"
 #include "model/workflow.h"
 
-enum { PAGE_MAX = 50, NAMES_MAX = 200 };
+enum { PAGE_MAX = 50, NAMES_MAX = 200, PEOPLE_MAX = 1000 };
 
 /* One row to its view, as JSON text; what was deleted meanwhile is left out of it. */
 static bool view_text(struct request *rq, struct run_row *row, yyjson_mut_doc *d, struct str *out, struct error *err)
@@ -116,13 +117,12 @@ static bool time_read(struct request *rq, const char *name, int64_t *ms)
     return false;
 }
 
-/* Names of people to their ids. false with *nobody: the filter names only people who do not exist. */
+/* Who is meant: by name, by address, by a part of it. false with *nobody: the filters name only people who do not exist. */
 static bool people_read(struct request *rq, struct run_query *q, bool *nobody, struct error *err)
 {
-    struct str *names;
-    size_t n = request_query_all(rq, "subscriberIds", &names);
-    struct id *ids = ARENA_ARRAY(rq->arena, struct id, n);
-    *nobody = false;
+    struct str *names, *emails, search = request_query(rq, "search");
+    size_t n = request_query_all(rq, "subscriberIds", &names), emails_n = request_query_all(rq, "emails", &emails), found = 0;
+    struct id *ids = ARENA_ARRAY(rq->arena, struct id, NAMES_MAX + PEOPLE_MAX);
     for (size_t i = 0; i < n && i < NAMES_MAX; i++) {
         struct subscriber s;
         struct error missing = {0};
@@ -133,8 +133,38 @@ static bool people_read(struct request *rq, struct run_query *q, bool *nobody, s
             return false;
         }
     }
+    if ((emails_n || search.n)
+        && !subscriber_by_email(app_db(rq), rq->arena, rq->principal.environment, emails, emails_n < NAMES_MAX ? emails_n : NAMES_MAX,
+                                search, PEOPLE_MAX, ids + q->subscribers_n, &found, err))
+        return false;
+    q->subscribers_n += found;
     q->subscribers = ids;
-    *nobody = n && !q->subscribers_n;
+    *nobody = (n || emails_n || search.n) && !q->subscribers_n;
+    return true;
+}
+
+/* The runs of these triggers, by the names that their callers gave them. */
+static bool transactions_read(struct request *rq, struct run_query *q, bool *nobody, struct error *err)
+{
+    struct str *names;
+    size_t n = request_query_all(rq, "transactionId", &names);
+    struct id *ids = ARENA_ARRAY(rq->arena, struct id, NAMES_MAX);
+    bool asked = false;
+    for (size_t i = 0; i < n && i < NAMES_MAX; i++) {
+        struct event event;
+        struct error missing = {0};
+        if (!names[i].n)
+            continue;                   /* "transactionId=" asks for nothing */
+        asked = true;
+        if (event_find_by_transaction(app_db(rq), rq->arena, rq->principal.environment, names[i], &event, &missing))
+            ids[q->events_n++] = event.id;
+        else if (missing.code != ERROR_NOT_FOUND) {
+            *err = missing;
+            return false;
+        }
+    }
+    q->events = ids;
+    *nobody |= asked && !q->events_n;
     return true;
 }
 
@@ -194,7 +224,7 @@ static void handle_list(struct request *rq)
     struct run_query q = {.limit = 0};
     struct run_row *rows = NULL;
     struct error err = {0};
-    struct event event;
+    struct str context;
     bool nobody;
     size_t n = 0;
     int64_t page = check_query_int(&checks, "page", 0, 0, 1000000);
@@ -208,15 +238,14 @@ static void handle_list(struct request *rq)
         return;
     }
     workflows_read(rq, &q);
-    struct str tx = request_query(rq, "transactionId");
-    if (!people_read(rq, &q, &nobody, &err)) {
+    q.topic_key = request_query(rq, "topicKey");
+    q.subscription = request_query(rq, "subscriptionId");
+    if (context_query_read(rq, &context))
+        q.context = &context;
+    if (!people_read(rq, &q, &nobody, &err) || !transactions_read(rq, &q, &nobody, &err)) {
         reply_error(rq, &err);
         return;
     }
-    if (tx.n && !event_find_by_transaction(app_db(rq), rq->arena, rq->principal.environment, tx, &event, &err))
-        nobody = true;
-    else if (tx.n)
-        q.event = event.id;
     if (!nobody && !run_list(app_db(rq), rq->arena, rq->principal.environment, &q, &rows, &n, &err))
         reply_error(rq, &err);
     else

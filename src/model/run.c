@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/json.h"
 #include "model/removal.h"
 #include "model/row.h"
 
@@ -186,6 +187,8 @@ bool run_list_open(struct db *db, struct arena *a, struct id event, struct id af
     return step == DB_DONE;
 }
 
+enum { FIRST_OF_LISTS = 12 };      /* parameters of run_list */
+
 static void in_list(struct buf *b, const char *column, size_t n, int *next)
 {
     buf_fmt(b, " AND %s IN (", column);
@@ -207,16 +210,40 @@ static void severity_list(struct buf *b, unsigned severities)
     buf_z(b, *comma ? ")" : "-1)");
 }
 
+/* LIKE finds the member of a run's topics, which the state has as text: %"name":"value"%. */
+static struct str topic_member(struct arena *a, const char *name, struct str value)
+{
+    struct buf member = {.arena = a}, b = {.arena = a};
+    buf_fmt(&member, "\"%s\":", name);
+    json_quote(&member, value);
+    buf_char(&b, '%');
+    for (size_t i = 0; i < member.n; i++) {
+        if (strchr("%_\\", member.p[i]))
+            buf_char(&b, '\\');
+        buf_char(&b, member.p[i]);
+    }
+    buf_char(&b, '%');
+    return buf_finish(&b);
+}
+
+static void bind_ids(struct db_stmt *s, const struct id *ids, size_t n, int *next)
+{
+    for (size_t i = 0; i < n; i++)
+        db_bind_id(s, (*next)++, ids[i]);
+}
+
 bool run_list(struct db *db, struct arena *a, struct id environment, const struct run_query *q, struct run_row **out,
               size_t *n, struct error *err)
 {
     struct buf sql = {.arena = a};
-    int next = 8;
+    int next = FIRST_OF_LISTS;
     enum db_step step;
     /* An event has few runs, but the planner would rather walk the environment in the order that is asked for: written
      * as a range, the environment cannot give that order, and runs_by_event is taken. */
     buf_z(&sql, "SELECT " RUN_COLUMNS " FROM runs WHERE ");
-    buf_z(&sql, id_is_zero(q->event) ? "environment_id = ?1" : "environment_id BETWEEN ?1 AND ?1 AND event_id = ?2");
+    buf_z(&sql, id_is_zero(q->event) && !q->events_n ? "environment_id = ?1" : "environment_id BETWEEN ?1 AND ?1");
+    if (!id_is_zero(q->event))
+        buf_z(&sql, " AND event_id = ?2");
     if (q->channels)
         buf_z(&sql, " AND (channels & ?3) <> 0");
     if (q->severities)
@@ -225,6 +252,14 @@ bool run_list(struct db *db, struct arena *a, struct id environment, const struc
         buf_z(&sql, " AND created_at >= ?4");
     if (q->to)
         buf_z(&sql, " AND created_at <= ?5");
+    if (q->context)
+        buf_z(&sql, " AND context = ?8");
+    if (q->topic_key.n)
+        buf_z(&sql, " AND state LIKE ?9 ESCAPE '\\'");
+    if (q->subscription.n)
+        buf_z(&sql, " AND (state LIKE ?10 ESCAPE '\\' OR state LIKE ?11 ESCAPE '\\')");
+    if (q->events_n)
+        in_list(&sql, "event_id", q->events_n, &next);
     if (q->workflows_n)
         in_list(&sql, "workflow_id", q->workflows_n, &next);
     if (q->subscribers_n)
@@ -243,11 +278,18 @@ bool run_list(struct db *db, struct arena *a, struct id environment, const struc
         db_bind_int(s, 5, q->to);
     db_bind_int(s, 6, q->limit);
     db_bind_int(s, 7, q->offset);
-    next = 8;
-    for (size_t i = 0; i < q->workflows_n; i++)
-        db_bind_id(s, next++, q->workflows[i]);
-    for (size_t i = 0; i < q->subscribers_n; i++)
-        db_bind_id(s, next++, q->subscribers[i]);
+    if (q->context)
+        db_bind_text(s, 8, *q->context);
+    if (q->topic_key.n)
+        db_bind_text(s, 9, topic_member(a, "topicKey", q->topic_key));
+    if (q->subscription.n) {
+        db_bind_text(s, 10, topic_member(a, "_topicSubscriptionId", q->subscription));
+        db_bind_text(s, 11, topic_member(a, "subscriptionIdentifier", q->subscription));
+    }
+    next = FIRST_OF_LISTS;
+    bind_ids(s, q->events, q->events_n, &next);
+    bind_ids(s, q->workflows, q->workflows_n, &next);
+    bind_ids(s, q->subscribers, q->subscribers_n, &next);
     *out = ARENA_ARRAY(a, struct run_row, q->limit);
     *n = 0;
     while ((step = db_step(s, err)) == DB_ROW)

@@ -60,6 +60,10 @@ bool run_list_open(struct db *db, struct arena *a, struct id event, struct id af
 
 struct run_query {
     struct id event;                    /* zero: any */
+    const struct id *events;            /* any of these, beside event */
+    size_t events_n;
+    const struct str *context;          /* these keys exactly; NULL: any */
+    struct str topic_key, subscription; /* came through that topic, by that subscription (its id or identifier); empty: any */
     const struct id *workflows, *subscribers;
     size_t workflows_n, subscribers_n;
     unsigned channels;                  /* any of these steps; 0: any */

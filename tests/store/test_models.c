@@ -344,17 +344,27 @@ static void put_subscriber(struct db *db, int n)
     must(subscriber_upsert(db, ENV, &p, id_of(1, n), 1, &stored, &err), &err, "upsert");
 }
 
+/* As members.c writes them; the key of one is a pattern for the other's. */
+static const char *const through[] = {"{}",
+    "{\"t\":[{\"_topicId\":\"x\",\"topicKey\":\"a_b\",\"_topicSubscriptionId\":\"s1\",\"preferenceEvaluation\":{\"subscriptionIdentifier\":\"i%1\"}}]}",
+    "{\"t\":[{\"_topicId\":\"y\",\"topicKey\":\"acb\",\"_topicSubscriptionId\":\"s2\",\"preferenceEvaluation\":{\"subscriptionIdentifier\":\"ixx1\"}}]}"};
+
 static struct run_row a_run(int n)
 {
     return (struct run_row){.id = id_of(2, n), .environment = ENV, .event = id_of(3, n / 4), .workflow = id_of(4, n % 3),
                             .workflow_version = 1, .subscriber = id_of(1, n % 5), .status = RUN_PROCESSING,
-                            .severity = (enum severity)(n % 4), .channels = 1u << (n % 3), .state = STR("{}"),
-                            .created_at = 1000 + n, .updated_at = 1000 + n};
+                            .severity = (enum severity)(n % 4), .channels = 1u << (n % 3), .state = str_of(through[n / 3 % 3]),
+                            .context = n % 2 ? STR("tenant:acme") : STR(""), .created_at = 1000 + n, .updated_at = 1000 + n};
 }
 
 static bool run_matches(const struct run_row *r, const struct run_query *q)
 {
-    bool workflow = !q->workflows_n, subscriber = !q->subscribers_n;
+    bool workflow = !q->workflows_n, subscriber = !q->subscribers_n, event = !q->events_n;
+    for (size_t i = 0; i < q->events_n; i++)
+        event |= id_eq(r->event, q->events[i]);
+    if (!event || (q->context && !str_eq(r->context, *q->context)) || (q->topic_key.n && !str_eq(r->state, str_of(through[1])))
+        || (q->subscription.n && !str_eq(r->state, str_of(through[1]))))
+        return false;
     for (size_t i = 0; i < q->workflows_n; i++)
         workflow |= id_eq(r->workflow, q->workflows[i]);
     for (size_t i = 0; i < q->subscribers_n; i++)
@@ -371,6 +381,8 @@ static void runs_by_every_filter(void **state)
     struct error err = {0};
     struct chance c = {.s = 3};
     const struct id workflows[] = {id_of(4, 0), id_of(4, 2)}, subscribers[] = {id_of(1, 1), id_of(1, 3), id_of(1, 99)};
+    const struct id events[] = {id_of(3, 2), id_of(3, 7)};
+    const struct str contexts[] = {STR(""), STR("tenant:acme")};
     for (int i = 0; i < 5; i++)
         put_subscriber(db, i);
     for (int i = 0; i < RUNS; i++) {
@@ -379,8 +391,12 @@ static void runs_by_every_filter(void **state)
     }
     for (int i = 0; i < 300; i++) {
         struct arena *a ARENA_SCOPED = arena_create(0);
-        struct run_query q = {.workflows = workflows, .subscribers = subscribers, .offset = (int64_t)roll(&c, 4), .limit = 1 + (int)roll(&c, 30)};
+        struct run_query q = {.workflows = workflows, .subscribers = subscribers, .events = events, .offset = (int64_t)roll(&c, 4), .limit = 1 + (int)roll(&c, 30)};
         if (roll(&c, 4) == 0) q.event = id_of(3, (int)roll(&c, 16));
+        if (roll(&c, 4) == 0) q.events_n = roll(&c, 3);
+        if (roll(&c, 4) == 0) q.context = &contexts[roll(&c, 2)];
+        if (roll(&c, 5) == 0) q.topic_key = STR("a_b");
+        if (roll(&c, 5) == 0) q.subscription = roll(&c, 2) ? STR("s1") : STR("i%1");
         if (roll(&c, 3) == 0) q.workflows_n = roll(&c, 3);
         if (roll(&c, 3) == 0) q.subscribers_n = roll(&c, 4);
         if (roll(&c, 3) == 0) q.channels = (unsigned)roll(&c, 8);
