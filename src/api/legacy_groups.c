@@ -79,7 +79,8 @@ static void handle_group(struct request *rq)
 static bool taken(const struct group_write *x, struct error *err)
 {
     if (err->code == ERROR_CONFLICT)
-        error_http(err, 409, "%s with name %.*s already exists", title(x->row.kind), (int)(x->row.name.n > 64 ? 64 : x->row.name.n), x->row.name.p);
+        error_http(err, 409, "%s with %s %.*s already exists", title(x->row.kind), x->row.kind == LEGACY_FEED ? "identifier:" : "name",
+                   (int)(x->row.name.n > 64 ? 64 : x->row.name.n), x->row.name.p);
     return false;
 }
 

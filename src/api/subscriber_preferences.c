@@ -94,10 +94,19 @@ static yyjson_mut_val *v1_json(const struct preference_view *v, yyjson_mut_doc *
     return o;
 }
 
+/* v1: every channel, whatever the workflows use. */
 static yyjson_mut_val *v1_global_json(const struct preference_view *v, yyjson_mut_doc *d)
 {
-    yyjson_mut_val *o = yyjson_mut_obj(d);
-    yyjson_mut_obj_add_val(d, o, "preference", global_json(v, d));
+    const struct preference *row = preference_view_row(v, (struct id){{0}});
+    yyjson_mut_val *o = yyjson_mut_obj(d), *preference = json_add_obj(d, o, "preference");
+    struct preference_result r = {.read_only = false};
+    bool present[CHANNELS] = {false};
+    for (int c = 0; c < CHANNELS; c++) {
+        present[c] = c != CHANNEL_TOOL;
+        r.channel[c] = !row || row->channel[c] != CHOICE_OFF;
+    }
+    json_add_bool(d, preference, "enabled", true);
+    preference_channels_add(d, preference, &r, present, false);
     return o;
 }
 

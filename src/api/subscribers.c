@@ -1,7 +1,10 @@
 /* Subscribers: /v2/subscribers, and the v1 routes that write them the same way (rest-api.md §6.2). */
+#include <ctype.h>
+
 #include "api/channel_settings.h"
 #include "api/paging.h"
 #include "api/tables.h"
+#include "content/zone.h"
 
 struct subscriber_write {
     struct api_write w;
@@ -77,7 +80,13 @@ static void subscriber_reply(struct api_write *w)
         reply_json(w->rq, 0, o);
         return;
     }
-    reply_json(w->rq, 0, subscriber_json(d, &x->row, w->rq->principal.organization));
+    yyjson_mut_val *o = subscriber_json(d, &x->row, w->rq->principal.organization);
+    for (int f = 0; f < SUBSCRIBER_FIELDS && x->kind == PATCH; f++)
+        if (x->patch.present & 1u << f && !x->row.field[f].p) {         /* what a patch clears is null in its answer */
+            yyjson_mut_obj_remove_key(o, subscriber_field_name((enum subscriber_field)f));
+            json_add_str(d, o, subscriber_field_name((enum subscriber_field)f), STR_NULL);
+        }
+    reply_json(w->rq, 0, o);
 }
 
 static struct subscriber_write *write_new(struct request *rq)
@@ -89,12 +98,59 @@ static struct subscriber_write *write_new(struct request *rq)
     return x;
 }
 
+/* Somebody at a domain of at least two labels: what is behind it, only a mail can tell. */
+static bool looks_like_email(struct str s)
+{
+    size_t at = 0, label = 0, labels = 0;
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f || (s.p[i] == '@' && at++))
+            return false;
+    const char *domain = s.n ? memchr(s.p, '@', s.n) : NULL;
+    for (const char *c = domain; c && ++c < s.p + s.n;) {
+        label = *c == '.' ? 0 : label + 1;
+        labels += label == 1;
+        if (*c == '.' && (c[-1] == '.' || c[-1] == '@'))
+            return false;
+    }
+    return domain > s.p && labels >= 2 && label;
+}
+
+/* A language, and what narrows it: "en", "en_US", "zh-Hant-TW". */
+static bool looks_like_locale(struct str s)
+{
+    size_t part = 0, parts = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (c == '-' || c == '_') {
+            if (!part || (!parts && part < 2))
+                return false;
+            part = 0;
+            parts++;
+        } else if (c >= 0x80 || !(parts ? isalnum(c) : isalpha(c)) || ++part > 8) {
+            return false;
+        }
+    }
+    return parts ? part > 0 : part >= 2;
+}
+
+static void profile_check(struct checks *c, const struct subscriber_patch *p)
+{
+    const struct str *f = p->field;
+    if (f[SUBSCRIBER_EMAIL].p && !looks_like_email(f[SUBSCRIBER_EMAIL]))
+        check_fail(c, "email must be an email");
+    if (f[SUBSCRIBER_TIMEZONE].p && !zone_known(f[SUBSCRIBER_TIMEZONE]))
+        check_fail(c, "timezone must be a valid IANA time-zone");
+    if (f[SUBSCRIBER_LOCALE].p && !looks_like_locale(f[SUBSCRIBER_LOCALE]))
+        check_fail(c, "locale must be locale");
+}
+
 static void body_read(struct checks *c, struct subscriber_write *x)
 {
     struct str messages[SUBSCRIBER_FIELDS];
     size_t n = subscriber_patch_read(c->rq->arena, c->rq->json, &x->patch, messages);
     for (size_t i = 0; i < n; i++)
         check_fail(c, "%.*s", STR_ARG(messages[i]));
+    profile_check(c, &x->patch);
     channel_settings_read(c, json_get(c->rq->json, "channels"), &x->channels);
     x->patch.present &= ~(1u << SUBSCRIBER_CHANNELS);
 }

@@ -210,7 +210,12 @@ static void handle_unseen(struct request *rq)
     struct message *list;
     struct error err = {0};
     size_t n;
-    if (!checks_done(&checks) || !caller_read(rq, &s))
+    char environment[ID_HEX + 1];
+    struct error nobody = {0};
+    id_hex(rq->principal.environment, environment);
+    error_http(&nobody, 400, "Subscriber %.*s is not exist in environment %s, please provide a valid subscriber identifier",
+               STR_ARG(named(rq)), environment);
+    if (!checks_done(&checks) || !named_read(rq, &s, &nobody))
         return;
     q.subscriber = s.id;
     if (!message_list(app_db(rq), rq->arena, rq->principal.environment, &q, &list, &n, &err)) {

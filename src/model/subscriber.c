@@ -10,6 +10,11 @@
 static const char *const field_names[SUBSCRIBER_FIELDS] = {"firstName", "lastName", "email", "phone", "avatar",
                                                            "locale", "timezone", "data", "channels"};
 
+const char *subscriber_field_name(enum subscriber_field f)
+{
+    return field_names[f];
+}
+
 void subscriber_read(struct db_stmt *s, int first, struct arena *a, struct subscriber *out)
 {
     *out = (struct subscriber){
@@ -359,4 +364,29 @@ bool subscriber_count(struct db *db, struct id environment, int64_t created_by, 
     struct db_stmt *s = db_query(db, err, "SELECT count(*) FROM subscribers WHERE environment_id = ?1 AND created_at <= ?2",
                                  environment, created_by);
     return row_int(s, n, err);
+}
+
+bool subscriber_by_email(struct db *db, struct arena *a, struct id environment, const struct str *emails, size_t emails_n, struct str text,
+                         size_t max, struct id *out, size_t *n, struct error *err)
+{
+    struct buf sql = {.arena = a};
+    enum db_step step;
+    buf_z(&sql, "SELECT id FROM subscribers WHERE environment_id = ?1 AND (subscriber_id = ?3");
+    if (text.n)
+        buf_z(&sql, " OR lower(email) LIKE ?4 ESCAPE '\\'");
+    for (size_t i = 0; i < emails_n; i++)
+        buf_fmt(&sql, "%s?%zu", i ? ", " : " OR email IN (", i + 5);
+    buf_z(&sql, emails_n ? ")) ORDER BY id DESC LIMIT ?2" : ") ORDER BY id DESC LIMIT ?2");
+    struct db_stmt *s = db_query(db, err, buf_finish(&sql).p, environment, (int64_t)max);
+    if (!s)
+        return false;
+    db_bind_text(s, 3, text);
+    if (text.n)
+        db_bind_text(s, 4, row_contains(a, text));
+    for (size_t i = 0; i < emails_n; i++)
+        db_bind_text(s, (int)i + 5, emails[i]);
+    for (*n = 0; (step = db_step(s, err)) == DB_ROW;)
+        out[(*n)++] = db_id(s, 0);
+    db_reset(s);
+    return step == DB_DONE;
 }

@@ -28,6 +28,8 @@ struct subscriber_patch {
     struct str field[SUBSCRIBER_FIELDS];
 };
 
+/* The wire's: "firstName". */
+const char *subscriber_field_name(enum subscriber_field f);
 /* 1–256 characters after trimming, no control characters (decisions.md 8). */
 bool subscriber_id_valid(struct str s);
 /* Reads the known fields of a JSON object into p; wrong types add messages ("email must be a string") to
@@ -71,6 +73,11 @@ struct subscriber_query {
 /* Items: struct subscriber. */
 bool subscriber_list(struct db *db, struct arena *a, struct id environment, const struct subscriber_query *q,
                      struct page *page, struct error *err);
+
+/* Those with one of these addresses, and those whose address contains text (any case) or who are called so; at most max. It
+ * looks at every subscriber of the environment. */
+bool subscriber_by_email(struct db *db, struct arena *a, struct id environment, const struct str *emails, size_t emails_n, struct str text,
+                         size_t max, struct id *out, size_t *n, struct error *err);
 
 /* For walking over everybody: at most max of those created until created_by, by id, beyond `after`. */
 bool subscriber_next(struct db *db, struct arena *a, struct id environment, struct id after, int64_t created_by, size_t max,
