@@ -1,4 +1,5 @@
 /* HTTP requests that are steps of workflows: signed, kept out of private networks, redirected at most three times. */
+#include "api/call.h"
 #include "api/bridge_call.h"
 
 #include "delivery/http_attempt.h"
@@ -36,7 +37,7 @@ static void refuse_as(struct flight *f, const char *code, struct str why)
 }
 
 /* novu-signature: t=<ms>,v1=<hmac of "<ms>.<body or {}>"> (engine.md §4.9); fresh for every attempt. */
-static struct str signature(struct arena *a, struct str secret, struct str body)
+struct str call_signature(struct arena *a, struct str secret, struct str body)
 {
     int64_t t = clock_real_ms();
     struct str signed_text = str_fmt(a, "%lld.%.*s", (long long)t, STR_ARG(body.n ? body : STR("{}")));
@@ -66,7 +67,7 @@ static void given_headers(struct flight *f, struct http_header *list)
     if (s->secret.n && s->filter)              /* over the environment's id (engine.md §5.3) */
         add_header(q, list, STR("nv-hmac-256"), crypto_hmac_sha256_hex(s->arena, s->secret, id_str(s->arena, s->environment)));
     else if (s->secret.n)
-        add_header(q, list, STR("novu-signature"), signature(s->arena, s->secret, f->body));
+        add_header(q, list, STR("novu-signature"), call_signature(s->arena, s->secret, f->body));
 }
 
 static void fill_headers(struct flight *f)
@@ -206,16 +207,16 @@ static void flight_go(struct flight *f)
         finish(f, &(struct call_answer){.end = CALL_UNREACHABLE, .error = str_dup(s->arena, str_of(err.message))});
 }
 
-static void flight_start(struct app *app, struct engine_call *s, void (*ended)(void *user, const struct call_answer *answer), void *user)
+void call_start(struct app *app, struct engine_call *c, void (*ended)(void *user, const struct call_answer *answer), void *user)
 {
-    struct flight *f = ARENA_NEW(s->arena, struct flight);
+    struct flight *f = ARENA_NEW(c->arena, struct flight);
     f->app = app;
     f->ended = ended;
     f->user = user;
-    f->step = s;
-    f->method = s->method;
-    f->url = s->url;
-    f->body = s->body;
+    f->step = c;
+    f->method = c->method;
+    f->url = c->url;
+    f->body = c->body;
     flight_go(f);
 }
 
@@ -226,7 +227,7 @@ static void step_ended(void *user, const struct call_answer *answer)
 
 void app_call(void *arg, struct engine_call *s)
 {
-    flight_start(arg, s, step_ended, s);
+    call_start(arg, s, step_ended, s);
 }
 
 /* --- for requests ---------------------------------------------------------------------------------------------------- */
@@ -246,7 +247,7 @@ static void bridge_ended(void *user, const struct call_answer *answer)
 
 static void bridge_go(struct bridge_call *c)
 {
-    flight_start(app_of(c->rq), &c->call, bridge_ended, c);
+    call_start(app_of(c->rq), &c->call, bridge_ended, c);
 }
 
 void bridge_call_start(struct bridge_call *c, const struct environment_view *v)

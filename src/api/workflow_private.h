@@ -16,6 +16,7 @@ void workflow_submit_create(struct request *rq, const struct workflow *row, cons
 void workflow_handle_sync(struct request *rq);
 void workflow_handle_test_data(struct request *rq);
 void workflow_handle_preview(struct request *rq);
+void workflow_handle_test_request(struct request *rq);
 void workflow_handle_versions(struct request *rq);
 void workflow_handle_version(struct request *rq);
 void workflow_handle_diff(struct request *rq);

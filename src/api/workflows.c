@@ -363,6 +363,8 @@ const struct route workflow_routes[] = {
              handle_step),
     WORKFLOW(HTTP_POST, "/v2/workflows/{workflowId}/step/{stepId}/preview", "workflowsStepsGeneratePreview", "Preview a step",
              "WORKFLOW_READ", 201, workflow_handle_preview),
+    WORKFLOW(HTTP_POST, "/v2/workflows/steps/test-http-request", "workflowsStepsTestHttpRequest", "Make the request of an HTTP step",
+             "WORKFLOW_WRITE", 201, workflow_handle_test_request),
     WORKFLOW(HTTP_GET, "/v2/workflows/{workflowId}/test-data", "workflowsTestData", "Data to try a workflow out with", "WORKFLOW_READ",
              200, workflow_handle_test_data),
     WORKFLOW(HTTP_GET, "/v2/workflows/{workflowId}/versions", "workflowsVersionsList", "List the versions of a workflow",

@@ -167,3 +167,52 @@ test("a request that was under way when the server was killed is made again", as
   assert.deepEqual(found.jobs.map((job) => job.status).slice(-2), ["completed", "completed"]);
   assert.equal(requests.splice(0).length, 2);
 });
+
+const tryOut = (body) => server.call("POST", "/v2/workflows/steps/test-http-request", body).then((r) => [r.status, r.body.data ?? r.body]);
+
+test("the request of a step is tried out as it is being edited", async () => {
+  answer = (request, response) => json(response, { got: request.method }, 418);
+  const headers = [{ key: "content-type", value: "application/json" }, { key: "X-Who", value: "{{subscriber.firstName}}" }, { key: "novu-signature", value: "forged" }];
+  const previewPayload = { payload: { name: 'Ada "A"' }, subscriber: { firstName: "Ada" } };
+  for (const [body, sent] of [
+    [JSON.stringify({ name: "{{payload.name}}", nested: { source: "raw" } }), { name: 'Ada "A"', nested: { source: "raw" } }],
+    [[{ key: "name", value: "{{payload.name}}" }, { key: "source", value: "pairs" }, { key: "", value: "x" }], { name: 'Ada "A"', source: "pairs" }],
+    ["[1, 2]", [1, 2]],
+  ]) {
+    const [status, said] = await tryOut({ controlValues: { url: `${url}/try?x={{payload.none}}`, method: "POST", headers, body }, previewPayload });
+    const request = requests.pop();
+    assert.deepEqual([status, said.statusCode, said.body], [201, 418, { got: "POST" }]);
+    assert.deepEqual([said.resolvedRequest.url, said.resolvedRequest.method, said.resolvedRequest.body], [`${url}/try?x=`, "POST", sent]);
+    assert.deepEqual(JSON.parse(request.body), sent);
+    assert.deepEqual([request.headers["x-who"], said.resolvedRequest.headers["X-Who"]], ["Ada", "Ada"]);
+    assert.equal(request.headers["novu-signature"], said.resolvedRequest.headers["novu-signature"]);
+    const [, t, v1] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(request.headers["novu-signature"]);
+    assert.equal(v1, createHmac("sha256", server.dev.secretKey).update(`${t}.${request.body}`).digest("hex"));
+    assert.equal(said.headers["content-type"], "application/json");
+    assert.ok(said.durationMs >= 0);
+  }
+  const [, plain] = await tryOut({ controlValues: { url, method: "GET", body: "{}" } });
+  assert.deepEqual([requests.pop().body, "body" in plain.resolvedRequest], ["", false]);
+});
+
+test("a request that cannot be made is told in the answer", async () => {
+  const before = requests.length;
+  const tries = [
+    [{ url: "http://metadata.google.internal/x", method: "GET" }, 400, { error: 'Requests to "metadata.google.internal" are not allowed.' }],
+    [{ url, method: "POST", body: '{"a": ' }, 400, /^Invalid raw JSON body: /],
+    [{ url, method: "POST", body: '"text"' }, 400, { error: "Invalid raw JSON body: Raw body must be a JSON object or array" }],
+    [{}, 400, { error: "Invalid URL format." }],
+    [{ url: "http://127.0.0.1:1/", method: "GET" }, 502, /./],
+  ];
+  for (const [controlValues, statusCode, want] of tries) {
+    const [status, said] = await tryOut({ controlValues });
+    assert.deepEqual([status, said.statusCode], [201, statusCode], JSON.stringify(said));
+    if (want instanceof RegExp) assert.match(said.body.error, want);
+    else assert.deepEqual(said.body, want);
+  }
+  const [status, { message }] = await tryOut({ controlValues: { url: "{{ payload.x" } });
+  assert.equal(status, 400);
+  assert.match(message, /^HTTP request step template compilation failed: /);
+  assert.equal((await tryOut({ controlValues: "x" }))[0], 422);
+  assert.equal(requests.length, before);
+});

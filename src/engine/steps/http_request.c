@@ -1,13 +1,15 @@
 /* The http_request step: one request to a URL of the author's, whose answer later steps can use (engine.md §4.9). */
+#include "engine/http_request.h"
+
 #include "content/jsonschema.h"
 #include "engine/machine_private.h"
 
 enum { TIMEOUT_DEFAULT_MS = 5000, TIMEOUT_MAX_MS = 60000, RESPONSE_SHOWN = 1000 };
 
-static struct str method_of(yyjson_val *outputs)
+struct str http_request_method(yyjson_val *values)
 {
     static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
-    struct str given = json_get_str(outputs, "method");
+    struct str given = json_get_str(values, "method");
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
         if (str_eq_nocase(given, str_of(methods[i])))
             return str_of(methods[i]);
@@ -36,11 +38,12 @@ static struct str pairs_body(struct arena *a, yyjson_val *pairs)
     return yyjson_mut_obj_size(o) ? json_write_mut(a, o) : STR_NULL;
 }
 
-/* What is sent, and signed: compact JSON. p NULL: no body. */
-static bool body_of(struct arena *a, yyjson_val *v, struct str *body, struct error *err)
+bool http_request_body(struct arena *a, yyjson_val *values, struct str *body, struct error *err)
 {
-    yyjson_val *parsed;
+    yyjson_val *v = json_get(values, "body"), *parsed;
     *body = STR_NULL;
+    if (!has_body(http_request_method(values)))
+        return true;
     if (yyjson_is_arr(v)) {
         *body = pairs_body(a, v);
     } else if (yyjson_is_obj(v)) {
@@ -48,6 +51,8 @@ static bool body_of(struct arena *a, yyjson_val *v, struct str *body, struct err
     } else if (str_trim(json_str(v)).n) {
         if (!json_parse(a, json_str(v), &parsed, err))
             return false;
+        if (!yyjson_is_ctn(parsed))
+            return error_set(err, ERROR_BAD_INPUT, "Raw body must be a JSON object or array");
         *body = json_write(a, parsed);
     }
     return true;
@@ -66,14 +71,14 @@ static int64_t timeout_of(yyjson_val *v)
 enum outcome step_http_request(struct machine *m, int job, const struct step_definition *s, yyjson_val *outputs)
 {
     struct arena *a = m->run->arena;
-    struct str url = str_trim(json_get_str(outputs, "url")), method = method_of(outputs), body = STR_NULL;
+    struct str url = str_trim(json_get_str(outputs, "url")), method = http_request_method(outputs), body = STR_NULL;
     struct error err = {0};
     yyjson_mut_doc *d = json_doc(a);
     yyjson_mut_val *o = yyjson_mut_obj(d);
     (void)s;
     if (!url.n)
         return call_fail(m, job, STR("HTTP request step is missing a URL. Please configure a URL in the step settings."));
-    if (has_body(method) && !body_of(a, json_get(outputs, "body"), &body, &err))
+    if (!http_request_body(a, outputs, &body, &err))
         return call_fail(m, job, str_fmt(a, "HTTP request step template compilation failed: %s", err.message));
     json_add_str(d, o, "kind", STR("http"));
     json_add_str(d, o, "method", method);
