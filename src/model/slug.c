@@ -1,25 +1,83 @@
 /* Slugs: readable names that carry an id in base 62. */
 #include "model/workflow.h"
 
+#include <unicode/utf8.h>
+
+#include "model/slug_letters.inc"
+
 static const char alphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 enum { SLUG_ID = 16 };          /* enough for ids made before the year 2051; later ones need a 17th digit */
 
-struct str slugify(struct arena *a, struct str name)
+static bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
+static bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_word(char c) { return is_lower(c) || is_upper(c) || is_digit(c); }
+
+/* The n-th of the words in text; empty: there are fewer. */
+static struct str nth_word(const char *text, size_t n)
+{
+    const char *end;
+    for (; (end = strchr(text, ' ')) && n; n--)
+        text = end + 1;
+    return n ? STR_NULL : (struct str){text, end ? (size_t)(end - text) : strlen(text)};
+}
+
+/* A character in Latin letters; what is none of them separates. */
+static void add_latin(struct buf *b, uint32_t c)
+{
+    for (size_t i = 0; i < sizeof slug_nothing / sizeof *slug_nothing; i++)
+        if (c >= slug_nothing[i].first && c <= slug_nothing[i].last)
+            return;
+    for (size_t i = sizeof slug_letters / sizeof *slug_letters; i-- > 0;)
+        if (c >= slug_letters[i].first) {
+            struct str latin = nth_word(slug_letters[i].latin, c - slug_letters[i].first);
+            if (!str_eqz(latin, "."))
+                buf_str(b, latin.n ? latin : STR("-"));
+            return;
+        }
+    buf_char(b, '-');
+}
+
+static struct str to_latin(struct arena *a, struct str name)
 {
     struct buf b = {.arena = a};
-    bool gap = false;
-    for (size_t i = 0; i < name.n; i++) {
-        char c = name.p[i];
-        if (c >= 'A' && c <= 'Z')
-            c = (char)(c + 32);
-        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) {
-            if (gap && b.n)
-                buf_char(&b, '-');
-            gap = false;
-            buf_char(&b, c);
-        } else {
-            gap = true;
-        }
+    for (size_t i = 0; i < name.n;) {
+        UChar32 c;
+        U8_NEXT(name.p, i, name.n, c);
+        if (c > 0 && c < 0x80 && is_word((char)c))
+            buf_char(&b, (char)c);
+        else
+            add_latin(&b, (uint32_t)c);         /* -1: no UTF-8 */
+    }
+    return buf_finish(&b);
+}
+
+/* Does a word begin at i, inside of one? fooBar, ABC12, HTMLPage; APIs is one. */
+static bool is_hump(struct str s, size_t i)
+{
+    char before = s.p[i - 1], at = s.p[i], after = i + 1 < s.n ? s.p[i + 1] : 0;
+    if (is_upper(at))
+        return is_lower(before) || is_digit(before) || (is_upper(before) && is_lower(after) && after != 's');
+    return is_digit(at) && is_upper(before) && i > 1 && is_upper(s.p[i - 2]);
+}
+
+struct str slugify(struct arena *a, struct str name)
+{
+    struct str s = to_latin(a, name);
+    struct buf b = {.arena = a};
+    bool contracted = false;
+    for (size_t i = 0, end; i < s.n; i = end) {
+        end = i + 1;
+        if (!is_word(s.p[i]))
+            continue;
+        while (end < s.n && is_word(s.p[end]) && !is_hump(s, end))
+            end++;
+        /* it's, don't: once a word */
+        contracted = b.n && !contracted && end == i + 1 && strchr("stST", s.p[i]);
+        if (b.n && !contracted)
+            buf_char(&b, '-');
+        for (; i < end; i++)
+            buf_char(&b, (char)(is_upper(s.p[i]) ? s.p[i] + 32 : s.p[i]));
     }
     return buf_finish(&b);
 }

@@ -64,7 +64,8 @@ bool workflow_version_find(struct db *db, struct arena *a, struct id workflow, i
 struct str slug_make(struct arena *a, struct str name, const char *prefix, struct id id);
 /* Decodes only values of exactly that shape. */
 bool slug_parse(struct str slug, const char *prefix, struct id *id);
-/* Lower-case words of [a-z0-9] joined by "-"; may be empty. */
+/* Lower-case words of [a-z0-9] joined by "-", other scripts in Latin letters, words that begin inside of words told apart, as
+ * slugify of npm @novu/shared has it; may be empty. */
 struct str slugify(struct arena *a, struct str name);
 
 #endif
