@@ -64,6 +64,18 @@ static bool is_left_alone(struct str casing, struct str key)
     return false;
 }
 
+static yyjson_mut_val *cased(struct template_scope *t, yyjson_mut_val *v, struct str casing, yyjson_val *names, int depth);
+
+/* An object whose keys are the customer's own words; what is below them has ours. */
+static yyjson_mut_val *cased_below(struct template_scope *t, yyjson_mut_val *v, struct str casing, yyjson_val *names, int depth)
+{
+    yyjson_mut_val *k, *out = yyjson_mut_obj(t->doc);
+    yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(v);
+    while ((k = yyjson_mut_obj_iter_next(&it)))
+        yyjson_mut_obj_add(out, template_copy(t, k), cased(t, yyjson_mut_obj_iter_get_val(k), casing, names, depth + 1));
+    return out;
+}
+
 static yyjson_mut_val *cased(struct template_scope *t, yyjson_mut_val *v, struct str casing, yyjson_val *names, int depth)
 {
     struct str use = str_eqz(casing, "sendgrid") ? STR("snake") : casing;
@@ -85,7 +97,10 @@ static yyjson_mut_val *cased(struct template_scope *t, yyjson_mut_val *v, struct
         x = yyjson_mut_obj_iter_get_val(k);
         done = named.p ? named : own.p ? own : done;
         yyjson_mut_obj_remove_keyn(out, done.p, done.n);
-        yyjson_mut_obj_add(out, template_of_str(t, done), is_left_alone(casing, key) ? template_copy(t, x) : cased(t, x, casing, names, depth + 1));
+        x = is_left_alone(casing, key) ? template_copy(t, x)
+          : yyjson_is_true(json_getn(names, done)) && yyjson_mut_is_obj(x) ? cased_below(t, x, casing, names, depth + 1)
+          : cased(t, x, casing, names, depth + 1);
+        yyjson_mut_obj_add(out, template_of_str(t, done), x);
     }
     return out;
 }

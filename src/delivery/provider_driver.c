@@ -455,8 +455,10 @@ static bool token_settle(struct sending *s, struct error *err)
         return true;
     s->token_key = crypto_sha256_hex(a, str_fmt(a, "%.*s %.*s", STR_ARG(s->delivery->provider_id), STR_ARG(json_write(a, s->delivery->credentials))));
     s->token = token_cache_get(dispatcher_tokens(s->job->dispatcher), a, s->token_key, s->scope.now_ms);
-    if (s->token.p)
+    if (s->token.p) {
+        secrets_add_text(a, &s->secrets, s->token);
         return true;
+    }
     if (!made_here) {
         s->phase = PHASE_TOKEN;
         return true;
@@ -464,6 +466,7 @@ static bool token_settle(struct sending *s, struct error *err)
     s->token = jwt_make(s, auth, false, err);
     if (!s->token.p)
         return false;
+    secrets_add_text(a, &s->secrets, s->token);
     token_cache_put(dispatcher_tokens(s->job->dispatcher), s->token_key, s->token, s->scope.now_ms + json_get_int(auth, "ttl", TOKEN_LIFE_S) * 1000);
     return true;
 }
@@ -478,6 +481,7 @@ static bool provider_plan(struct job *j, struct error *err)
     s->delivery = d;
     s->declaration = d->declaration;
     s->secrets = secrets_of(j->arena, d->credentials);
+    secrets_add(j->arena, &s->secrets, d->target);
     d->driving = s;
     scope_make(s);
     s->scope.err = err;
@@ -528,8 +532,11 @@ static void answer_read(struct sending *s, const struct http_response *r, struct
     t->answer = NULL;
     if (!str_eqz(format, "text") && !str_eqz(format, "xml") && json_parse(t->arena, r->body, &v, NULL))
         t->answer = yyjson_val_mut_copy(t->doc, v);
+    yyjson_mut_val *http = yyjson_mut_obj(t->doc);
+    yyjson_mut_obj_add_int(t->doc, http, "status", r->status);
     if (r->retry_after_ms)
-        root_put(s, "retryAfter", yyjson_mut_int(t->doc, r->retry_after_ms / 1000));
+        yyjson_mut_obj_add_int(t->doc, http, "retryAfter", r->retry_after_ms / 1000);
+    root_put(s, "http", http);
 }
 
 static bool status_is_good(yyjson_val *res, int status)
@@ -556,18 +563,35 @@ static struct str named_error(struct sending *s, const struct http_response *r)
     return STR_NULL;
 }
 
+/* What the declaration finds; else what stands there as plain text (some tell only their refusals so). */
+static struct str error_text(struct sending *s, const struct http_response *r, yyjson_val *res)
+{
+    struct str paths = s->phase == PHASE_TOKEN ? STR("error_description | error.message | error | message") : json_get_str(res, "err");
+    struct str text = named_error(s, r);
+    if (!text.n)
+        text = template_str(&s->scope, template_path(&s->scope, paths));
+    if (!text.n && str_starts(http_response_header(r, "content-type"), STR("text/plain")))
+        text = str_trim(r->body);
+    return text;
+}
+
+/* Some tell in a good answer, or with a status that would be final, that another attempt is worth it. */
+static bool asks_for_another(struct sending *s, yyjson_val *res)
+{
+    struct str when = json_get_str(res, "retry");
+    return when.n && template_truthy(template_value(&s->scope, when));
+}
+
 static void fail(struct sending *s, const struct http_response *r, yyjson_val *res, struct delivery_result *out)
 {
     struct arena *a = s->job->arena;
     struct error ignored = {0};
     yyjson_val *gone = json_get(s->declaration, "invalidToken"), *x;
     s->scope.err = &ignored;
-    struct str text = r->status ? named_error(s, r) : STR_NULL;
-    if (!text.n && r->status)
-        text = template_str(&s->scope, template_path(&s->scope, json_get_str(res, "err")));
+    struct str text = r->status ? error_text(s, r, res) : STR_NULL;
     if (!text.n)
         text = r->error.n ? r->error : str_fmt(a, "Request failed with status code %d", r->status);
-    out->outcome = r->outcome == DELIVERY_SENT ? DELIVERY_FAILED : r->outcome;
+    out->outcome = r->status && asks_for_another(s, res) ? DELIVERY_RETRY : r->outcome == DELIVERY_SENT ? DELIVERY_FAILED : r->outcome;
     out->retry_after_ms = r->retry_after_ms;
     out->error = str_cut(reply_text_safe(a, &s->secrets, text), ERROR_SHOWN);
     out->response = reply_text_safe(a, &s->secrets, r->body);
@@ -606,6 +630,7 @@ static enum verdict token_came(struct sending *s, const struct http_response *r,
         fail(s, r, NULL, out);
         return JOB_DONE;
     }
+    secrets_add_text(t->arena, &s->secrets, s->token);
     life = yyjson_mut_is_num(template_get(t->answer, "expires_in")) ? (int64_t)yyjson_mut_get_num(template_get(t->answer, "expires_in")) : TOKEN_LIFE_S;
     token_cache_put(dispatcher_tokens(s->job->dispatcher), s->token_key, s->token, t->now_ms + life * 1000 - TOKEN_MARGIN_MS);
     s->scope.response = NULL;

@@ -18,7 +18,7 @@ yyjson_val *providers_find(const struct providers *p, struct str channel, struct
 /* --- bodies (provider_body.c) --- */
 
 /* Keys at any depth in another casing: camel, pascal, snake, kebab, constant, none; sendgrid is snake but for what its own
- * library leaves alone. names: exceptions by the result, else by the original. */
+ * library leaves alone. names: exceptions by the result, else by the original; true: the keys in that object are not ours. */
 yyjson_mut_val *body_cased(struct template_scope *t, yyjson_val *v, struct str casing, yyjson_val *names);
 yyjson_mut_val *body_cased_mut(struct template_scope *t, yyjson_mut_val *v, struct str casing, yyjson_val *names);
 /* from over into: objects member by member, lists one behind the other, all else replaces (providers.md §6.1). */

@@ -62,19 +62,23 @@ static struct str percent_encode(struct arena *a, struct str s)
     return buf_finish(&b);
 }
 
+void secrets_add_text(struct arena *a, struct secrets *s, struct str text)
+{
+    struct str encoded = percent_encode(a, text);
+    secret_add(s, text);
+    secret_add(s, base64_encode(a, text));
+    if (!str_eq(text, encoded))
+        secret_add(s, encoded);
+}
+
 static void secrets_walk(struct arena *a, struct secrets *s, yyjson_val *v, bool inside, int depth)
 {
     size_t i, n;
     yyjson_val *key, *member;
     if (depth > SECRET_DEPTH_MAX)
         return;
-    if (inside && yyjson_is_str(v)) {
-        struct str text = json_str(v), encoded = percent_encode(a, text);
-        secret_add(s, text);
-        secret_add(s, base64_encode(a, text));
-        if (!str_eq(text, encoded))
-            secret_add(s, encoded);
-    }
+    if (inside && yyjson_is_str(v))
+        secrets_add_text(a, s, json_str(v));
     yyjson_obj_foreach(v, i, n, key, member)
         secrets_walk(a, s, member, inside || name_is_secret(json_str(key)), depth + 1);
     yyjson_arr_foreach(v, i, n, member)
@@ -95,6 +99,11 @@ struct secrets secrets_of(struct arena *a, yyjson_val *credentials)
     }
     secrets_walk(a, &s, credentials, false, 0);
     return s;
+}
+
+void secrets_add(struct arena *a, struct secrets *s, yyjson_val *v)
+{
+    secrets_walk(a, s, v, false, 0);
 }
 
 /* The longest secret that begins here, so that one which is the beginning of another leaves no rest. */

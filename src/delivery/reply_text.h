@@ -23,6 +23,10 @@ struct secrets {
  * SMTP "\0user\0password". Shorter than 4 bytes: not masked, since masking a single letter garbles the text and
  * thereby tells the letter. */
 struct secrets secrets_of(struct arena *a, yyjson_val *credentials);
+/* The same of what else a request is made of: an endpoint with its connection's token. NULL: nothing. */
+void secrets_add(struct arena *a, struct secrets *s, yyjson_val *v);
+/* One that came from outside, as an access token. */
+void secrets_add_text(struct arena *a, struct secrets *s, struct str text);
 
 /* Cleaned as above, secrets replaced by "***", then cut. */
 struct str reply_text_safe(struct arena *a, const struct secrets *secrets, struct str s);

@@ -19,7 +19,7 @@ struct http_response;
 struct template_scope {
     struct arena *arena;
     yyjson_mut_doc *doc;
-    yyjson_mut_val *roots;              /* m, c, cfg, cd, ep, s, b, item, hook, a: what names begin with */
+    yyjson_mut_val *roots;              /* m, c, cfg, cd, ep, s, b, item, hook, a, http: what names begin with */
     const yyjson_val *declaration;      /* for extras() */
     /* Of an answer; NULL while a request is made. Names that are no root are members of answer, then its elements in XML,
      * then body and status. */

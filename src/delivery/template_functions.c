@@ -313,6 +313,21 @@ static yyjson_mut_val *f_split(struct template_call *c)
     return out;
 }
 
+/* snake(x): an object with its keys as the API writes them. */
+static yyjson_mut_val *f_snake(struct template_call *c)
+{
+    yyjson_mut_val *v = arg(c, 0);
+    return v ? body_cased_mut(c->scope, v, STR("snake"), NULL) : NULL;
+}
+
+/* What follows the first sep; none without one. */
+static yyjson_mut_val *f_after(struct template_call *c)
+{
+    struct str s = arg_text(c, 0), sep = arg_text(c, 1);
+    ptrdiff_t at = str_find(s, sep);
+    return at < 0 ? NULL : text(c, str_sub(s, (size_t)at + sep.n, s.n));
+}
+
 static bool all_of(struct str s, bool letters)
 {
     for (size_t i = 0; i < s.n; i++) {
@@ -334,7 +349,13 @@ static yyjson_mut_val *f_strip_plus(struct template_call *c)
 static yyjson_mut_val *f_e164_to_00(struct template_call *c)
 {
     struct str s = arg_text(c, 0);
-    return text(c, str_starts(s, STR("+")) ? str_fmt(c->scope->arena, "00%.*s", (int)(s.n - 1), s.p + 1) : s);
+    struct buf digits = {.arena = c->scope->arena};
+    if (s.n && !str_starts(s, STR("00")))
+        buf_z(&digits, "00");
+    for (size_t i = s.n && s.p[0] == '+'; i < s.n; i++)
+        if (!strchr(" \t-()", s.p[i]))
+            buf_char(&digits, s.p[i]);
+    return text(c, buf_finish(&digits));
 }
 
 static bool is_one_of(const struct template_call *c, struct str s)
@@ -548,7 +569,7 @@ static const struct { const char *name; function *call; } functions[] = {
     {"find", f_find}, {"nonempty", f_nonempty}, {"omit", f_omit}, {"merge", f_merge}, {"extras", f_extras}, {"sender", f_sender},
     {"raw", f_raw},
     {"str", f_str}, {"json", f_json}, {"trim", f_trim}, {"isstr", f_isstr}, {"int", f_int}, {"lower", f_lower}, {"upper", f_upper},
-    {"rtrim", f_rtrim}, {"trunc", f_trunc}, {"split", f_split}, {"alnum", f_alnum}, {"digitsOnly", f_digits},
+    {"rtrim", f_rtrim}, {"trunc", f_trunc}, {"split", f_split}, {"after", f_after}, {"snake", f_snake}, {"alnum", f_alnum}, {"digitsOnly", f_digits},
     {"stripPlus00", f_strip_plus}, {"e164to00", f_e164_to_00}, {"enum", f_enum}, {"enumOr", f_enum_or}, {"enumOnly", f_enum_only},
     {"mimepart", f_mimepart}, {"parse", f_parse}, {"parseObject", f_parse_object}, {"conn", f_conn}, {"path", f_path},
     {"host", f_host}, {"setQuery", f_set_query}, {"b64", f_b64}, {"buffer", f_buffer}, {"hmac", f_hmac}, {"uuid", f_uuid}, {"now", f_now},
