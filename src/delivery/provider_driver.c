@@ -575,11 +575,19 @@ static struct str error_text(struct sending *s, const struct http_response *r, y
     return text;
 }
 
-/* Some tell in a good answer, or with a status that would be final, that another attempt is worth it. */
-static bool asks_for_another(struct sending *s, yyjson_val *res)
+static bool holds(struct sending *s, yyjson_val *res, const char *rule)
 {
-    struct str when = json_get_str(res, "retry");
+    struct str when = json_get_str(res, rule);
     return when.n && template_truthy(template_value(&s->scope, when));
+}
+
+/* Some tell in a good answer, or with a status that would be final, that another attempt is worth it ("retry"), or with
+ * one that would not that it is not ("final"). */
+static enum delivery_outcome failed_as(struct sending *s, const struct http_response *r, yyjson_val *res)
+{
+    if (r->status && holds(s, res, "retry"))
+        return DELIVERY_RETRY;
+    return r->outcome == DELIVERY_SENT || (r->status && holds(s, res, "final")) ? DELIVERY_FAILED : r->outcome;
 }
 
 static void fail(struct sending *s, const struct http_response *r, yyjson_val *res, struct delivery_result *out)
@@ -591,8 +599,8 @@ static void fail(struct sending *s, const struct http_response *r, yyjson_val *r
     struct str text = r->status ? error_text(s, r, res) : STR_NULL;
     if (!text.n)
         text = r->error.n ? r->error : str_fmt(a, "Request failed with status code %d", r->status);
-    out->outcome = r->status && asks_for_another(s, res) ? DELIVERY_RETRY : r->outcome == DELIVERY_SENT ? DELIVERY_FAILED : r->outcome;
-    out->retry_after_ms = r->retry_after_ms;
+    out->outcome = failed_as(s, r, res);
+    out->retry_after_ms = out->outcome == DELIVERY_RETRY ? r->retry_after_ms : 0;
     out->error = str_cut(reply_text_safe(a, &s->secrets, text), ERROR_SHOWN);
     out->response = reply_text_safe(a, &s->secrets, r->body);
     yyjson_arr_iter it = yyjson_arr_iter_with(gone);

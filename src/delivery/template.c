@@ -262,7 +262,8 @@ static yyjson_mut_val *object(struct cursor *c)
     yyjson_mut_val *out = yyjson_mut_obj(c->t->doc);
     c->p++;
     while (!take(c, "}")) {
-        struct str key = name(c);
+        skip(c);
+        struct str key = c->p < c->end && *c->p == '\'' ? template_str(c->t, quoted(c)) : name(c);
         if (!key.n || !take(c, ":"))
             return wrong(c), out;
         yyjson_mut_val *v = expression(c);

@@ -119,26 +119,38 @@ static yyjson_mut_val *attachments(struct template_call *c)
     return template_get(template_get(c->scope->roots, "m"), "attachments");
 }
 
-/* files(src=dst,…): src is a member of an attachment, or const:text. */
+/* Among the arguments, "cid" asks for the attachments that the text shows inside, "!cid" for the others. */
+static bool is_left_out(const struct template_call *c, const yyjson_mut_val *attachment)
+{
+    bool inside = template_truthy(template_get(attachment, "cid"));
+    for (size_t i = 0; i < c->n; i++)
+        if (str_eqz(c->args[i], inside ? "!cid" : "cid"))
+            return true;
+    return false;
+}
+
+/* files([cid | !cid,] src=dst,…): src is a member of an attachment, or const:text. None without any. */
 static yyjson_mut_val *f_files(struct template_call *c)
 {
     struct template_scope *t = c->scope;
     yyjson_mut_val *list = attachments(c), *x;
-    if (!list || !yyjson_mut_arr_size(list))
-        return NULL;
     yyjson_mut_val *out = yyjson_mut_arr(t->doc);
     yyjson_mut_arr_iter it = yyjson_mut_arr_iter_with(list);
-    while ((x = yyjson_mut_arr_iter_next(&it))) {
+    while (list && (x = yyjson_mut_arr_iter_next(&it))) {
+        if (is_left_out(c, x))
+            continue;
         yyjson_mut_val *o = yyjson_mut_arr_add_obj(t->doc, out);
         for (size_t i = 0; i < c->n; i++) {
             struct str from, to;
+            if (str_find(c->args[i], STR("=")) < 0)
+                continue;
             pair(c->args[i], &from, &to);
             yyjson_mut_val *v = str_starts(from, STR("const:")) ? text(c, str_sub(from, 6, from.n)) : yyjson_mut_obj_getn(x, from.p, from.n);
             if (v)
                 yyjson_mut_obj_add(o, text(c, to), template_copy(t, v));
         }
     }
-    return out;
+    return yyjson_mut_arr_size(out) ? out : NULL;
 }
 
 /* parts(list, cid | !cid): those attachments as files of a multipart body (provider_body.c writes {"$file":…}). */
@@ -146,13 +158,12 @@ static yyjson_mut_val *f_parts(struct template_call *c)
 {
     struct template_scope *t = c->scope;
     yyjson_mut_val *list = attachments(c), *x;
-    bool without = c->n > 1 && str_starts(c->args[1], STR("!"));
     if (!list)
         return NULL;
     yyjson_mut_val *out = yyjson_mut_arr(t->doc);
     yyjson_mut_arr_iter it = yyjson_mut_arr_iter_with(list);
     while ((x = yyjson_mut_arr_iter_next(&it))) {
-        if (c->n > 1 && template_truthy(template_get(x, "cid")) == without)
+        if (is_left_out(c, x))
             continue;
         yyjson_mut_val *o = yyjson_mut_arr_add_obj(t->doc, out);
         yyjson_mut_obj_add_val(t->doc, o, "$file", template_copy(t, x));
@@ -310,6 +321,33 @@ static yyjson_mut_val *f_split(struct template_call *c)
     for (ptrdiff_t at; by.n && (at = str_find(s, by)) >= 0; s = str_sub(s, (size_t)at + by.n, s.n))
         yyjson_mut_arr_append(out, text(c, str_sub(s, 0, (size_t)at)));
     yyjson_mut_arr_append(out, text(c, s));
+    return out;
+}
+
+/* pairs(O,Name,Value): a list of objects with these two members for each of O's; none for an empty one. */
+static yyjson_mut_val *f_pairs(struct template_call *c)
+{
+    struct template_scope *t = c->scope;
+    yyjson_mut_val *o = arg(c, 0), *out = yyjson_mut_arr(t->doc), *k;
+    yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(o);
+    while (c->n == 3 && yyjson_mut_is_obj(o) && (k = yyjson_mut_obj_iter_next(&it))) {
+        yyjson_mut_val *x = yyjson_mut_arr_add_obj(t->doc, out);
+        yyjson_mut_obj_add(x, text(c, c->args[1]), template_copy(t, k));
+        yyjson_mut_obj_add(x, text(c, c->args[2]), template_copy(t, yyjson_mut_obj_iter_get_val(k)));
+    }
+    return yyjson_mut_arr_size(out) ? out : NULL;
+}
+
+/* prefixed(O,'p'): O with p before its keys. */
+static yyjson_mut_val *f_prefixed(struct template_call *c)
+{
+    struct template_scope *t = c->scope;
+    yyjson_mut_val *o = arg(c, 0), *out = yyjson_mut_obj(t->doc), *k;
+    struct str prefix = arg_text(c, 1);
+    yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(o);
+    while (yyjson_mut_is_obj(o) && (k = yyjson_mut_obj_iter_next(&it)))
+        yyjson_mut_obj_add(out, text(c, str_fmt(t->arena, "%.*s%s", STR_ARG(prefix), yyjson_mut_get_str(k))),
+                           template_copy(t, yyjson_mut_obj_iter_get_val(k)));
     return out;
 }
 
@@ -569,7 +607,8 @@ static const struct { const char *name; function *call; } functions[] = {
     {"find", f_find}, {"nonempty", f_nonempty}, {"omit", f_omit}, {"merge", f_merge}, {"extras", f_extras}, {"sender", f_sender},
     {"raw", f_raw},
     {"str", f_str}, {"json", f_json}, {"trim", f_trim}, {"isstr", f_isstr}, {"int", f_int}, {"lower", f_lower}, {"upper", f_upper},
-    {"rtrim", f_rtrim}, {"trunc", f_trunc}, {"split", f_split}, {"after", f_after}, {"snake", f_snake}, {"alnum", f_alnum}, {"digitsOnly", f_digits},
+    {"rtrim", f_rtrim}, {"trunc", f_trunc}, {"split", f_split}, {"after", f_after}, {"snake", f_snake},
+    {"pairs", f_pairs}, {"prefixed", f_prefixed}, {"alnum", f_alnum}, {"digitsOnly", f_digits},
     {"stripPlus00", f_strip_plus}, {"e164to00", f_e164_to_00}, {"enum", f_enum}, {"enumOr", f_enum_or}, {"enumOnly", f_enum_only},
     {"mimepart", f_mimepart}, {"parse", f_parse}, {"parseObject", f_parse_object}, {"conn", f_conn}, {"path", f_path},
     {"host", f_host}, {"setQuery", f_set_query}, {"b64", f_b64}, {"buffer", f_buffer}, {"hmac", f_hmac}, {"uuid", f_uuid}, {"now", f_now},
