@@ -2,6 +2,8 @@
  *
  * Each request is one exchange of the job; JOB_AGAIN goes on with the next one. Everything of a delivery is in its arena.
  */
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "delivery/mail_message.h"
@@ -25,6 +27,7 @@ struct sending {
     struct http_request request;
     struct http_header headers[HTTP_HEADERS_MAX];
     struct outbound_target target;
+    struct error unread;                /* of expressions about an answer: what they do not find is none */
 };
 
 /* --- the scope -------------------------------------------------------------------------------------------------------------- */
@@ -53,6 +56,9 @@ static void add_override(struct sending *s)
         known = yyjson_mut_obj(t->doc);
     yyjson_mut_obj_remove_key(known, "_passthrough");
     b = body_cased_mut(t, known, json_get_str(s->declaration, "casing"), json_get(s->declaration, "keyCase"));
+    /* Some take the step's own data for settings too; the override's go before them. */
+    if (json_get_bool(s->declaration, "customDataOverrides", false) && template_get(template_get(t->roots, "m"), "customData"))
+        b = body_merge(t, template_get(template_get(t->roots, "m"), "customData"), b);
     /* As SendGrid's library reads its own mail object. */
     if (str_eqz(json_get_str(s->declaration, "casing"), "sendgrid") && template_get(b, "category")) {
         yyjson_mut_val *list = yyjson_mut_arr(t->doc);
@@ -60,7 +66,7 @@ static void add_override(struct sending *s)
         yyjson_mut_obj_remove_key(b, "category");
         yyjson_mut_obj_add_val(t->doc, b, "categories", list);
     }
-    if (str_eqz(json_get_str(json_get(s->variant, "req"), "formKeys"), "pascal"))
+    if (str_eqz(json_get_str(json_get(s->declaration, "req"), "formKeys"), "pascal"))
         b = body_cased_mut(t, b, STR("pascal"), NULL);
     yyjson_val *body = json_get(json_get(o, "_passthrough"), "body");
     if (yyjson_is_obj(body))
@@ -158,6 +164,29 @@ static bool endpoint_check(struct sending *s, struct error *err)
         if (str_eq(json_str(k), type) || (!type.n && yyjson_equals_str(k, "none")))
             return true;
     return error_set(err, ERROR_BAD_INPUT, "The provider sends to no endpoint of type \"%.*s\".", (int)(type.n > 64 ? 64 : type.n), type.p);
+}
+
+/* The declaration's own rules about what it is given, with its own words. */
+static bool refusals_check(struct sending *s, struct error *err)
+{
+    yyjson_val *list = json_get(s->declaration, "refuse"), *x;
+    yyjson_arr_iter it = yyjson_arr_iter_with(list);
+    while (list && (x = yyjson_arr_iter_next(&it)))
+        if (template_truthy(template_value(&s->scope, json_get_str(x, "when")))) {
+            struct str why = template_text(&s->scope, json_get_str(x, "text"), false);
+            return error_set(err, ERROR_BAD_INPUT, "%.*s", (int)(why.n > 200 ? 200 : why.n), why.p);
+        }
+    return err->code == ERROR_NONE;
+}
+
+/* What a trigger may hand over itself. */
+static void secrets_of_override(struct sending *s)
+{
+    yyjson_val *o = s->delivery->overrides, *headers = json_get(json_get(o, "_passthrough"), "headers"), *k;
+    yyjson_obj_iter it = yyjson_obj_iter_with(headers);
+    secrets_add_text(s->job->arena, &s->secrets, json_get_str(o, "apiKey"));
+    while (yyjson_is_obj(headers) && (k = yyjson_obj_iter_next(&it)))
+        secrets_add_text(s->job->arena, &s->secrets, json_str(yyjson_obj_iter_get_val(k)));
 }
 
 static yyjson_val *part(const struct sending *s, const char *name)
@@ -498,9 +527,10 @@ static bool provider_plan(struct job *j, struct error *err)
         phase_settle(s);
         return credentials_check(s, err) && request_make(s, err) && http_origin(j->arena, s->request.url, &j->host_key, err);
     }
-    if (!credentials_check(s, err) || !endpoint_check(s, err) || !variant_find(s, err))
-        return false;
+    secrets_of_override(s);
     add_override(s);
+    if (!credentials_check(s, err) || !refusals_check(s, err) || !endpoint_check(s, err) || !variant_find(s, err))
+        return false;
     if (str_eqz(json_get_str(s->declaration, "engine"), "http+mime") && !add_mime(s, err))
         return false;
     phase_settle(s);
@@ -530,6 +560,8 @@ static void answer_read(struct sending *s, const struct http_response *r, struct
     yyjson_val *v = NULL;
     t->response = r;
     t->answer = NULL;
+    s->unread = (struct error){0};
+    t->err = &s->unread;
     if (!str_eqz(format, "text") && !str_eqz(format, "xml") && json_parse(t->arena, r->body, &v, NULL))
         t->answer = yyjson_val_mut_copy(t->doc, v);
     yyjson_mut_val *http = yyjson_mut_obj(t->doc);
@@ -581,6 +613,16 @@ static bool holds(struct sending *s, yyjson_val *res, const char *rule)
     return when.n && template_truthy(template_value(&s->scope, when));
 }
 
+/* Of those that tell the wait in the body: seconds. */
+static int64_t wait_told(struct sending *s, const struct http_response *r, yyjson_val *res)
+{
+    struct str told = template_str(&s->scope, template_path(&s->scope, json_get_str(res, "retryAfter")));
+    double seconds = told.n && !r->retry_after_ms ? strtod(str_z(s->job->arena, told), NULL) : 0;
+    if (!(seconds > 0))
+        return r->retry_after_ms;
+    return seconds * 1000 < HTTP_RETRY_AFTER_MAX_MS ? (int64_t)(seconds * 1000) : HTTP_RETRY_AFTER_MAX_MS;
+}
+
 /* Some tell in a good answer, or with a status that would be final, that another attempt is worth it ("retry"), or with
  * one that would not that it is not ("final"). */
 static enum delivery_outcome failed_as(struct sending *s, const struct http_response *r, yyjson_val *res)
@@ -593,14 +635,12 @@ static enum delivery_outcome failed_as(struct sending *s, const struct http_resp
 static void fail(struct sending *s, const struct http_response *r, yyjson_val *res, struct delivery_result *out)
 {
     struct arena *a = s->job->arena;
-    struct error ignored = {0};
     yyjson_val *gone = json_get(s->declaration, "invalidToken"), *x;
-    s->scope.err = &ignored;
     struct str text = r->status ? error_text(s, r, res) : STR_NULL;
     if (!text.n)
         text = r->error.n ? r->error : str_fmt(a, "Request failed with status code %d", r->status);
     out->outcome = failed_as(s, r, res);
-    out->retry_after_ms = out->outcome == DELIVERY_RETRY ? r->retry_after_ms : 0;
+    out->retry_after_ms = out->outcome == DELIVERY_RETRY ? wait_told(s, r, res) : 0;
     out->error = str_cut(reply_text_safe(a, &s->secrets, text), ERROR_SHOWN);
     out->response = reply_text_safe(a, &s->secrets, r->body);
     yyjson_arr_iter it = yyjson_arr_iter_with(gone);
@@ -610,8 +650,6 @@ static void fail(struct sending *s, const struct http_response *r, yyjson_val *r
 
 static bool is_ok(struct sending *s, const struct http_response *r, yyjson_val *res)
 {
-    struct error ignored = {0};
-    s->scope.err = &ignored;
     return r->status && status_is_good(res, r->status)
         && (!json_get(res, "ok") || template_truthy(template_value(&s->scope, json_get_str(res, "ok"))));
 }

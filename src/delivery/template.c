@@ -629,7 +629,7 @@ yyjson_mut_val *template_path(struct template_scope *t, struct str s)
 {
     bool in_text = false;
     size_t from = 0;
-    for (size_t i = 0; i <= s.n; i++) {
+    for (size_t i = 0; s.n && i <= s.n; i++) {
         if (i < s.n)
             in_text ^= s.p[i] == '\'';
         bool bar = i < s.n && !in_text && s.p[i] == '|' && (i + 1 == s.n || s.p[i + 1] != '|') && (!i || s.p[i - 1] != '|');
