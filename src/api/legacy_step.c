@@ -381,7 +381,7 @@ yyjson_mut_val *legacy_step_values(yyjson_mut_doc *d, struct arena *a, yyjson_va
         yyjson_mut_obj_remove_key(all, *name);
     yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(said);
     while ((k = yyjson_mut_obj_iter_next(&it)))
-        yyjson_mut_obj_put(all, k, yyjson_mut_val_mut_copy(d, yyjson_mut_obj_iter_get_val(k)));
+        yyjson_mut_obj_put(all, yyjson_mut_val_mut_copy(d, k), yyjson_mut_val_mut_copy(d, yyjson_mut_obj_iter_get_val(k)));
     return all;
 }
 

@@ -7,7 +7,7 @@
 #include "api/workflow_write.h"
 #include "model/legacy_group.h"
 
-enum { PAGE_DEFAULT = 10, PAGE_MOST = 100, SHOWN = 64 };
+enum { PAGE_DEFAULT = 10, PAGE_MOST = 100, SHOWN = 64, VARIANTS_MAX = 20 };
 
 struct template_write {
     struct api_write w;
@@ -68,32 +68,51 @@ static void add_template(struct request *rq, yyjson_mut_doc *d, yyjson_mut_val *
     json_add_time(d, t, "updatedAt", w->updated_at);
 }
 
-static void add_steps(struct request *rq, yyjson_mut_doc *d, yyjson_mut_val *o, yyjson_val *doc, const struct workflow *w)
+/* A step, or a variant of one; returns its id. */
+static struct str add_step(struct request *rq, yyjson_mut_doc *d, yyjson_mut_val *s, yyjson_val *stored, struct str parent,
+                           const struct workflow *w)
 {
     static const char *const copied[] = {"name", "stepId", "uuid", "shouldStopOnFail", "replyCallback"};
+    struct str id = json_get_str(stored, "_id");
+    json_add_str(d, s, "_id", id);
+    json_add_str(d, s, "_templateId", id);
+    json_add_str(d, s, "_parentId", parent);
+    json_add_bool(d, s, "active", json_get_bool(stored, "active", true));
+    for (size_t k = 0; k < sizeof copied / sizeof *copied; k++)
+        json_add_val(d, s, copied[k], json_get(stored, copied[k]));
+    if (json_get(stored, "filters"))
+        json_add_val(d, s, "filters", json_get(stored, "filters"));
+    else
+        json_add_arr(d, s, "filters");
+    if (json_get(stored, "issues"))
+        json_add_val(d, json_add_obj(d, s, "issues"), "controls", json_get(stored, "issues"));
+    legacy_step_show(d, rq->arena, s, stored);
+    add_template(rq, d, s, stored, w);
+    return id;
+}
+
+static void add_variants(struct request *rq, yyjson_mut_doc *d, yyjson_mut_val *s, yyjson_val *stored, const struct workflow *w)
+{
+    yyjson_mut_val *list = json_add_arr(d, s, "variants");
+    struct str parent = STR_NULL;
+    yyjson_val *v;
+    size_t i, n;
+    yyjson_arr_foreach(json_get(stored, "variants"), i, n, v)
+        parent = add_step(rq, d, yyjson_mut_arr_add_obj(d, list), v, parent, w);
+}
+
+/* Lists do without variants (upstream: get-notification-templates.e2e.ts). */
+static void add_steps(struct request *rq, yyjson_mut_doc *d, yyjson_mut_val *o, yyjson_val *doc, const struct workflow *w, bool variants)
+{
     yyjson_mut_val *list = json_add_arr(d, o, "steps");
     yyjson_val *stored;
     struct str parent = STR_NULL;
     size_t i, n;
     yyjson_arr_foreach(json_get(doc, "steps"), i, n, stored) {
         yyjson_mut_val *s = yyjson_mut_arr_add_obj(d, list);
-        struct str id = json_get_str(stored, "_id");
-        json_add_str(d, s, "_id", id);
-        json_add_str(d, s, "_templateId", id);
-        json_add_str(d, s, "_parentId", parent);
-        json_add_bool(d, s, "active", json_get_bool(stored, "active", true));
-        for (size_t k = 0; k < sizeof copied / sizeof *copied; k++)
-            json_add_val(d, s, copied[k], json_get(stored, copied[k]));
-        if (json_get(stored, "filters"))
-            json_add_val(d, s, "filters", json_get(stored, "filters"));
-        else
-            json_add_arr(d, s, "filters");
-        json_add_arr(d, s, "variants");
-        if (json_get(stored, "issues"))
-            json_add_val(d, json_add_obj(d, s, "issues"), "controls", json_get(stored, "issues"));
-        legacy_step_show(d, rq->arena, s, stored);
-        add_template(rq, d, s, stored, w);
-        parent = id;
+        parent = add_step(rq, d, s, stored, parent, w);
+        if (variants)
+            add_variants(rq, d, s, stored, w);
     }
 }
 
@@ -148,7 +167,7 @@ static void add_integration_status(yyjson_mut_doc *d, yyjson_mut_val *o, yyjson_
 }
 
 static yyjson_mut_val *template_json(struct request *rq, yyjson_mut_doc *d, const struct workflow *w, const struct workflow_content *c,
-                                     const struct legacy_group *groups, size_t groups_n)
+                                     const struct legacy_group *groups, size_t groups_n, bool variants)
 {
     static const char *const copied[] = {"description", "tags", "payloadSchema", "origin"};
     yyjson_mut_val *o = yyjson_mut_obj(d);
@@ -165,7 +184,7 @@ static yyjson_mut_val *template_json(struct request *rq, yyjson_mut_doc *d, cons
     json_add_val(d, o, "data", json_get(json_get(doc, "legacy"), "data"));
     add_group(rq, d, o, doc, groups, groups_n);
     add_trigger(d, rq->arena, o, w, doc);
-    add_steps(rq, d, o, doc, w);
+    add_steps(rq, d, o, doc, w, variants);
     add_integration_status(d, o, doc, c);
     json_add_id(d, o, "_environmentId", w->environment);
     json_add_id(d, o, "_organizationId", rq->principal.organization);
@@ -198,24 +217,24 @@ static void check_flag(struct checks *c, const char *name)
         check_fail(c, "%s must be a boolean value", name);
 }
 
-/* By the text of its URL; where its name leads is judged when it is asked. */
-static void check_webhook(struct checks *c, size_t step, size_t group, size_t at, yyjson_val *part)
+/* By the text of its URL; where its name leads is judged when it is asked. place: "steps.0", "steps.0.variants.1". */
+static void check_webhook(struct checks *c, const char *place, size_t group, size_t at, yyjson_val *part)
 {
     struct str url = json_get_str(part, "webhookUrl");
     struct outbound_target t;
     struct error why = {0};
     if (str_eqz(json_get_str(part, "on"), "webhook") && url.n && !outbound_check(&app_of(c->rq)->outbound, c->rq->arena, url, &t, &why))
-        check_fail(c, "steps.%zu.filters.%zu.children.%zu.webhookUrl: %s", step, group, at, why.message);
+        check_fail(c, "%s.filters.%zu.children.%zu.webhookUrl: %s", place, group, at, why.message);
 }
 
 /* [{value: AND | OR, children: [{on}]}]: what no filter of ours can decide is refused, or the step would never be sent. */
-static void check_filters(struct checks *c, size_t step, yyjson_val *filters)
+static void check_filters(struct checks *c, const char *place, yyjson_val *filters)
 {
     static const char *const known[] = {"payload", "subscriber", "tenant", "webhook", "isOnline", "isOnlineInLast", "previousStep"};
     yyjson_val *group, *part;
     size_t i, n, k, m;
     if (filters && !yyjson_is_null(filters) && !yyjson_is_arr(filters))
-        check_fail(c, "steps.%zu.filters must be an array", step);
+        check_fail(c, "%s.filters must be an array", place);
     yyjson_arr_foreach(filters, i, n, group)
         yyjson_arr_foreach(json_get(group, "children"), k, m, part) {
             struct str on = json_get_str(part, "on");
@@ -223,21 +242,53 @@ static void check_filters(struct checks *c, size_t step, yyjson_val *filters)
             while (x < sizeof known / sizeof *known && !str_eqz(on, known[x]))
                 x++;
             if (x == sizeof known / sizeof *known)
-                check_fail(c, "steps.%zu.filters.%zu.children.%zu.on must be one of the following values: payload, subscriber, tenant, "
-                              "webhook, isOnline, isOnlineInLast, previousStep", step, i, k);
-            check_webhook(c, step, i, k, part);
+                check_fail(c, "%s.filters.%zu.children.%zu.on must be one of the following values: payload, subscriber, tenant, "
+                              "webhook, isOnline, isOnlineInLast, previousStep", place, i, k);
+            check_webhook(c, place, i, k, part);
         }
 }
 
-static yyjson_val *step_before(yyjson_val *doc, yyjson_val *given)
+/* Of a list of steps, or of variants. */
+static yyjson_val *step_before(yyjson_val *list, yyjson_val *given)
 {
     struct str id = json_get_str(given, "_id"), type = json_get_str(json_get(given, "template"), "type");
     yyjson_val *s;
     size_t i, n;
-    yyjson_arr_foreach(json_get(doc, "steps"), i, n, s)
+    yyjson_arr_foreach(list, i, n, s)
         if (id.n && str_eq(json_get_str(s, "_id"), id) && str_eq(json_get_str(s, "type"), type))
             return s;
     return NULL;
+}
+
+static void check_variant(struct checks *c, size_t step, size_t k, struct str type, yyjson_val *given)
+{
+    const char *place = str_fmt(c->rq->arena, "steps.%zu.variants.%zu", step, k).p;
+    yyjson_val *template = json_get(given, "template"), *active = json_get(given, "active");
+    struct str problem;
+    if (!yyjson_is_obj(template))
+        check_fail(c, "%s.template must be an object", place);
+    else if (!str_eq(json_get_str(template, "type"), type))
+        check_fail(c, "%s.template.type must be that of the step", place);
+    else if (!legacy_step_values(json_doc(c->rq->arena), c->rq->arena, given, NULL, &problem))
+        check_fail(c, "%s.%.*s", place, STR_ARG(problem));
+    if (active && !yyjson_is_bool(active))
+        check_fail(c, "%s.active must be a boolean value", place);
+    check_filters(c, place, json_get(given, "filters"));
+}
+
+static void check_variants(struct checks *c, size_t step, struct str type, yyjson_val *variants)
+{
+    yyjson_val *v;
+    size_t k, n;
+    enum channel channel;
+    if (variants && !yyjson_is_null(variants) && !yyjson_is_arr(variants))
+        check_fail(c, "steps.%zu.variants must be an array", step);
+    if (yyjson_arr_size(variants) && !channel_parse(type, &channel))
+        check_fail(c, "steps.%zu.variants: only steps that send have variants", step);
+    if (yyjson_arr_size(variants) > VARIANTS_MAX)
+        check_fail(c, "steps.%zu.variants must contain no more than %d elements", step, VARIANTS_MAX);
+    yyjson_arr_foreach(variants, k, n, v)
+        check_variant(c, step, k, type, v);
 }
 
 /* A step as /v2/workflows takes it. */
@@ -251,16 +302,15 @@ static void step_add(struct checks *c, yyjson_mut_doc *d, yyjson_mut_val *list, 
         check_fail(c, "steps.%zu.template must be an object", i);
         return;
     }
-    if (yyjson_arr_size(json_get(given, "variants")))
-        check_fail(c, "steps.%zu.variants are not supported: make a step with filters of its own for each", i);
-    check_filters(c, i, json_get(given, "filters"));
+    check_variants(c, i, type, json_get(given, "variants"));
+    check_filters(c, str_fmt(c->rq->arena, "steps.%zu", i).p, json_get(given, "filters"));
     for (size_t k = 0; k < sizeof copied / sizeof *copied; k++)
         json_add_val(d, s, copied[k], json_get(given, copied[k]));
     if (!name.n)
         name = json_get_str(template, "name");
     json_add_str(d, s, "name", name.n ? name : type);
     json_add_str(d, s, "type", type);
-    yyjson_mut_val *values = legacy_step_values(d, c->rq->arena, given, step_before(old, given), &problem);
+    yyjson_mut_val *values = legacy_step_values(d, c->rq->arena, given, step_before(json_get(old, "steps"), given), &problem);
     if (values)
         yyjson_mut_obj_add_val(d, s, "controlValues", values);
     else
@@ -314,6 +364,32 @@ static yyjson_val *body_translate(struct checks *c, const struct workflow *befor
     return out;
 }
 
+/* The variants of a step that was made, each with control values of its own. */
+static void keep_variants(struct request *rq, yyjson_mut_doc *d, yyjson_mut_val *step, yyjson_val *given, yyjson_val *before)
+{
+    yyjson_val *variants = json_get(given, "variants"), *v;
+    size_t k, n;
+    if (!yyjson_arr_size(variants))
+        return;
+    yyjson_mut_val *list = json_add_arr(d, step, "variants");
+    yyjson_arr_foreach(variants, k, n, v) {
+        yyjson_val *old = step_before(json_get(before, "variants"), v), *template = json_get(v, "template");
+        yyjson_mut_val *o = yyjson_mut_arr_add_obj(d, list);
+        struct str problem, name = json_get_str(v, "name");
+        if (old)
+            json_add_str(d, o, "_id", json_get_str(old, "_id"));
+        else
+            json_add_id(d, o, "_id", app_id(rq));
+        if (!name.n)
+            name = json_get_str(template, "name");
+        json_add_str(d, o, "name", name.n ? name : json_get_str(template, "type"));
+        json_add_str(d, o, "type", json_get_str(template, "type"));
+        json_add_bool(d, o, "active", json_get_bool(v, "active", true));
+        yyjson_mut_obj_add_val(d, o, "controlValues", legacy_step_values(d, rq->arena, v, old, &problem));
+        legacy_step_keep(d, o, v);
+    }
+}
+
 /* Puts what only the older form knows into the document that was made. */
 static void keep_legacy(struct request *rq, struct workflow *w, yyjson_val *old)
 {
@@ -331,10 +407,11 @@ static void keep_legacy(struct request *rq, struct workflow *w, yyjson_val *old)
     }
     if (steps)
         yyjson_mut_arr_foreach(yyjson_mut_obj_get(root, "steps"), i, n, step) {
-            static const char *const own[] = {"legacy", "filters", "uuid", "replyCallback"};
+            static const char *const own[] = {"legacy", "filters", "uuid", "replyCallback", "variants"};
             for (size_t k = 0; k < sizeof own / sizeof *own; k++)
                 yyjson_mut_obj_remove_key(step, own[k]);
             legacy_step_keep(d, step, yyjson_arr_get(steps, i));
+            keep_variants(rq, d, step, yyjson_arr_get(steps, i), step_before(json_get(old, "steps"), yyjson_arr_get(steps, i)));
         }
     w->doc = json_write_mut(rq->arena, root);
 }
@@ -421,8 +498,29 @@ static void submit(struct request *rq, struct template_write *x, const struct le
         reply_error(rq, &err);
         return;
     }
-    x->answer = template_json(rq, x->d, &x->row, &x->content, groups, n);
+    x->answer = template_json(rq, x->d, &x->row, &x->content, groups, n, true);
     api_write(rq, &x->w);
+}
+
+/* A variant without conditions would never be chosen (upstream: create-workflow.usecase.ts). */
+static bool variants_have_filters(struct request *rq)
+{
+    yyjson_val *step, *v, *group;
+    size_t i, n, k, m, g, max;
+    yyjson_arr_foreach(json_get(rq->json, "steps"), i, n, step)
+        yyjson_arr_foreach(json_get(step, "variants"), k, m, v) {
+            size_t parts = 0;
+            struct str name = json_get_str(v, "name"), id = json_get_str(v, "_id");
+            yyjson_arr_foreach(json_get(v, "filters"), g, max, group)
+                parts += yyjson_arr_size(json_get(group, "children"));
+            if (parts)
+                continue;
+            name = str_cut(name.n ? name : STR("undefined"), SHOWN);
+            id = str_cut(id.n ? id : STR("undefined"), SHOWN);
+            reply_fail(rq, 400, "Variant filters are required, variant name %.*s id %.*s", STR_ARG(name), STR_ARG(id));
+            return false;
+        }
+    return true;
 }
 
 /* before: the stored workflow that is changed, or NULL. */
@@ -446,7 +544,7 @@ static void save(struct request *rq, struct template_write *x, const struct work
         reply_error(rq, &err);
         return;
     }
-    if (!checks_done(&c) || !groups_load(rq, &groups, &n) || !group_is_known(rq, groups, n))
+    if (!checks_done(&c) || !variants_have_filters(rq) || !groups_load(rq, &groups, &n) || !group_is_known(rq, groups, n))
         return;
     keep_legacy(rq, &x->row, old);
     submit(rq, x, groups, n);
@@ -528,7 +626,7 @@ static void handle_get(struct request *rq)
     if (!load(rq, 404, "Template with id %.*s not found", &w) || !groups_load(rq, &groups, &n))
         return;
     if (workflow_content_load(rq, &content, &err))
-        reply_json(rq, 0, template_json(rq, json_doc(rq->arena), &w, &content, groups, n));
+        reply_json(rq, 0, template_json(rq, json_doc(rq->arena), &w, &content, groups, n, true));
     else
         reply_error(rq, &err);
 }
@@ -566,7 +664,7 @@ static void handle_list(struct request *rq)
     json_add_int(d, o, "page", page);
     data = json_add_arr(d, o, "data");
     for (size_t i = (size_t)q.offset; i < n && i < (size_t)(q.offset + limit); i++)
-        yyjson_mut_arr_append(data, template_json(rq, d, &all[i], &content, groups, groups_n));
+        yyjson_mut_arr_append(data, template_json(rq, d, &all[i], &content, groups, groups_n, false));
     json_add_int(d, o, "totalCount", (int64_t)n);
     json_add_int(d, o, "pageSize", limit);
     reply_json(rq, 0, o);

@@ -106,7 +106,7 @@ static struct str step_identifier(struct request *rq, yyjson_mut_val *steps, yyj
 /* What only older clients speak of (api/legacy_step.h) stays with a step and its workflow. */
 static void add_legacy(yyjson_mut_doc *d, yyjson_mut_val *o, yyjson_val *before)
 {
-    static const char *const members[] = {"legacy", "filters", "uuid", "replyCallback"};
+    static const char *const members[] = {"legacy", "filters", "uuid", "replyCallback", "variants"};
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         json_add_val(d, o, members[i], json_get(before, members[i]));
 }

@@ -61,6 +61,34 @@ static void condition_compile(struct arena *a, struct step_definition *s)
         s->rule = jsonlogic_compile(a, rule);
 }
 
+/* What is sent: the values as a program. */
+static void content_compile(struct arena *a, struct step_definition *s)
+{
+    yyjson_val *body = json_get(s->values, "body");
+    if (s->type == STEP_EMAIL && yyjson_is_str(body))
+        s->body.plain = email_body_compile(a, json_str(body));
+    else if (s->type == STEP_CHAT)
+        s->body.plain = email_body_of_chat(a, s->values);
+    if (yyjson_is_obj(s->values))
+        s->controls = controls_compile(a, values_for_controls(a, s->values, s->body.plain != NULL));
+}
+
+/* A variant is the step with content and filters of its own. One without filters is never chosen. */
+static void variants_compile(struct arena *a, struct str origin, yyjson_val *list, struct step_definition *s)
+{
+    yyjson_val *v;
+    size_t i, n;
+    s->variants = ARENA_ARRAY(a, struct step_definition, yyjson_arr_size(list) + 1);
+    yyjson_arr_foreach(list, i, n, v) {
+        if (!json_get_bool(v, "active", true) || !yyjson_arr_size(json_get(v, "filters")))
+            continue;
+        struct step_definition *x = &s->variants[s->variants_n++];
+        *x = (struct step_definition){.id = s->id, .step_id = s->step_id, .name = json_get_str(v, "name"), .type = s->type, .active = true,
+                                      .older = s->older, .filters = json_get(v, "filters"), .values = values_normalised(a, origin, v)};
+        content_compile(a, x);
+    }
+}
+
 static bool step_compile(struct arena *a, struct str origin, yyjson_val *v, struct step_definition *s, struct error *err)
 {
     if (!id_parse(json_get_str(v, "_id"), &s->id) || !step_type_parse(json_get_str(v, "type"), &s->type))
@@ -77,13 +105,9 @@ static bool step_compile(struct arena *a, struct str origin, yyjson_val *v, stru
     s->skip = yyjson_is_obj(skip) && yyjson_obj_size(skip) ? skip : NULL;
     if (s->skip)
         condition_compile(a, s);
-    yyjson_val *body = json_get(s->values, "body");
-    if (s->type == STEP_EMAIL && yyjson_is_str(body))
-        s->body.plain = email_body_compile(a, json_str(body));
-    else if (s->type == STEP_CHAT)
-        s->body.plain = email_body_of_chat(a, s->values);
-    if (yyjson_is_obj(s->values))
-        s->controls = controls_compile(a, values_for_controls(a, s->values, s->body.plain != NULL));
+    content_compile(a, s);
+    if (json_get(v, "variants") && step_is_channel(s->type))
+        variants_compile(a, origin, json_get(v, "variants"), s);
     return true;
 }
 
@@ -193,8 +217,12 @@ static struct definition *definition_load(struct db *db, const struct workflow *
         cached_unref(&d->head);
         return NULL;
     }
-    for (int i = 0; d && i < d->steps_n; i++)
-        body_texts_compile(d->arena, &d->texts, d->steps[i].body.plain, &d->steps[i].body);
+    for (int i = 0; d && i < d->steps_n; i++) {
+        struct step_definition *s = &d->steps[i];
+        body_texts_compile(d->arena, &d->texts, s->body.plain, &s->body);
+        for (int k = 0; k < s->variants_n; k++)
+            body_texts_compile(d->arena, &d->texts, s->variants[k].body.plain, &s->variants[k].body);
+    }
     return d;
 }
 

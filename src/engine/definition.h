@@ -26,6 +26,8 @@ struct step_definition {
     yyjson_val *values;             /* control values, normalised (content.md §3.3) */
     bool older;                     /* made by a client of older days: what such could say is let pass */
     yyjson_val *filters;            /* legacy step filters (engine.md §5.3); NULL: none */
+    struct step_definition *variants;   /* of older workflows: the first active one whose filters pass is sent in the step's place */
+    int variants_n;
     yyjson_val *skip;               /* JSON-logic run condition, NULL: always (engine.md §5.1) */
     struct controls *condition;     /* the same, compiled: its values may be templates… */
     const struct jsonlogic *rule;   /* …and if none is, the program. Else NULL: each run has a rule of its own */

@@ -185,7 +185,7 @@ static enum outcome rendering_fails(struct machine *m, int job, const struct ste
 }
 
 /* engine.md §3: rendering comes first, so that broken content fails the step also for those who would not get it; of an
- * http_request the condition does (§4.9). */
+ * http_request the condition does (§4.9). What a step with variants says is known only once one of them is chosen. */
 static bool content_and_condition(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, bool *run_it,
                                   enum outcome *o)
 {
@@ -196,7 +196,7 @@ static bool content_and_condition(struct machine *m, int job, const struct step_
         *o = rendering_fails(m, job, s, "", &err);
         return false;
     }
-    if (*run_it && !render_controls(m, job, s, outputs, &err)) {
+    if (*run_it && !s->variants_n && !render_controls(m, job, s, outputs, &err)) {
         *o = rendering_fails(m, job, s, condition_first ? "HTTP request step template compilation failed: " : "", &err);
         return false;
     }
@@ -207,23 +207,32 @@ static bool content_and_condition(struct machine *m, int job, const struct step_
     return true;
 }
 
-/* o NULL: webhooks cannot be asked. OUTCOME_WAITING in *o: one is. */
+/* Of a step, or of one of its variants: what each part came to goes into conditions. o NULL: webhooks cannot be asked.
+ * OUTCOME_WAITING in *o: one is. */
+static enum filters_verdict filters_of(struct machine *m, int job, yyjson_val *filters, struct str prefix, yyjson_mut_doc *d,
+                                       yyjson_mut_val *conditions, enum outcome *o)
+{
+    struct liquid_variable variables[RENDER_VARIABLES_MAX];
+    struct filter_context c = {.variables = variables, .machine = m, .now = m->facts->now, .arena = m->run->arena, .doc = d,
+                               .conditions = conditions, .answers = o ? filter_answers(m, job) : NULL, .prefix = prefix};
+    c.variables_n = render_variables(m, job, variables);
+    enum filters_verdict v = filters_judge(&c, filters);
+    if (v == FILTERS_ASK)
+        *o = filter_ask(m, job, c.asks, c.asks_key, c.answers, NULL);
+    return v;
+}
+
 static bool filters_allow(struct machine *m, int job, const struct step_definition *s, enum outcome *o)
 {
     struct arena *a = m->run->arena;
-    struct liquid_variable variables[RENDER_VARIABLES_MAX];
     if (!s->filters)
         return true;
     yyjson_mut_doc *d = json_doc(a);
     yyjson_mut_val *raw = yyjson_mut_obj(d), *filter = json_add_obj(d, raw, "filter");
-    struct filter_context c = {.variables = variables, .machine = m, .now = m->facts->now, .arena = a, .doc = d,
-                               .conditions = json_add_arr(d, filter, "conditions"), .answers = o ? filter_answers(m, job) : NULL};
-    c.variables_n = render_variables(m, job, variables);
-    switch (filters_judge(&c, s->filters)) {
+    switch (filters_of(m, job, s->filters, STR_NULL, d, json_add_arr(d, filter, "conditions"), o)) {
     case FILTERS_PASS:
         return true;
     case FILTERS_ASK:
-        *o = filter_ask(m, job, c.asks, c.asks_key, c.answers, NULL);
         return false;
     case FILTERS_FAIL:
         break;
@@ -233,6 +242,43 @@ static bool filters_allow(struct machine *m, int job, const struct step_definiti
                 json_write_mut(a, raw));
     m->run->jobs[job].skip = SKIP_CONDITION;
     return false;
+}
+
+/* The first variant whose filters pass, or s itself. false: *o waits for a webhook that is to say. */
+static bool variant_choose(struct machine *m, int job, const struct step_definition *s, const struct step_definition **chosen, enum outcome *o)
+{
+    struct arena *a = m->run->arena;
+    *chosen = s;
+    for (int i = 0; i < s->variants_n; i++) {
+        const struct step_definition *v = &s->variants[i];
+        yyjson_mut_doc *d = json_doc(a);
+        yyjson_mut_val *raw = yyjson_mut_obj(d);
+        enum filters_verdict verdict = filters_of(m, job, v->filters, str_fmt(a, "v%d.", i), d, json_add_arr(d, raw, "conditions"), o);
+        if (verdict == FILTERS_ASK)
+            return false;
+        if (verdict == FILTERS_FAIL)
+            continue;
+        if (!machine_has_logged(m, job, DETAIL_VARIANT_CHOSEN))
+            machine_log(m, job, DETAIL_VARIANT_CHOSEN, DETAIL_SUCCESS, json_write_mut(a, raw));
+        *chosen = v;
+        return true;
+    }
+    return true;
+}
+
+/* Older workflows say last what they send. */
+static bool older_content(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, enum outcome *o)
+{
+    const struct step_definition *chosen;
+    struct error err = {0};
+    if (!variant_choose(m, job, s, &chosen, o))
+        return false;
+    *o = OUTCOME_FAILED;
+    if (s->variants_n && !render_controls(m, job, chosen, outputs, &err)) {
+        rendering_fails(m, job, s, "", &err);
+        return false;
+    }
+    return content_stands(m, job, chosen, *outputs);
 }
 
 static void log_skipped(struct machine *m, int job)
@@ -273,7 +319,7 @@ bool gates_pass_open(struct machine *m, int job, const struct step_definition *s
         return false;
     if (!passed) {
         log_skipped(m, job);
-    } else if (!s->older && !content_stands(m, job, s, *outputs)) {
+    } else if (!s->older && !s->variants_n && !content_stands(m, job, s, *outputs)) {
         *o = OUTCOME_FAILED;
         return false;
     } else {
@@ -284,9 +330,7 @@ bool gates_pass_open(struct machine *m, int job, const struct step_definition *s
     /* A preference that is off besides is the better reason (engine.md §3 step 5). */
     if (!preference_allows(m, job) || !passed)
         return false;
-    /* Older workflows render last. */
-    *o = OUTCOME_FAILED;
-    return !s->older || content_stands(m, job, s, *outputs);
+    return (!s->older && !s->variants_n) || older_content(m, job, s, outputs, o);
 }
 
 bool gates_pass(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, enum outcome *o)

@@ -31,6 +31,14 @@ void machine_log(struct machine *m, int job, enum detail d, enum detail_status s
     run_log_add(m->run, m->facts->now, job, d, st, 0, raw);
 }
 
+bool machine_has_logged(const struct machine *m, int job, enum detail d)
+{
+    for (int i = m->run->log_n - 1; i >= 0; i--)
+        if (m->run->log[i].job == job && m->run->log[i].detail == d)
+            return true;
+    return false;
+}
+
 void machine_log_message(struct machine *m, int job, enum detail d, enum detail_status st, struct str raw)
 {
     run_log_add(m->run, m->facts->now, job, d, st, 1, raw);

@@ -128,6 +128,7 @@ yyjson_val *overrides_bag(const struct machine *m, enum channel c, struct str pr
 
 struct effect *machine_effect(struct machine *m, enum effect_kind kind);
 void machine_log(struct machine *m, int job, enum detail d, enum detail_status st, struct str raw);
+bool machine_has_logged(const struct machine *m, int job, enum detail d);
 void machine_log_message(struct machine *m, int job, enum detail d, enum detail_status st, struct str raw);
 /* Logs detail as Failed and marks the job's error text. */
 enum outcome machine_fail(struct machine *m, int job, enum detail d, struct str raw, struct str error);

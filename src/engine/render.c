@@ -269,7 +269,7 @@ static void mask_env(yyjson_mut_val *lookups)
 /* Says which rule let the step run, with the values that it saw (engine.md §3 step 6). A step that asked something has said it. */
 static void log_matched(struct machine *m, int job, yyjson_val *rule, struct str seen)
 {
-    if (m->run->jobs[job].call.n)
+    if (machine_has_logged(m, job, DETAIL_CONDITIONS_MATCHED))
         return;
     yyjson_mut_doc *d = json_doc(m->run->arena);
     yyjson_mut_val *raw = yyjson_mut_obj(d);

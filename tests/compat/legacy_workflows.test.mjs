@@ -75,11 +75,64 @@ test("the same name again gets an identifier of its own; what is missing is said
   await fails(create({ name: "x", steps: [{}] }), 422, /steps\.0\.template must be an object/);
   await fails(create({ name: "x", steps: [{ template: { type: "fax", content: "" } }] }), 422, /steps\.0\.template\.type must be one of/);
   await fails(create({ name: "x", steps: [inApp([])] }), 422, /steps\.0\.template\.content must be a string/);
-  await fails(create({ name: "x", steps: [{ ...inApp("a"), variants: [{ template: {} }] }] }), 422, /steps\.0\.variants are not supported/);
+  const filters = [{ value: "AND", children: [{ on: "payload", field: "a", operator: "EQUAL", value: "1" }] }];
+  for (const [variants, status, message] of [
+    [{}, 422, /steps\.0\.variants must be an array/], [[{ filters }], 422, /steps\.0\.variants\.0\.template must be an object/],
+    [[{ filters, template: { type: "sms", content: "x" } }], 422, /steps\.0\.variants\.0\.template\.type must be that of the step/],
+    [[{ filters, template: { type: "in_app", content: 7 } }], 422, /steps\.0\.variants\.0\.template\.content must be a string/],
+    [[{ filters, active: "no", template: { type: "in_app", content: "x" } }], 422, /steps\.0\.variants\.0\.active must be a boolean value/],
+    [[{ filters: [{ children: [{ on: "x" }] }], template: { type: "in_app", content: "x" } }], 422, /steps\.0\.variants\.0\.filters\.0\.children\.0\.on must be/],
+    [Array(21).fill({ filters, template: { type: "in_app", content: "x" } }), 422, /steps\.0\.variants must contain no more than 20 elements/],
+    [[{ name: "Empty", template: { type: "in_app", content: "x" } }], 400, /Variant filters are required, variant name Empty id undefined/],
+    [[{ filters: [{ children: [] }], template: { type: "in_app", content: "x" } }], 400, /Variant filters are required, variant name undefined id undefined/],
+  ]) await fails(create({ name: "x", steps: [{ ...inApp("a"), variants }] }), status, message);
+  await fails(create({ name: "x", steps: [{ template: { type: "delay" }, metadata: { type: "regular", amount: 1, unit: "days" }, variants: [{ filters, template: { type: "delay" } }] }] }), 422,
+    /steps\.0\.variants: only steps that send have variants/);
   await fails(create({ name: "x", steps: [{ ...inApp("a"), filters: [{ value: "AND", children: [{ on: "nothing" }] }] }] }), 422,
     /steps\.0\.filters\.0\.children\.0\.on must be one of/);
   await fails(create({ name: "x", critical: "yes", steps: [] }), 422, /critical must be a boolean value/);
   await fails(create({ name: "x", notificationGroupId: "65f0c2a1b3d4e5f6ffffffff", steps: [] }), 404, /Notification group with id 65f0c2a1b3d4e5f6ffffffff not found/);
+});
+
+test("the first variant whose filters pass is sent in the step's place; without one, the step itself", async () => {
+  const when = (on, field, value) => [{ isNegated: false, type: "GROUP", value: "AND", children: [{ on, field, operator: "EQUAL", value }] }];
+  const mail = (subject) => ({ type: "email", subject, name: subject, content: [{ type: "text", content: `<p>${subject} {{name}}</p>` }] });
+  const made = await create({ name: "Variants", steps: [{ name: "Mail", template: mail("Root"), variants: [
+    { active: false, filters: when("payload", "n", "1"), template: mail("Switched off") },
+    { active: true, name: "Bad", filters: when("tenant", "name", "Titans"), template: mail("Bad") },
+    { filters: when("tenant", "name", "The one and only tenant"), template: mail("Better") },
+    { filters: when("payload", "n", "1"), template: mail("Later") },
+  ] }] });
+  const [{ variants, _id }] = made.steps;
+  assert.deepEqual(variants.map((v) => [v.name, v.active, v.template.subject, v.filters[0].children[0].field, v._parentId]), [
+    ["Switched off", false, "Switched off", "n", null], ["Bad", true, "Bad", "name", variants[0]._id], ["Better", true, "Better", "name", variants[1]._id],
+    ["Later", true, "Later", "n", variants[2]._id]]);
+  assert.equal(new Set([_id, ...variants.map((v) => v._id)]).size, 5);
+  assert.deepEqual((await templates().getOne(made._id)).data.data, made);
+  const listed = (await server.call("GET", "/v1/workflows?limit=100")).body.data.find((w) => w._id === made._id);
+  assert.equal(listed.steps[0].variants, undefined);
+  await server.call("POST", "/v1/tenants", { identifier: "one_123", name: "The one and only tenant" });
+  const to = { subscriberId: "var", email: "var@example.com" };
+  const sent = async (payload, more = {}) => {
+    const { transactionId } = (await novu.trigger("variants", { to, payload, ...more })).data.data;
+    const [{ subject, html }] = await server.outbox(transactionId);
+    const [run] = (await server.call("GET", `/v1/notifications?transactionId=${transactionId}`)).body.data;
+    assert.match(html, new RegExp(`${subject} Ann`));
+    const chosen = run.jobs[1].executionDetails.find((e) => e.detail === "Variant was chosen by the provided condition criteria");
+    return [subject, chosen && JSON.parse(chosen.raw).conditions.map((x) => [x.field, x.passed])];
+  };
+  assert.deepEqual(await sent({ name: "Ann" }), ["Root", undefined]);
+  assert.deepEqual(await sent({ name: "Ann", n: 1 }), ["Later", [["n", true]]]);
+  assert.deepEqual(await sent({ name: "Ann", n: 1 }, { tenant: { identifier: "one_123" } }), ["Better", [["name", true]]]);
+  const shown = (await server.call("POST", "/v1/events/explain", { name: "variants", to, payload: { name: "Ann", n: 1 } })).body.data;
+  assert.match(JSON.stringify(shown.timelines[0].steps[0]), /Later Ann/);
+  // A change of one keeps the ids of those that are named; /v2 keeps them all.
+  const kept = await templates().update(made._id, { name: "Variants", steps: [{ ...made.steps[0], template: mail("Changed"), variants: [{ ...variants[3], template: mail("Now") }] }] });
+  assert.deepEqual(await sent({ name: "Ann" }), ["Changed", undefined], "all that changed of a step has changed");
+  assert.deepEqual(kept.data.data.steps[0].variants.map((v) => [v._id, v.template.subject]), [[variants[3]._id, "Now"]]);
+  const ours = await v2(made._id);
+  await server.call("PUT", `/v2/workflows/${made._id}`, { name: "Variants 2", origin: ours.origin, preferences: ours.preferences, steps: ours.steps.map(({ _id, name, type, controlValues }) => ({ _id, name, type, controlValues })) });
+  assert.deepEqual(await sent({ name: "Ann", n: 1 }), ["Now", [["n", true]]]);
 });
 
 test("filters decide, digests and delays wait as they were told", async () => {

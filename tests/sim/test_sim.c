@@ -81,6 +81,18 @@ static void random_filters(struct buf *b, struct chance *c)
     buf_fmt(b, ",\"filters\":[{\"value\":\"%s\",\"children\":[%s,%s]}]}", roll(c, 2) ? "AND" : "OR", parts[0], parts[roll(c, 2)]);
 }
 
+/* The same: what is sent instead, some of it nothing. */
+static void random_variants(struct buf *b, struct chance *c)
+{
+    static const char *const bodies[] = {"other {{payload.n}}", "{{payload.none}}", "{% for %}"};
+    b->n--;
+    buf_z(b, ",\"variants\":[");
+    for (int i = 0, n = 1 + (int)roll(c, 2); i < n; i++)
+        buf_fmt(b, "%s{\"active\":%s,\"filters\":[{\"value\":\"AND\",\"children\":[%s]}],\"controlValues\":{\"subject\":\"v\",\"body\":\"%s\"}}",
+                i ? "," : "", percent(c, 80) ? "true" : "false", roll(c, 2) ? ASKS : BIG_N, bodies[roll(c, percent(c, 20) ? 3 : 1)]);
+    buf_z(b, "]}");
+}
+
 static struct definition *random_definition(struct world *w, struct chance *c)
 {
     struct buf b = {.arena = w->arena};
@@ -92,6 +104,8 @@ static struct definition *random_definition(struct world *w, struct chance *c)
         random_step(&b, c, i);
         if (percent(c, 15))
             random_filters(&b, c);
+        if (percent(c, 15))
+            random_variants(&b, c);
     }
     buf_char(&b, ']');
     return world_definition(w, buf_finish(&b).p);

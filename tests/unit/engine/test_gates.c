@@ -627,6 +627,36 @@ static void a_cancel_finds_a_step_that_asks(void **state)
     end(w);
 }
 
+/* --- variants --- */
+
+#define VARIANT(filters, body) "{\"filters\":[{\"children\":[" filters "]}],\"controlValues\":{\"body\":\"" body "\"}}"
+#define N_IS(n) "{\"on\":\"payload\",\"field\":\"n\",\"operator\":\"EQUAL\",\"value\":\"" n "\"}"
+
+/* What the step itself says need not even render where a variant is sent; each may ask. */
+static void the_first_variant_that_fits_is_sent(void **state)
+{
+    (void)state;
+    static const struct { const char *payload, *answers[2], *want; } cases[] = {
+        {"{\"n\":1}", {NULL}, "first"}, {"{\"n\":2}", {"{\"ok\":true}"}, "asked"}, {"{\"n\":3}", {"{\"ok\":false}"}, "third 3"},
+        {"{\"n\":4}", {"{\"ok\":false}"}, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *w = world_sms();
+        size_t run = start(w, "[{\"type\":\"sms\",\"stepId\":\"s\",\"legacy\":{},\"controlValues\":{\"body\":\"{% nothing %}\"},\"variants\":["
+                              VARIANT(N_IS("1"), "first") "," VARIANT(ASKS, "asked") "," VARIANT(N_IS("3"), "third {{payload.n}}") "]}]", cases[i].payload);
+        if (cases[i].answers[0])
+            answer(w, run, 1, CALL_ANSWERED, 200, cases[i].answers[0]);
+        assert_int_equal(w->dry.messages_n, cases[i].want != NULL);
+        if (cases[i].want)
+            assert_true(str_find(w->dry.messages[0].doc, str_fmt(w->arena, "\"content\":\"%s\"", cases[i].want)) >= 0);
+        else
+            assert_has(w, run, "J1: Message content could not be generated/Failed");
+        assert_int_equal(str_find(record(w, run), STR("J1: Variant was chosen by the provided condition criteria/Success {\"conditions\":[{")) >= 0,
+                         cases[i].want != NULL);
+        end(w);
+    }
+}
+
 /* --- integrations that ask --- */
 
 #define IF_OK "[{\"value\":\"AND\",\"children\":[" ASKS ",{\"on\":\"payload\",\"field\":\"n\",\"operator\":\"EQUAL\",\"value\":\"1\"}]}]"
@@ -732,6 +762,7 @@ int main(void)
         cmocka_unit_test(content_is_asked_for_where_it_counts),
         cmocka_unit_test(each_answer_is_to_its_own_question),
         cmocka_unit_test(a_cancel_finds_a_step_that_asks),
+        cmocka_unit_test(the_first_variant_that_fits_is_sent),
         cmocka_unit_test(an_integration_is_used_when_its_webhook_says_so),
         cmocka_unit_test(who_takes_over_is_who_was_asked),
         cmocka_unit_test(the_applications_step_asks_too),
