@@ -26,14 +26,13 @@ static void link_make(struct db *db, uint8_t n)
     must(channel_endpoint_insert(db, &e, &err) && channel_connection_insert(db, &c, &which, &err), &err, "link");
 }
 
-static void lists_of_a_subscriber_are_read_from_an_index(void **state)
+static void lists_of_a_subscriber_are_read_from_an_index(enum db_kind kind, bool (*bad)(const char *sql, const char *plan))
 {
     static const struct page_query pages[] = {{.limit = 10}, {.limit = 10, .ascending = true}, {.limit = 10, .after = {{1}}}, {.limit = 10, .before = {{1}}}};
     struct arena *a = arena_create(0);
     struct error err = {0};
     struct page page;
-    (void)state;
-    struct db *db = plans_begin();
+    struct db *db = plans_begin(kind);
     link_make(db, 1);
     for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
         struct channel_link_query q = {.subscriber_id = STR("ada"), .channel = -1, .shared = -1, .page = pages[i]};
@@ -43,12 +42,25 @@ static void lists_of_a_subscriber_are_read_from_an_index(void **state)
     struct channel_endpoint *list;
     size_t n;
     must(channel_endpoints_of(db, a, (struct id){{1}}, STR("ada"), STR(""), &list, &n, &err), &err, "endpoints of");
-    assert_int_equal(plans_end(db, is_slow), 0);
+    assert_int_equal(plans_end(db, bad), 0);
     arena_destroy(a);
+}
+
+static void lists_of_a_subscriber_are_read_from_an_index_of_sqlite(void **state)
+{
+    (void)state;
+    lists_of_a_subscriber_are_read_from_an_index(DB_SQLITE, is_slow);
+}
+
+static void lists_of_a_subscriber_are_read_from_an_index_of_postgres(void **state)
+{
+    (void)state;
+    lists_of_a_subscriber_are_read_from_an_index(DB_POSTGRES, plan_scans_a_filled_table);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(lists_of_a_subscriber_are_read_from_an_index)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(lists_of_a_subscriber_are_read_from_an_index_of_sqlite),
+                                       cmocka_unit_test(lists_of_a_subscriber_are_read_from_an_index_of_postgres)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1027,7 +1027,8 @@ static const struct { const char *sql, *but, *plan; } narrow[] = {
     {"runs WHERE environment_id = ?1 AND subscriber_id IN", "", "INDEX runs_by_subscriber"},
     {"messages m WHERE m.environment_id BETWEEN", "", "INDEX messages_by_run"},
     {"messages m WHERE m.environment_id = ?1 AND m.channel = ?2 AND m.channel <> 0", "", "INDEX messages_by_channel (environment_id=? AND channel=?)"},
-    {"AND recipient = ?3", "", "INDEX outbox_by_recipient"},
+    {"AND recipient = ?3", "transaction_id = ?4", "INDEX outbox_by_recipient"},
+    {"AND transaction_id = ?4", "", "INDEX outbox_by_transaction"},
     {"SELECT 1 FROM subscribers WHERE environment_id = ?1 LIMIT", "", "COVERING INDEX"},
     {"FROM queue WHERE due_at", "", "INDEX sqlite_autoindex_queue_1 ("},
 };
@@ -1048,10 +1049,19 @@ static bool plan_is_bad(const char *sql, const char *plan)
 static void no_list_reads_a_whole_table(void **state)
 {
     (void)state;
-    struct db *db = plans_begin();
+    struct db *db = plans_begin(DB_SQLITE);
     ask_all_lists(db);
     assert_true(heard.n > 60);
     assert_int_equal(plans_end(db, plan_is_bad), 0);
+}
+
+static void no_list_reads_a_whole_table_of_postgres(void **state)
+{
+    (void)state;
+    struct db *db = plans_begin(DB_POSTGRES);
+    ask_all_lists(db);
+    assert_true(heard.n > 60);
+    assert_int_equal(plans_end(db, plan_scans_a_filled_table), 0);
 }
 
 int main(void)
@@ -1076,6 +1086,7 @@ int main(void)
         cmocka_unit_test(integrations_are_selected),
         BOTH(the_outbox_by_every_filter),
         cmocka_unit_test(no_list_reads_a_whole_table),
+        cmocka_unit_test(no_list_reads_a_whole_table_of_postgres),
     };
     if (!crypto_init())
         return 1;

@@ -275,23 +275,34 @@ static bool is_slow(const char *sql, const char *plan)
     return (plan_scans_a_table(plan) && !strstr(plan, "USING INDEX") && !strstr(plan, "COVERING INDEX")) || strstr(plan, "TEMP B-TREE");
 }
 
-static void what_is_due_is_found_in_an_index(void **state)
+static void what_is_due_is_found_in_an_index(enum db_kind kind, bool (*bad)(const char *sql, const char *plan))
 {
     struct webhook_delivery first, *list;
     struct error err = {0};
     struct arena *a = arena_create(0);
     int64_t next;
     size_t n;
-    (void)state;
-    struct db *db = plans_begin();
+    struct db *db = plans_begin(kind);
     must(webhook_delivery_first(db, a, &first, &err), &err, "first");
     must(webhook_delivery_next(db, 5, &next, &err), &err, "next");
     must(webhook_delivery_due(db, a, (struct id){{1}}, 5, 10, &list, &n, &err), &err, "due");
     must(webhook_delivery_drop(db, 5, 10, &next, &err), &err, "drop");
     struct webhook_ears ears;
     must(webhook_listen(db, a, (struct id){{1}}, &ears, &err), &err, "listen");
-    assert_int_equal(plans_end(db, is_slow), 0);
+    assert_int_equal(plans_end(db, bad), 0);
     arena_destroy(a);
+}
+
+static void what_is_due_is_found_in_an_index_of_sqlite(void **state)
+{
+    (void)state;
+    what_is_due_is_found_in_an_index(DB_SQLITE, is_slow);
+}
+
+static void what_is_due_is_found_in_an_index_of_postgres(void **state)
+{
+    (void)state;
+    what_is_due_is_found_in_an_index(DB_POSTGRES, plan_scans_a_filled_table);
 }
 
 int main(void)
@@ -305,7 +316,7 @@ int main(void)
         ONE(of_two_processes_one_has_it_until_its_lease_ends, 1),
         BOTH(what_is_about_a_person_goes_with_them),
         BOTH(the_old_goes_unless_it_still_has_to_be_sent),
-        cmocka_unit_test(what_is_due_is_found_in_an_index),
+        cmocka_unit_test(what_is_due_is_found_in_an_index_of_sqlite), cmocka_unit_test(what_is_due_is_found_in_an_index_of_postgres),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
