@@ -274,6 +274,14 @@ static bool files_check(const struct delivery_email *e, struct error *err)
     return true;
 }
 
+static bool is_international(const struct mailbox *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (list[i].is_utf8)
+            return true;
+    return false;
+}
+
 /* Header order of the capture: From, To, Cc, Reply-To, Subject, Message-ID, (custom), Date, MIME-Version. */
 static bool put_head(struct composer *c, const struct mail_stamp *stamp, struct mail_message *out, struct error *err)
 {
@@ -302,6 +310,8 @@ static bool put_head(struct composer *c, const struct mail_stamp *stamp, struct 
 
     struct str *rcpt = ARENA_ARRAY(c->arena, struct str, e->to_n + e->cc_n + e->bcc_n);
     out->mail_from = p.from.spec;
+    out->needs_utf8 = is_international(&p.from, 1) || is_international(p.to, e->to_n) || is_international(p.cc, e->cc_n)
+        || is_international(p.bcc, e->bcc_n) || is_international(p.reply_to, e->reply_to_n);
     rcpt_add(rcpt, &out->rcpt_n, p.to, e->to_n);
     rcpt_add(rcpt, &out->rcpt_n, p.cc, e->cc_n);
     rcpt_add(rcpt, &out->rcpt_n, p.bcc, e->bcc_n);

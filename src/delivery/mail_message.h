@@ -31,6 +31,7 @@ struct mail_message {
     struct str mail_from;               /* envelope, addr-spec */
     const struct str *rcpt;             /* to + cc + bcc, each once */
     size_t rcpt_n;
+    bool needs_utf8;                    /* an address has letters beyond ASCII before its @ (RFC 6531) */
 };
 
 struct mail_dkim {

@@ -32,7 +32,8 @@ struct smtp {
     char reply_text[REPLY_MAX];
     size_t reply_n;
     bool reply_open;                    /* a "250-" line came last */
-    bool offers_plain_login, offers_cram;
+    bool offers_plain_login, offers_cram, offers_utf8;
+    bool withheld;                      /* the message was not given to a server that would have damaged it */
     size_t rcpt_at, rcpt_accepted;
     bool rcpt_temporary;
     struct buf refused;                 /* "<a@b> 550 text; …" */
@@ -75,13 +76,15 @@ static bool message_compose(struct smtp *s, struct error *err)
     struct mail_stamp stamp = {.idempotency_key = d->idempotency_key, .now_ms = clock_real_ms(),
                                .dkim = s->settings.has_dkim ? &s->settings.dkim : NULL};
     s->composed = mail_compose(d->arena, &s->email, &stamp, &s->message, err);
+    s->fresh |= s->message.needs_utf8;  /* what the server offers is said once a connection */
     return s->composed;
 }
 
 static size_t on_read(char *p, size_t size, size_t n, void *ctx)
 {
     struct smtp *s = ctx;
-    return mail_read(&s->cursor, p, size * n);
+    s->withheld = s->message.needs_utf8 && !s->offers_utf8;
+    return s->withheld ? CURL_READFUNC_ABORT : mail_read(&s->cursor, p, size * n);
 }
 
 static int on_seek(void *ctx, curl_off_t offset, int origin)
@@ -217,7 +220,7 @@ static void dialogue_reset(struct smtp *s)
     s->reply = STR_NULL;
     s->reply_n = 0;
     s->reply_open = false;
-    s->offers_plain_login = s->offers_cram = false;
+    s->offers_plain_login = s->offers_cram = s->offers_utf8 = s->withheld = false;
     s->rcpt_at = s->rcpt_accepted = 0;
     s->rcpt_temporary = false;
     s->refused = (struct buf){.arena = s->job->arena};
@@ -274,6 +277,7 @@ static void command_sent(struct smtp *s, struct str line)
 
 static void ehlo_line(struct smtp *s, struct str text)
 {
+    s->offers_utf8 |= str_eq_nocase(str_trim(text), STR("SMTPUTF8"));
     if (text.n < 5 || !str_eq_nocase(str_sub(text, 0, 4), STR("AUTH")))
         return;
     for (size_t i = 4, start = 5; i <= text.n; i++) {
@@ -417,6 +421,11 @@ static enum verdict smtp_end(struct job *j, CURLcode code, struct delivery_resul
     if (code == CURLE_LOGIN_DENIED && s->auth == AUTH_PLAIN_LOGIN && s->offers_cram && !s->offers_plain_login) {
         s->auth = AUTH_CRAM;
         return JOB_AGAIN;
+    }
+    if (s->withheld) {
+        r->outcome = DELIVERY_FAILED;
+        r->error = STR("The SMTP server does not take e-mail addresses with letters beyond ASCII (SMTPUTF8).");
+        return JOB_DONE;
     }
     if (s->code >= 400 && s->code < 600 && code != CURLE_OPERATION_TIMEDOUT)
         result_refused(s, r);

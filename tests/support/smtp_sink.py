@@ -5,6 +5,9 @@ Prints its port as the first line; each message it accepts is one JSON line on s
   session (number of the connection), tls, auth (user or null), mail_from, mail_options, rcpt_tos, ehlo,
   raw (the bytes as base64), parsed (see parse below).
 With --close after, {"closed": session} follows when the connection is gone.
+With --script it is no mail server but plays one part, for what no honest server says: a JSON array of pairs. "" stands for
+the beginning, "." for the end of a message, else it is the verb that is waited for; then these bytes are sent (null:
+nothing more is ever said; "": hang up). When the other side is gone, or after a hang-up, {"heard": [its lines]} is one line.
 It ends when its standard input is closed, so that it never outlives the test.
 Needs Debian's python3-aiosmtpd; run with /usr/bin/python3.
 """
@@ -54,6 +57,7 @@ def arguments():
     p.add_argument("--close", choices=["connect", "rcpt", "data", "after"],
                    help="close there; data: in the middle of the message; after: when a message was taken")
     p.add_argument("--goodbye", action="store_true", help="with --close after: say 421 before closing")
+    p.add_argument("--script", help="a dialogue to play, see above")
     p.add_argument("--delay", type=float, default=0, help="seconds before the answer to the message")
     p.add_argument("--dkim-public-key", help="PEM file; adds dkim: pass|fail|none to each line")
     p.add_argument("--out", help="file for the JSON lines")
@@ -336,6 +340,38 @@ async def turn_away(options, reader, writer):
     await reader.read()
 
 
+async def next_line(reader, heard, until):
+    """Of a message all of it; a message's end is the line that is waited for with "."."""
+    while line := await reader.readline():
+        heard.append(line.decode("utf-8", "replace").rstrip("\r\n"))
+        if until != "." or line == b".\r\n":
+            return line
+    return None
+
+
+async def play(script, recorder, reader, writer):
+    heard = []
+    for verb, answer in script:
+        while verb:
+            line = await next_line(reader, heard, verb)
+            if line is None:
+                break
+            if verb == "." or line.upper().startswith(verb.encode()):
+                break
+        if verb and line is None:
+            break
+        if answer == "":
+            break
+        if answer is not None:
+            writer.write(answer.encode())
+            await writer.drain()
+    else:
+        while await next_line(reader, heard, ""):
+            pass
+    writer.close()
+    recorder.write({"heard": heard})
+
+
 async def slam(reader, writer):
     writer.transport.abort()
 
@@ -348,6 +384,9 @@ async def main(options, folder):
         server = await asyncio.start_server(mute, options.host, options.port)
     elif options.reply_connect:
         server = await asyncio.start_server(functools.partial(turn_away, options), options.host, options.port)
+    elif options.script:
+        part = functools.partial(play, json.loads(options.script), Recorder(options.out))
+        server = await asyncio.start_server(part, options.host, options.port)
     elif options.close == "connect":
         server = await asyncio.start_server(slam, options.host, options.port)
     else:

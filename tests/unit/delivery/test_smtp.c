@@ -618,6 +618,189 @@ static void a_dead_kept_connection_costs_no_attempt(void **state)
     }
 }
 
+/* --- dialogues that no honest server has --- */
+
+#define HELLO "[\"\",\"220 mx\\r\\n\"],[\"EHLO\",\"250-mx\\r\\n250 SIZE 1000000\\r\\n\"]"
+
+static struct str heard(struct world *w)
+{
+    return json_write(w->arena, json_get(sink_next(w->sink, w->arena), "heard"));
+}
+
+static void world_again(struct world *w)
+{
+    arena_destroy(w->t->arena);
+    sink_stop(w->sink);
+    w->t = NULL;
+    w->sink = NULL;
+}
+
+/* What came with the answer to STARTTLS, in the clear, is not taken for what the encrypted server says (CVE-2021-22947). */
+static void starttls_answers_cannot_be_injected(void **state)
+{
+    struct world *w = *state;
+    WORLD_SINK(w, AUTH, "--script", "[[\"\",\"220 mx\\r\\n\"],[\"EHLO\",\"250-mx\\r\\n250 STARTTLS\\r\\n\"],"
+                        "[\"STARTTLS\",\"220 go\\r\\n250-mx\\r\\n250 AUTH PLAIN\\r\\n235 in\\r\\n250 ok\\r\\n\"]]");
+    assert_outcome(attempt_run(w->d, w->t), DELIVERY_RETRY);
+    struct str said = heard(w);
+    assert_has(said, "STARTTLS");
+    assert_lacks(said, "AUTH");
+    assert_lacks(said, "MAIL");
+}
+
+static void answers_of_many_lines_are_read_whole(void **state)
+{
+    struct world *w = *state;
+    WORLD_SINK(w, "", "--script", "[[\"\",\"220-mx\\r\\n220-AUTH no\\r\\n220 ready\\r\\n\"],[\"EHLO\",\"250-mx\\r\\n250-SIZE\\r\\n250 HELP\\r\\n\"],"
+                      "[\"MAIL\",\"250-2.1.0 a\\r\\n250 2.1.0 b\\r\\n\"],[\"RCPT\",\"250-2.1.5 a\\r\\n250\\r\\n\"],[\"DATA\",\"354-go\\r\\n354 on\\r\\n\"],"
+                      "[\".\",\"250-2.0.0 taken\\r\\n250 2.0.0 as 7\\r\\n\"]]");
+    assert_outcome(attempt_run(w->d, w->t), DELIVERY_SENT);
+    assert_text(w->t->result.response, "250-2.0.0 taken 2.0.0 as 7");
+    world_again(w);
+    WORLD_SINK(w, "", "--script", "[" HELLO ",[\"MAIL\",\"250 ok\\r\\n\"],[\"RCPT\",\"550-5.1.1 no such\\r\\n550-see\\r\\n550 https://mx\\r\\n\"]]");
+    assert_outcome(attempt_run(w->d, w->t), DELIVERY_FAILED);
+    assert_text(w->t->result.error, "The SMTP server refused all recipients: <ada@example.com> 550-5.1.1 no such see https://mx");
+}
+
+/* Whatever it says, it is an answer or it is another attempt; nothing is taken for sent. */
+static void nonsense_is_not_success(void **state)
+{
+    static const struct { const char *script; enum delivery_outcome outcome; } cases[] = {
+        {"[[\"\",\"hello\\r\\n\"]]", DELIVERY_RETRY},
+        {"[[\"\",\"\\r\\n\\r\\n\"],[\"\",\"\"]]", DELIVERY_RETRY},
+        {"[[\"\",\"999 x\\r\\n\"],[\"\",\"\"]]", DELIVERY_RETRY},
+        {"[" HELLO ",[\"MAIL\",\"250 ok\\r\\n\"],[\"RCPT\",\"250 ok\\r\\n\"],[\"DATA\",\"250 ok\\r\\n\"]]", DELIVERY_RETRY},
+        {"[" HELLO ",[\"MAIL\",\"250 ok\\r\\n\"],[\"RCPT\",\"250 ok\\r\\n\"],[\"DATA\",\"354 go\\r\\n\"],[\".\",\"\"]]", DELIVERY_RETRY},
+        {"[" HELLO ",[\"MAIL\",\"250 ok\\r\\n\"],[\"RCPT\",\"251 will forward\\r\\n\"],[\"DATA\",\"354 go\\r\\n\"],[\".\",\"250 ok\\r\\n\"]]", DELIVERY_SENT},
+        {"[" HELLO ",[\"MAIL\",\"250 ok\\r\\n\"],[\"RCPT\",\"421 4.3.2 bye\\r\\n\"],[\"\",\"\"]]", DELIVERY_RETRY},
+        {"[" HELLO ",[\"MAIL\",\"552 5.3.4 too big\\r\\n\"]]", DELIVERY_FAILED},
+    };
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        WORLD_SINK(w, "", "--script", cases[i].script);
+        w->t->delivery.timeout_ms = 2000;
+        attempt_run(w->d, w->t);
+        if (w->t->result.outcome != cases[i].outcome)
+            fail_msg("%s became %d: %.*s", cases[i].script, w->t->result.outcome, STR_ARG(w->t->result.error));
+        assert_true(w->t->result.outcome == DELIVERY_SENT || w->t->result.error.n > 0);
+        world_again(w);
+    }
+}
+
+static void silence_is_given_up_in_every_state(void **state)
+{
+    static const char *const cases[] = {
+        "[[\"\",\"220-mx\\r\\n\"]]", "[[\"\",\"220 mx\\r\\n\"],[\"EHLO\",\"250-mx\\r\\n\"]]",
+        "[[\"\",\"220 mx\\r\\n\"],[\"EHLO\",\"250-mx\\r\\n250 STARTTLS\\r\\n\"],[\"STARTTLS\",null]]",
+        "[[\"\",\"220 mx\\r\\n\"],[\"EHLO\",\"250-mx\\r\\n250 STARTTLS\\r\\n\"],[\"STARTTLS\",\"220 go\\r\\n\"]]",
+        "[[\"\",\"220 mx\\r\\n\"],[\"EHLO\",\"250-mx\\r\\n250 AUTH LOGIN\\r\\n\"],[\"AUTH\",null]]",
+        "[[\"\",\"220 mx\\r\\n\"],[\"EHLO\",\"250-mx\\r\\n250 AUTH PLAIN\\r\\n\"],[\"AUTH\",\"235 in\\r\\n\"],[\"MAIL\",null]]",
+    };
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        WORLD_SINK(w, AUTH, "--script", cases[i]);
+        w->t->delivery.timeout_ms = 300;
+        assert_outcome(attempt_run(w->d, w->t), DELIVERY_RETRY);
+        assert_has(w->t->result.error, "timed out");
+        world_again(w);
+    }
+}
+
+/* Of several, one that may be taken later makes the whole worth another attempt; one that is taken makes it sent. */
+static void recipients_are_refused_each_for_itself(void **state)
+{
+    static const struct delivery_address to[] = {{STR_NULL, STR("gone@example.com")}, {STR_NULL, STR("busy@example.com")}, {STR_NULL, STR("ada@example.com")}};
+    struct world *w = *state;
+    for (size_t n = 1; n <= 3; n++) {
+        WORLD_SINK(w, "", "--reply-rcpt", "gone@example.com=550 5.1.1 unknown", "--reply-rcpt", "busy@example.com=450 4.2.1 busy");
+        w->t->email.to = to;
+        w->t->email.to_n = n;
+        attempt_run(w->d, w->t);
+        assert_outcome(&w->t->result, n == 1 ? DELIVERY_FAILED : n == 2 ? DELIVERY_RETRY : DELIVERY_SENT);
+        assert_text(w->t->result.response, n == 1 ? "<gone@example.com> 550 5.1.1 unknown"
+                    : n == 2 ? "<gone@example.com> 550 5.1.1 unknown; <busy@example.com> 450 4.2.1 busy"
+                    : "250 2.0.0 queued as 1; refused: <gone@example.com> 550 5.1.1 unknown; <busy@example.com> 450 4.2.1 busy");
+        world_again(w);
+    }
+}
+
+static void addresses_beyond_ascii_need_a_server_that_takes_them(void **state)
+{
+    static const struct delivery_address to[] = {{STR_NULL, STR("j\xc3\xbcrgen@example.com")}}, reply[] = {{STR_NULL, STR("b\xc3\xbcro@acme.io")}};
+    struct world *w = *state;
+    WORLD_SINK(w, "", "--script", "[" HELLO ",[\"MAIL\",\"250 ok\\r\\n\"],[\"RCPT\",\"250 ok\\r\\n\"],[\"DATA\",\"354 go\\r\\n\"],[\".\",\"250 ok\\r\\n\"]]");
+    w->t->email.to = to;
+    assert_outcome(attempt_run(w->d, w->t), DELIVERY_FAILED);
+    assert_text(w->t->result.error, "The SMTP server does not take e-mail addresses with letters beyond ASCII (SMTPUTF8).");
+    assert_lacks(heard(w), "Subject");
+    world_again(w);
+    /* Only in a header: the message is as international. An address whose domain alone is so needs nothing. */
+    WORLD_SINK(w, "", "--no-smtputf8");
+    w->t->email.reply_to = reply;
+    w->t->email.reply_to_n = 1;
+    assert_outcome(attempt_run(w->d, w->t), DELIVERY_FAILED);
+    arena_destroy(w->t->arena);
+    w->t = world_attempt(w, "");
+    static const struct delivery_address domain[] = {{STR_NULL, STR("ada@b\xc3\xbc" "cher.example")}};
+    w->t->email.to = domain;
+    assert_path(send_and_receive(w), "rcpt_tos.0", "ada@xn--bcher-kva.example");
+    world_again(w);
+    /* A kept connection's greeting is long past: a new one is asked. */
+    WORLD_SINK(w, "");
+    send_and_receive(w);
+    arena_destroy(w->t->arena);
+    w->t = world_attempt(w, "");
+    w->t->email.to = to;
+    assert_path(send_and_receive(w), "rcpt_tos.0", "j\xc3\xbcrgen@example.com");
+}
+
+/* Line ends that one server takes for a message's end and another does not carry no second message inside. */
+static void messages_cannot_be_smuggled(void **state)
+{
+    static const char *const ends[] = {"\n.\n", "\r.\r", "\n.\r\n", "\r\n.\r", "\r\n.\n", "\r.\r\n", "\r\n\0.\r\n", "\r\n.\r\n"};
+    static const size_t lengths[] = {3, 3, 4, 4, 4, 4, 6, 5};
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        struct buf b = {.arena = w->arena};
+        WORLD_SINK(w, "");
+        buf_z(&b, "a");
+        buf_add(&b, ends[i], lengths[i]);
+        buf_z(&b, "MAIL FROM:<evil@x.y>\r\nRCPT TO:<victim@x.y>\r\nDATA\r\n");
+        w->t->email.text = w->t->email.html = buf_get(&b);
+        yyjson_val *line = send_and_receive(w);
+        assert_int_equal(yyjson_arr_size(json_get(line, "rcpt_tos")), 1);
+        assert_has(json_str(json_path(line, STR("parsed.parts.1.text"))), "MAIL FROM:<evil@x.y>");
+        assert_text(w->t->result.response, "250 2.0.0 queued as 1");
+        world_again(w);
+    }
+}
+
+static void names_cannot_inject(void **state)
+{
+    struct world *w = *state;
+    static const struct delivery_address reply[] = {{STR("Sup\r\nBcc: evil@x.y\r\n \"port"), STR("help@acme.io")}};
+    static const struct delivery_address cc[] = {{STR("=?utf-8?q?evil?= <evil@x.y>,"), STR("cc@acme.io")}};
+    struct delivery_attachment file = {STR("a\r\nX-Evil: 1\";b.txt"), STR("text/plain;x=\"1\r\nX-Evil: 2\""), STR("x"), STR_NULL};
+    WORLD_SINK(w, "");
+    w->t->email.reply_to = reply, w->t->email.reply_to_n = 1, w->t->email.cc = cc, w->t->email.cc_n = 1;
+    w->t->email.attachments = &file, w->t->email.attachments_n = 1;
+    yyjson_val *line = send_and_receive(w);
+    assert_lacks(raw_of(w->arena, line), "\r\nX-Evil");
+    assert_lacks(raw_of(w->arena, line), "\r\nBcc");
+    assert_path(line, "parsed.reply_to.0.email", "help@acme.io");
+    assert_int_equal(yyjson_arr_size(json_path(line, STR("parsed.reply_to"))), 1);
+    assert_int_equal(yyjson_arr_size(json_path(line, STR("parsed.cc"))), 1);
+    assert_path(line, "parsed.cc.0.name", "=?utf-8?q?evil?= <evil@x.y>,");
+    assert_path(line, "parsed.parts.2.filename", "a X-Evil: 1\";b.txt");
+    assert_path(line, "parsed.parts.2.type", "application/octet-stream");
+    world_again(w);
+    struct delivery_attachment bad = {STR("a"), STR("text/plain"), STR("x"), STR("a>\r\nX-Evil: 3")};
+    WORLD_SINK(w, "");
+    w->t->email.attachments = &bad, w->t->email.attachments_n = 1;
+    assert_outcome(attempt_run(w->d, w->t), DELIVERY_FAILED);
+    assert_text(w->t->result.error, "The cid of an attachment is not a valid Content-ID.");
+}
+
 /* --- refused before any connection --- */
 
 static void configuration_errors_have_upstreams_texts(void **state)
@@ -716,7 +899,10 @@ int main(void)
         T(temporary_auth_failure_is_retried), T(secrets_in_answers_are_masked),
         T(replies_map_to_outcomes), T(one_bad_recipient_does_not_stop_the_others), T(broken_connections_are_retried),
         T(hanging_servers_are_given_up), T(nobody_listening_is_retried), T(connections_are_used_again),
-        T(a_dead_kept_connection_costs_no_attempt),
+        T(a_dead_kept_connection_costs_no_attempt), T(starttls_answers_cannot_be_injected),
+        T(answers_of_many_lines_are_read_whole), T(nonsense_is_not_success), T(silence_is_given_up_in_every_state),
+        T(recipients_are_refused_each_for_itself), T(addresses_beyond_ascii_need_a_server_that_takes_them),
+        T(messages_cannot_be_smuggled), T(names_cannot_inject),
         T(configuration_errors_have_upstreams_texts), T(unsendable_mails_fail), T(outlook_is_fixed),
         T(broken_tls_options_matter_only_with_secure),
     };
