@@ -1,9 +1,11 @@
 /* POST /v2/workflows/{workflowId}/step/{stepId}/preview (content.md §3.6): always 201. */
 #include "api/bridge_call.h"
+#include "api/call.h"
 #include "api/preview_texts.h"
 #include "api/workflow_private.h"
 #include "api/workflow_view.h"
 #include "content/preview.h"
+#include "engine/http_request.h"
 #include "model/layout.h"
 
 static void reply_nothing(struct request *rq)
@@ -29,12 +31,28 @@ static void layout_find_for(struct request *rq, yyjson_val *values, struct previ
     in->layout_texts = preview_texts(rq, TRANSLATED_LAYOUT, l.identifier, doc);
 }
 
+/* How the request of an HTTP step would be signed, as an example. */
+static void add_signature(struct request *rq, yyjson_mut_doc *d, yyjson_mut_val *o, const struct preview *p)
+{
+    struct environment_view *v = directory_environment(app_of(rq)->directory, app_db(rq), rq->principal.environment, NULL);
+    yyjson_val *values = NULL;
+    struct str body;
+    struct error err = {0};
+    if (v && json_parse(rq->arena, json_write_mut(rq->arena, yyjson_mut_obj_get(p->result, "preview")), &values, NULL)
+        && http_request_body(rq->arena, values, &body, &err))
+        json_add_str(d, o, "novuSignature", call_signature(rq->arena, v->secret, body));
+    if (v)
+        cached_unref(&v->head);
+}
+
 static void reply_preview(struct request *rq, yyjson_mut_doc *d, const struct preview *p)
 {
     yyjson_mut_val *o = yyjson_mut_obj(d);
     yyjson_mut_obj_add_val(d, o, "result", p->result);
     yyjson_mut_obj_add_val(d, o, "previewPayloadExample", p->example);
     yyjson_mut_obj_add_val(d, o, "schema", p->schema);
+    if (yyjson_mut_equals_str(yyjson_mut_obj_get(p->result, "type"), "http_request"))
+        add_signature(rq, d, o, p);
     reply_json(rq, 0, o);
 }
 

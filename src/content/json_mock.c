@@ -141,7 +141,8 @@ static yyjson_mut_val *mock_array(struct mocker *m, yyjson_val *schema, struct s
     yyjson_mut_val *list = yyjson_mut_arr(m->d);
     yyjson_val *items = json_get(schema, "items");
     int64_t least = json_get_int(schema, "minItems", 1), most = json_get_int(schema, "maxItems", 3);
-    int64_t n = least > 1 ? (least < 10 ? least : 10) : most < 2 ? most : 2;
+    int64_t n = least > most ? least : most;
+    n = n < 3 ? n : least < 3 ? 3 : least < 10 ? least : 10;
     for (int64_t i = 0; i < n && depth < DEPTH_MAX && items; i++)
         yyjson_mut_arr_append(list, mock(m, yyjson_is_arr(items) ? yyjson_arr_get(items, (size_t)i) : items, name, depth + 1));
     return list;

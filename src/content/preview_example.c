@@ -83,17 +83,20 @@ static yyjson_mut_val *payload_of(struct arena *a, yyjson_mut_doc *d, const stru
     return payload;
 }
 
+enum person { SUBSCRIBER, ACTOR };
+
 /* Members of the wrong type are left out: clients' types are closed. */
-static yyjson_mut_val *person_of(yyjson_mut_doc *d, yyjson_mut_val *used, yyjson_val *given, bool whole)
+static yyjson_mut_val *person_of(yyjson_mut_doc *d, yyjson_mut_val *used, yyjson_val *given, enum person who)
 {
-    static const char *const members[][2] = {
-        {"subscriberId", "123456"}, {"firstName", "John"}, {"lastName", "Doe"}, {"email", "user@example.com"},
-        {"phone", "+1234567890"}, {"avatar", "https://example.com/avatar.png"}, {"locale", "en_US"},
-        {"timezone", "America/New_York"}};
+    static const char *const members[][3] = {
+        {"subscriberId", "123456", "actor-123"}, {"firstName", "John", "Jane"}, {"lastName", "Doe", "Actor"},
+        {"email", "user@example.com", "actor@example.com"}, {"phone", "+1234567890", "+1234567890"},
+        {"avatar", "https://example.com/avatar.png", "https://example.com/avatar.png"}, {"locale", "en_US", "en_US"},
+        {"timezone", "America/New_York", "America/New_York"}};
     yyjson_mut_val *o = yyjson_mut_obj(d), *data = object_of(d, get(used, STR("data")));
     yyjson_val *k;
-    for (size_t i = 0; whole && i < sizeof members / sizeof *members; i++)
-        json_add_str(d, o, members[i][0], str_of(members[i][1]));
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        json_add_str(d, o, members[i][0], str_of(members[i][1 + who]));
     yyjson_obj_iter it = yyjson_obj_iter_with(given);
     while ((k = yyjson_obj_iter_next(&it))) {
         yyjson_val *v = yyjson_obj_iter_get_val(k);
@@ -153,6 +156,8 @@ static yyjson_mut_val *steps_of(struct arena *a, yyjson_mut_doc *d, const struct
         }
         if (!yyjson_is_obj(own)) {
             yyjson_mut_val *all = object_of(d, get(get(used, STR("steps")), id));
+            if (!yyjson_mut_is_obj(yyjson_mut_arr_get_first(get(all, STR("events")))))
+                yyjson_mut_obj_remove_key(all, "events");       /* of which only the number was asked for */
             merge(d, all, result, true, 0);
             result = all;
         }
@@ -165,14 +170,15 @@ static yyjson_mut_val *steps_of(struct arena *a, yyjson_mut_doc *d, const struct
 }
 
 /* {type: {id, data}} of what templates use, and whatever the caller gives; a text is an id. */
-static yyjson_mut_val *context_of(yyjson_mut_doc *d, const struct preview_input *in, yyjson_mut_val *used)
+static yyjson_mut_val *context_of(struct arena *a, yyjson_mut_doc *d, const struct preview_input *in, yyjson_mut_val *used)
 {
     yyjson_mut_val *o = yyjson_mut_obj(d), *k;
     yyjson_val *given = json_get(in->payload, "context"), *g;
     yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(get(used, STR("context")));
     while ((k = yyjson_mut_obj_iter_next(&it))) {
         yyjson_mut_val *v = yyjson_mut_obj_iter_get_val(k), *one = yyjson_mut_obj(d);
-        json_add_str(d, one, "id", key_of(k));
+        struct str type = key_of(k);
+        json_add_str(d, one, "id", str_fmt(a, "example-%.*s-id", (int)type.n, type.p ? type.p : ""));
         yyjson_mut_obj_add_val(d, one, "data", object_of(d, get(v, STR("data"))));
         yyjson_mut_obj_put(o, yyjson_mut_val_mut_copy(d, k), one);
     }
@@ -214,11 +220,11 @@ yyjson_mut_val *preview_example(struct arena *a, yyjson_mut_doc *d, const struct
     values_uses(a, values, &uses);
     yyjson_mut_val *used = uses_example(a, d, &uses), *actor = get(used, STR("actor"));
     yyjson_mut_obj_add_val(d, o, "payload", payload_of(a, d, in, used));
-    yyjson_mut_obj_add_val(d, o, "subscriber", person_of(d, get(used, STR("subscriber")), json_get(in->payload, "subscriber"), true));
+    yyjson_mut_obj_add_val(d, o, "subscriber", person_of(d, get(used, STR("subscriber")), json_get(in->payload, "subscriber"), SUBSCRIBER));
     if (actor || yyjson_is_obj(json_get(in->payload, "actor")))
-        yyjson_mut_obj_add_val(d, o, "actor", person_of(d, actor, json_get(in->payload, "actor"), true));
+        yyjson_mut_obj_add_val(d, o, "actor", person_of(d, actor, json_get(in->payload, "actor"), ACTOR));
     yyjson_mut_obj_add_val(d, o, "steps", steps_of(a, d, in, used));
-    if (yyjson_mut_obj_size(part = context_of(d, in, used)))
+    if (yyjson_mut_obj_size(part = context_of(a, d, in, used)))
         yyjson_mut_obj_add_val(d, o, "context", part);
     if (yyjson_mut_obj_size(part = env_of(d, in, used)))
         yyjson_mut_obj_add_val(d, o, "env", part);

@@ -89,13 +89,13 @@ static void test_example(void **state)
         "{'payload':{'more':'more','name':'N','n':42},"
         "'subscriber':{'subscriberId':'123456','firstName':'Eve','lastName':'Doe','email':'user@example.com','phone':'+1234567890',"
         "'avatar':'https://example.com/avatar.png','locale':'en_US','timezone':'America/New_York','data':{'plan':'plan'}},"
-        "'actor':{'subscriberId':'123456','firstName':'Act','lastName':'Doe','email':'user@example.com','phone':'+1234567890',"
+        "'actor':{'subscriberId':'actor-123','firstName':'Act','lastName':'Actor','email':'actor@example.com','phone':'+1234567890',"
         "'avatar':'https://example.com/avatar.png','locale':'en_US','timezone':'America/New_York','data':{}},"
         "'steps':{'d':{'eventCount':3,'events':["
         "{'id':'example-id-1','time':'2023-11-13T12:00:00.000Z','payload':{'name':'John Doe','n':42}},"
         "{'id':'example-id-2','time':'2023-11-13T11:55:00.000Z','payload':{'name':'John Doe','n':42}},"
         "{'id':'example-id-3','time':'2023-11-13T11:50:00.000Z','payload':{'name':'John Doe','n':42}}]}},"
-        "'context':{'app':{'id':'app','data':{'x':'x'}}}}"));
+        "'context':{'app':{'id':'example-app-id','data':{'x':'x'}}}}"));
     struct str got = json_write_mut(a, p.example);
     if (!str_eq(got, want))
         fail_msg("\n  want %.*s\n  got  %.*s", STR_ARG(want), STR_ARG(got));
@@ -137,7 +137,8 @@ static void test_mock(void **state)
          "'when':{'type':'string','format':'date'},'what':{'type':'string'}}}",
          "{'firstName':'John','email':'user@example.com','age':25,'price':99.99,'score':15,'isDeleted':false,'on':true,'when':'2023-11-14',"
          "'what':'example text'}"},
-        {"{'type':'array','items':{'type':'boolean'}}", "[true,true]"}, {"{'$ref':'#/definitions/x','definitions':{'x':{'type':'integer'}}}", "42"},
+        {"{'type':'array','items':{'type':'boolean'}}", "[true,true,true]"}, {"{'type':'array','maxItems':2,'items':{'type':'boolean'}}", "[true,true]"},
+        {"{'type':'array','minItems':4,'items':{'type':'boolean'}}", "[true,true,true,true]"}, {"{'$ref':'#/definitions/x','definitions':{'x':{'type':'integer'}}}", "42"},
         {"{'$ref':'#'}", "null"}, {"{'anyOf':[{'type':'boolean'},{'type':'string'}]}", "true"}, {"{}", "null"}, {"true", "null"},
     };
     struct arena *a ARENA_SCOPED = arena_create(0);
