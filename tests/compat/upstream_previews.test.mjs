@@ -59,8 +59,8 @@ test("a digest before it has three events of what the schema says", async () => 
     return result.preview.body;
   };
   const digestOf = "steps.digest-step";
-  assert.match(await bodyOf(paragraph(text("length "), variable(`${digestOf}.events.length`), text(" "))), />length 3 </);
-  assert.match(await bodyOf(paragraph(text("count "), variable(`${digestOf}.eventCount`), text(" "))), />count 3 </);
+  assert.match(await bodyOf(paragraph(text("length "), variable(`${digestOf}.events.length`), text(" "))), />length 3\s</);
+  assert.match(await bodyOf(paragraph(text("count "), variable(`${digestOf}.eventCount`), text(" "))), />count 3\s</);
   const all = await bodyOf(paragraph(variable(`${digestOf}.events`)), paragraph(text(`one: {{${digestOf}.events[0].payload.foo}}`)));
   assert.equal(all.match(/'id':'example-id-\d+'/g).length, 3);
   assert.match(all, /one: example text</);
