@@ -580,6 +580,8 @@ static void v1_batch(struct request *rq, bool removes)
     struct batch *b = batch_new(rq, removes, true);
     yyjson_val *list = check_array(&checks, rq->json, "subscribers", true), *v;
     size_t n = yyjson_arr_size(list);
+    if (!json_get(rq->json, "subscribers"))
+        check_fail(&checks, "subscribers must be an array");
     if (n > V1_BATCH_MAX)
         check_fail(&checks, "subscribers must contain no more than %d elements", V1_BATCH_MAX);
     if (!checks_done(&checks) || (!removes && !topic_key_ok(rq, b->key)))

@@ -4,7 +4,7 @@
 #include "api/tables.h"
 #include "model/topic.h"
 
-enum { V1_PAGE_MAX = 10, V1_MEMBERS_MAX = 1000 };
+enum { V1_PAGE_MAX = 10, V1_MEMBERS_MAX = 1000, DATA_MAX = 64 * 1024 };
 
 /* "Topic with key x not found", whatever failed with ERROR_NOT_FOUND. */
 static bool topic_missing(struct str key, struct error *err)
@@ -149,11 +149,27 @@ static struct topic_write *write_new(struct request *rq, int kind, bool v1)
     return x;
 }
 
+static bool is_flat(yyjson_val *v)
+{
+    yyjson_val *item;
+    yyjson_arr_iter it = yyjson_arr_iter_with(v);
+    while ((item = yyjson_arr_iter_next(&it)))
+        if (!yyjson_is_str(item))
+            return false;
+    return yyjson_is_arr(v) || yyjson_is_str(v) || yyjson_is_num(v) || yyjson_is_bool(v);
+}
+
 static void data_read(struct checks *c, struct topic_write *x)
 {
-    yyjson_val *given = json_get(c->rq->json, "data"), *data = check_object(c, c->rq->json, "data", false);
+    yyjson_val *given = json_get(c->rq->json, "data"), *data = check_object(c, c->rq->json, "data", false), *key, *v;
+    size_t i, n;
     x->clears_data = yyjson_is_null(given);
     x->data = data ? json_write(c->rq->arena, data) : STR_NULL;
+    if (x->data.n > DATA_MAX)
+        check_fail(c, "Data is too large: at most %d bytes", DATA_MAX);
+    yyjson_obj_foreach(data, i, n, key, v)
+        if (!is_flat(v))
+            check_fail(c, "data.%.*s must be a string, number, boolean, or string[]", STR_ARG(str_sub(json_str(key), 0, 64)));
 }
 
 static void handle_create(struct request *rq)
@@ -211,10 +227,11 @@ static yyjson_mut_val *item_json(struct request *rq, yyjson_mut_doc *d, const vo
 static void handle_list(struct request *rq)
 {
     struct checks checks = checks_begin(rq);
-    struct topic_query q = {.key = request_query(rq, "key"), .name = request_query(rq, "name")};
+    struct topic_query q = {.key = request_query(rq, "key"), .name = request_query(rq, "name"),
+                            .by_key = str_eqz(request_query(rq, "orderBy"), "key")};
     struct page page;
     struct error err = {0};
-    if (!paging_read(&checks, "_id", &q.page))
+    if (!paging_read(&checks, q.by_key ? "key" : "_id", &q.page))
         return;
     if (topic_list(app_db(rq), rq->arena, rq->principal.environment, &q, &page, &err))
         reply_page(rq, json_doc(rq->arena), &page, item_json);

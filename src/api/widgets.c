@@ -20,7 +20,9 @@ static void count(struct request *rq, int seen, int read)
     struct inbox_owner owner = inbox_owner_of(rq);
     struct inbox_filter filter;
     struct error err = {0};
-    int n = 0, limit = (int)check_query_int(&checks, "limit", COUNT_MAX, 1, COUNT_MAX);
+    int64_t number;
+    bool limited = str_to_i64(request_query(rq, "limit"), &number);     /* what is no number limits nothing */
+    int n = 0, limit = limited ? (int)check_query_int(&checks, "limit", COUNT_MAX, 1, COUNT_MAX) : COUNT_MAX;
     int asked_seen = check_query_maybe(&checks, "seen"), asked_read = check_query_maybe(&checks, "read");
     inbox_filter_init(&filter);
     filter.seen = asked_seen < 0 ? seen : asked_seen;
@@ -189,8 +191,10 @@ static void handle_delete_bulk(struct request *rq)
 {
     struct checks checks = checks_begin(rq);
     struct sweep_write *x = sweep_new(rq, INBOX_DELETE);
-    yyjson_val *list = check_array(&checks, rq->json, "messageIds", true), *v;
+    yyjson_val *list = check_array(&checks, rq->json, "messageIds", false), *v;
     size_t i, n = yyjson_arr_size(list);
+    if (!n && !checks.n)
+        check_fail(&checks, "messageIds should not be empty");
     if (n > IDS_MAX)
         check_fail(&checks, "messageIds must contain no more than %d elements", IDS_MAX);
     x->filter.ids = ARENA_ARRAY(rq->arena, struct id, IDS_MAX);

@@ -11,6 +11,7 @@ struct reading {
     const struct page_query *q;
     struct id cursor;
     int64_t cursor_by;
+    struct str cursor_text;
     bool has_cursor, backwards;
 };
 
@@ -33,7 +34,9 @@ static bool cursor_read(struct reading *r, bool *found, struct error *err)
     db_bind_id(s, 2, r->cursor);
     enum db_step step = db_step(s, err);
     *found = step == DB_ROW;
-    if (*found)
+    if (*found && p->by_text)
+        r->cursor_text = row_text(s, 0, r->a);
+    else if (*found)
         r->cursor_by = db_int(s, 0);
     db_reset(s);
     return step != DB_FAILED;
@@ -123,7 +126,9 @@ static struct db_stmt *rows_beyond(const struct reading *r, const char *columns,
     bind(r, s);
     if (r->has_cursor) {
         db_bind_id(s, 2, r->cursor);
-        if (p->by)
+        if (p->by && p->by_text)
+            db_bind_text(s, 3, r->cursor_text);
+        else if (p->by)
             db_bind_int(s, 3, r->cursor_by);
     }
     if (skips)

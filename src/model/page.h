@@ -34,6 +34,7 @@ struct page_source {
     const char *columns;                /* what read takes; the first is the id */
     const char *from;
     const char *id, *by;                /* columns of the order; by NULL: the id alone */
+    bool by_text;                       /* by is a text, else a number */
     const char *scope;                  /* what names the list, e.g. "environment_id = ?1" */
     struct str filter;                  /* further conditions, each " AND …"; may be empty */
     void (*bind)(struct db_stmt *s, const void *arg);   /* parameters from ?5 on, of scope and filter; NULL: none */

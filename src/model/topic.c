@@ -154,7 +154,8 @@ bool topic_list(struct db *db, struct arena *a, struct id environment, const str
     struct topic_query patterns = *q;
     struct buf filter = {.arena = a};
     struct page_source source = {.columns = TOPIC_COLUMNS, .from = "topics", .id = "id", .scope = "environment_id = ?1",
-                                 .by = q->page.by_updated_at ? "updated_at" : NULL, .bind = topic_filter_bind,
+                                 .by = q->by_key ? "key" : q->page.by_updated_at ? "updated_at" : NULL, .by_text = q->by_key,
+                                 .bind = topic_filter_bind,
                                  .read = topic_item_read, .item_size = sizeof(struct topic), .arg = &patterns};
     if (q->key.n) {
         buf_z(&filter, " AND lower(key) LIKE ?5 ESCAPE '\\'");

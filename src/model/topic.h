@@ -30,6 +30,7 @@ bool topic_delete(struct db *db, struct id environment, struct id id, int64_t no
 
 struct topic_query {
     struct str key, name;               /* case-insensitive substring; empty: any */
+    bool by_key;                        /* ordered by it, whatever page says */
     struct page_query page;
 };
 /* Items: struct topic. */
