@@ -17,9 +17,10 @@ enum { SCAN_CHUNK = 100, SCAN_MAX = 5000 };
           "AND +severity IN (?11, ?12, ?13, ?14)"
 #define NEWEST_FIRST " ORDER BY created_at DESC, id DESC"
 #define LISTED LISTED_OF(INBOX_IS_OWNED)
-/* The same from the index of just those: archived ones, sleeping ones, severe ones. */
+/* The same from the index of just those: archived ones, sleeping ones, read ones, severe ones. */
 #define LISTED_ARCHIVED LISTED " AND archived = 1"
 #define LISTED_ASLEEP LISTED " AND snoozed_until IS NOT NULL"
+#define LISTED_READ(archived) LISTED " AND read = 1 AND archived " archived
 #define LISTED_SEVERE LISTED_OF(INBOX_IS_PART) " AND severity <> 0 AND severity IN (?12, ?13, ?14)"
 
 static const struct id id_last = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
@@ -165,14 +166,25 @@ static bool count_unread(struct db *db, const struct inbox_owner *o, const struc
 
 /* --- lists ----------------------------------------------------------------------------------------------------- */
 
-#define LIST(which) "SELECT " MESSAGE_COLUMNS " FROM messages WHERE " which NEWEST_FIRST " LIMIT ?15 OFFSET ?16"
+#define ROWS(which) "SELECT " MESSAGE_COLUMNS " FROM messages WHERE " which
+#define LIST(which) ROWS(which) NEWEST_FIRST " LIMIT ?15 OFFSET ?16"
+
+/* Which index holds nearly nothing but what the filter wants. Of read ones, archived or not, there are two in order of time. */
+static const char *list_text(const struct inbox_filter *f)
+{
+    if (f->archived == 1)
+        return LIST(LISTED_ARCHIVED);
+    if (f->snoozed == 1)
+        return LIST(LISTED_ASLEEP);
+    if (f->read == 1)
+        return f->archived == 0 ? LIST(LISTED_READ("= 0")) : ROWS(LISTED_READ("= 0")) " UNION ALL " LIST(LISTED_READ("= 1"));
+    return LIST(LISTED);
+}
 
 static bool list_plain(struct scan *c, int64_t offset, struct error *err)
 {
     enum db_step step;
-    const struct inbox_filter *f = c->filter;
-    struct db_stmt *s = db_prepare(c->db, f->archived == 1 ? LIST(LISTED_ARCHIVED) : f->snoozed == 1 ? LIST(LISTED_ASLEEP)
-                                                           : LIST(LISTED), err);
+    struct db_stmt *s = db_prepare(c->db, list_text(c->filter), err);
     if (!s)
         return false;
     bind_listed(s, c->owner, c->filter, c->from_at, c->from);
@@ -292,13 +304,28 @@ bool inbox_counts(struct db *db, const struct inbox_owner *o, struct inbox_count
     return step == DB_DONE;
 }
 
-#define COUNT(which) "SELECT count(*) FROM (SELECT 1 FROM messages WHERE " which " LIMIT ?15) AS t"
+#define ONES(which) "SELECT 1 FROM messages WHERE " which
+#define COUNT(which) "SELECT count(*) FROM (" ONES(which) " LIMIT ?15) AS t"
+
+/* As list_text. */
+static const char *count_text(const struct inbox_filter *f)
+{
+    if (f->archived == 1)
+        return COUNT(LISTED_ARCHIVED);
+    if (f->snoozed == 1)
+        return COUNT(LISTED_ASLEEP);
+    if (inbox_is_severe_only(f))
+        return COUNT(LISTED_SEVERE);
+    if (f->read == 1)
+        return f->archived == 0 ? COUNT(LISTED_READ("= 0"))
+                                : "SELECT count(*) FROM (" ONES(LISTED_READ("= 0")) " UNION ALL " ONES(LISTED_READ("= 1")) " LIMIT ?15) AS t";
+    return COUNT(LISTED);
+}
 
 static bool count_listed(struct db *db, const struct inbox_owner *o, const struct inbox_filter *f, int cap, int *n,
                          struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, f->archived == 1 ? COUNT(LISTED_ARCHIVED) : f->snoozed == 1 ? COUNT(LISTED_ASLEEP)
-                                       : inbox_is_severe_only(f) ? COUNT(LISTED_SEVERE) : COUNT(LISTED), err);
+    struct db_stmt *s = db_prepare(db, count_text(f), err);
     if (!s)
         return false;
     bind_listed(s, o, f, INT64_MAX, id_last);

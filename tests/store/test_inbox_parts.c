@@ -159,8 +159,40 @@ static void what_is_rare_costs_the_same_among_many(void **state)
     assert_int_equal(over, 0);
 }
 
+/* The other way round: nearly all are unread. */
+static void a_few_read_ones_cost_the_same_among_many(void **state)
+{
+    static const struct case_ cases_read[] = {{"read", 1, -1, 0, 0, 0, NULL, FEW / 2}, {"read, whether snoozed or not", 1, -1, 0, -1, 0, NULL, FEW / 2},
+                                              {"read, archived or not", 1, -1, -1, -1, 0, NULL, FEW}};
+    struct error err = {0};
+    (void)state;
+    struct db *db = store_open();
+    const struct inbox_owner owners[] = {{.environment = id_of(1, 0), .subscriber = id_of(2, 0), .context = STR("")},
+                                         {.environment = id_of(1, 0), .subscriber = id_of(3, 0), .context = STR("")}};
+    int64_t page[2], count[2];
+    must(db_begin(db, true, &err), &err, "begin");
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < (k ? LARGE : SMALL); i++) {
+            struct id id = id_of(owners[k].subscriber.b[0], i);
+            struct message m = {.id = id, .environment = owners[k].environment, .subscriber = owners[k].subscriber, .run = id, .job = id, .workflow = id,
+                                .channel = CHANNEL_IN_APP, .context = STR(""), .doc = STR("{}"), .created_at = 1000 + i};
+            must(message_insert(db, &m, &err), &err, "insert");
+            if (i < FEW)
+                change(db, i % 2 ? "read = 1, archived = 1" : "read = 1", id);
+        }
+    must(db_commit(db, &err), &err, "commit");
+    for (size_t i = 0; i < sizeof cases_read / sizeof *cases_read; i++) {
+        for (int k = 0; k < 2; k++)
+            ask(db, &owners[k], &cases_read[i], &page[k], &count[k]);
+        print_message("%-32s page %5lld %5lld, count %5lld %5lld\n", cases_read[i].name, (long long)page[0], (long long)page[1],
+                      (long long)count[0], (long long)count[1]);
+        assert_true(page[1] * 10 <= page[0] * 13 && count[1] * 10 <= count[0] * 13);
+    }
+    db_close(db);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_rare_costs_the_same_among_many)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_rare_costs_the_same_among_many), cmocka_unit_test(a_few_read_ones_cost_the_same_among_many)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
