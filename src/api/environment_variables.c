@@ -11,6 +11,7 @@ enum { VARIABLES_MAX = 100 };
 
 /* What a secret value reads as; sending it back is refused, so that nobody stores it by saving a form. */
 #define MASK "********"
+#define BULLETS "\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2" /* as dashboards show it */
 
 struct variable_write {
     struct api_write w;
@@ -156,6 +157,15 @@ static bool refuse_foreign(struct request *rq, bool foreign)
     return foreign;
 }
 
+/* What is shown of a secret is nothing to store: it would replace the value that it stands for. */
+static bool refuse_mask(struct request *rq, bool secret, struct str value)
+{
+    bool mask = secret && (str_eqz(value, MASK) || str_eqz(value, BULLETS));
+    if (mask)
+        reply_fail(rq, 400, "The mask of a secret value cannot be stored as its value");
+    return mask;
+}
+
 static bool value_apply(struct variable_write *x, struct db *db, struct error *err)
 {
     if (!x->plain.p)
@@ -238,7 +248,7 @@ static void handle_create(struct request *rq)
                                            .updated_at = app_now(rq)};
     read_type(&c);
     x->plain = read_values(&c, &foreign);
-    if (!checks_done(&c) || refuse_foreign(rq, foreign))
+    if (!checks_done(&c) || refuse_foreign(rq, foreign) || refuse_mask(rq, x->row.secret, x->plain))
         return;
     seal(rq, x);
     api_write(rq, &x->w);
@@ -268,9 +278,7 @@ static void handle_update(struct request *rq)
         reply_fail(rq, 400, "At least one field must be provided to update");
     else if ((key.n && !str_eq(key, x->row.key)) || secret != x->row.secret)
         reply_fail(rq, 403, "A secret key cannot change the key, type or isSecret of an environment variable");
-    else if (x->row.secret && str_eqz(x->plain, MASK))
-        reply_fail(rq, 400, "The mask of a secret value cannot be stored as its value");
-    else {
+    else if (!refuse_mask(rq, x->row.secret, x->plain)) {
         seal(rq, x);
         api_write(rq, &x->w);
     }

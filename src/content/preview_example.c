@@ -71,15 +71,36 @@ static yyjson_mut_val *object_of(yyjson_mut_doc *d, yyjson_mut_val *v)
     return yyjson_mut_is_obj(v) ? yyjson_mut_val_mut_copy(d, v) : yyjson_mut_obj(d);
 }
 
+static yyjson_mut_val *used_by(struct arena *a, yyjson_mut_doc *d, yyjson_val *values)
+{
+    struct template_report uses = {0};
+    values_uses(a, values, &uses);
+    return uses_example(a, d, &uses);
+}
+
+/* The payload that may be given: translations use some of their own, for which nothing is made up. */
+static yyjson_mut_val *payload_known(struct arena *a, yyjson_mut_doc *d, const struct preview_input *in, yyjson_val *values,
+                                     yyjson_mut_val *payload)
+{
+    yyjson_val *translated = in->texts ? translate_sources(in->texts, a, values) : values;
+    if (translated == values)
+        return payload;
+    yyjson_mut_val *known = object_of(d, payload), *own = get(used_by(a, d, translated), STR("payload"));
+    if (own)
+        merge(d, known, own, false, 0);
+    return known;
+}
+
 /* What templates use, what the schema says, and what the caller gives for any of that. */
-static yyjson_mut_val *payload_of(struct arena *a, yyjson_mut_doc *d, const struct preview_input *in, yyjson_mut_val *used)
+static yyjson_mut_val *payload_of(struct arena *a, yyjson_mut_doc *d, const struct preview_input *in, yyjson_val *values,
+                                  yyjson_mut_val *used)
 {
     yyjson_val *schema = json_get(in->workflow->doc, "payloadSchema"), *given = json_get(in->payload, "payload");
     yyjson_mut_val *payload = object_of(d, get(used, STR("payload")));
     if (yyjson_obj_size(json_get(schema, "properties")))
         merge(d, payload, json_mock(a, d, schema, in->now_ms), false, 0);
     if (yyjson_is_obj(given))
-        merge(d, payload, known_only(d, given, payload, 0), false, 0);
+        merge(d, payload, known_only(d, given, payload_known(a, d, in, values, payload), 0), false, 0);
     return payload;
 }
 
@@ -215,11 +236,9 @@ static yyjson_mut_val *env_of(yyjson_mut_doc *d, const struct preview_input *in,
 
 yyjson_mut_val *preview_example(struct arena *a, yyjson_mut_doc *d, const struct preview_input *in, yyjson_val *values)
 {
-    struct template_report uses = {0};
     yyjson_mut_val *o = yyjson_mut_obj(d), *part;
-    values_uses(a, values, &uses);
-    yyjson_mut_val *used = uses_example(a, d, &uses), *actor = get(used, STR("actor"));
-    yyjson_mut_obj_add_val(d, o, "payload", payload_of(a, d, in, used));
+    yyjson_mut_val *used = used_by(a, d, values), *actor = get(used, STR("actor"));
+    yyjson_mut_obj_add_val(d, o, "payload", payload_of(a, d, in, values, used));
     yyjson_mut_obj_add_val(d, o, "subscriber", person_of(d, get(used, STR("subscriber")), json_get(in->payload, "subscriber"), SUBSCRIBER));
     if (actor || yyjson_is_obj(json_get(in->payload, "actor")))
         yyjson_mut_obj_add_val(d, o, "actor", person_of(d, actor, json_get(in->payload, "actor"), ACTOR));

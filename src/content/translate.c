@@ -151,6 +151,15 @@ static bool tree_wants(yyjson_val *v)
     return false;
 }
 
+/* Without variables the texts' own Liquid stays. */
+static bool leaf_translate(const struct translator *t, struct arena *a, struct str text, struct str *out, struct error *err)
+{
+    if (t->variables)
+        return translate_text(t, a, text, out, err);
+    *out = translate_source(&t->texts, a, text, text.n > 1 && text.p[0] == '{' && text.p[1] != '{');
+    return true;
+}
+
 static yyjson_mut_val *tree_translate(const struct translator *t, struct arena *a, yyjson_mut_doc *d, yyjson_val *v, struct error *err)
 {
     size_t i, n;
@@ -158,7 +167,7 @@ static yyjson_mut_val *tree_translate(const struct translator *t, struct arena *
     yyjson_mut_val *out, *made;
     struct str text;
     if (yyjson_is_str(v))
-        return translate_text(t, a, json_str(v), &text, err) ? json_mut_str(d, text) : NULL;
+        return leaf_translate(t, a, json_str(v), &text, err) ? json_mut_str(d, text) : NULL;
     if (yyjson_is_obj(v)) {
         out = yyjson_mut_obj(d);
         yyjson_obj_foreach(v, i, n, k, member) {
@@ -187,6 +196,13 @@ bool translate_values(const struct translator *t, struct arena *a, yyjson_val *i
         return true;
     yyjson_mut_val *made = tree_translate(t, a, json_doc(a), in, err);
     return made && json_parse(a, json_write_mut(a, made), out, err);
+}
+
+yyjson_val *translate_sources(const struct reader_texts *texts, struct arena *a, yyjson_val *in)
+{
+    struct error err = {0};
+    yyjson_val *out;
+    return translate_values(&(struct translator){.texts = *texts}, a, in, &out, &err) ? out : in;
 }
 
 static char locale_char(char c)

@@ -27,6 +27,8 @@ bool translate_text(const struct translator *t, struct arena *a, struct str text
 /* The same for the source of a template: Liquid in translations stays, since the template renders it. is_json: the source
  * is JSON text, so values are put in escaped. */
 struct str translate_source(const struct reader_texts *texts, struct arena *a, struct str source, bool is_json);
+/* The sources of all texts in a tree; in itself when there is nothing to do. */
+yyjson_val *translate_sources(const struct reader_texts *texts, struct arena *a, yyjson_val *in);
 /* The same for every text in a tree (not its keys). out is in itself when there is nothing to do. */
 bool translate_values(const struct translator *t, struct arena *a, yyjson_val *in, yyjson_val **out, struct error *err);
 

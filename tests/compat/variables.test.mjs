@@ -46,6 +46,11 @@ test("a secret value is never shown again, and its mask is no value", async () =
   assert.ok(!made.text.includes("canary") && !all.text.includes("canary"));
   const mask = made.body.data.values[0].value;
   await fails(novu.environmentVariables.update({ values: here(mask) }, "API_SECRET"), 400, /mask/);
+  for (const shown of [mask, "\u2022".repeat(8)]) {
+    const refused = await server.call("POST", "/v1/environment-variables", { key: "MASKED", isSecret: true, values: here(shown) });
+    assert.equal(refused.status, 400, "nor that of a new one");
+    assert.match(refused.text, /mask/);
+  }
   assert.ok(!server.log.includes("canary"));
 });
 
