@@ -123,6 +123,7 @@ struct query_tags {
     struct { int64_t group; struct str tag; } items[TAGS_MAX + 1];
     size_t n;
     bool either, all;               /* tags[or], tags[and] */
+    struct str plain;               /* the first tags=… */
 };
 
 enum { FLAT_GROUP = -1, GROUP_NUMBER_MAX = 1000000 };
@@ -167,6 +168,8 @@ static void query_tag(void *arg, struct str name, struct str value)
     int64_t group = group_of(q, str_sub(name, 4, name.n));
     if (q->n > TAGS_MAX)
         return;
+    if (name.n == 4 && !q->plain.n)
+        q->plain = value;
     for (; at > 0 && q->items[at - 1].group > group; at--)
         q->items[at] = q->items[at - 1];
     q->items[at].group = group;
@@ -174,11 +177,26 @@ static void query_tag(void *arg, struct str name, struct str value)
     q->n++;
 }
 
+/* tags={"or":[…]} and tags={"and":[…]}, when that is all there is about tags; other text is a tag. */
+static yyjson_val *query_tags_object(struct arena *a, const struct query_tags *q)
+{
+    yyjson_val *v = NULL;
+    struct error err;
+    if (q->n != 1 || !str_starts(q->plain, STR("{")) || !json_parse(a, q->plain, &v, &err))
+        return NULL;
+    return yyjson_is_obj(v) ? v : NULL;
+}
+
 static void tags_from_query(struct checks *c, struct inbox_filter *f)
 {
     struct tag_list t = tags_begin(c);
     struct query_tags *q = ARENA_NEW(c->rq->arena, struct query_tags);
     request_query_each(c->rq, query_tag, q);
+    yyjson_val *object = query_tags_object(c->rq->arena, q);
+    if (object) {
+        tags_read(c, object, f);
+        return;
+    }
     if (q->either && q->all)
         tags_fail(&t, "Tags filter cannot have both \"or\" and \"and\"");
     for (size_t i = 0; i < q->n && !t.failed; i++) {
