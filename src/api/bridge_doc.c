@@ -7,16 +7,6 @@
 
 enum { WORKFLOWS_MAX = 10000, BRIDGE_STEPS_MAX = 500, IDENTIFIER_BYTES_MAX = 512 };
 
-static yyjson_val *step_of(yyjson_val *doc, struct str step_id)
-{
-    size_t i, n;
-    yyjson_val *step;
-    yyjson_arr_foreach(json_get(doc, "steps"), i, n, step)
-        if (str_eq(json_get_str(step, "stepId"), step_id))
-            return step;
-    return NULL;
-}
-
 static bool workflow_check(yyjson_val *w, struct error *err)
 {
     struct str id = json_get_str(w, "workflowId");
@@ -25,7 +15,7 @@ static bool workflow_check(yyjson_val *w, struct error *err)
     if (!id.n || id.n > IDENTIFIER_BYTES_MAX || !yyjson_is_arr(json_get(w, "steps")) || yyjson_arr_size(json_get(w, "steps")) > BRIDGE_STEPS_MAX)
         return error_http(err, 400, "Invalid Bridge URL Response");
     yyjson_arr_foreach(json_get(w, "steps"), i, n, step)
-        if (!json_get_str(step, "stepId").n || !json_get_str(step, "type").n || step_of(w, json_get_str(step, "stepId")) != step)
+        if (!json_get_str(step, "stepId").n || !json_get_str(step, "type").n || workflow_doc_step(w, json_get_str(step, "stepId")) != step)
             return error_http(err, 400, "Invalid Bridge URL Response");
     return true;
 }
@@ -76,7 +66,7 @@ static void add_schema(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, yy
 static void add_step(struct arena *a, struct id workflow, yyjson_mut_doc *d, yyjson_mut_val *list, yyjson_val *step, yyjson_val *before)
 {
     struct str step_id = json_get_str(step, "stepId");
-    yyjson_val *old = step_of(before, step_id), *values = json_get(old, "controlValues");
+    yyjson_val *old = workflow_doc_step(before, step_id), *values = json_get(old, "controlValues");
     struct id id;
     bool same = old && str_eq(json_get_str(old, "type"), json_get_str(step, "type"));
     if (!same || !id_parse(json_get_str(old, "_id"), &id))

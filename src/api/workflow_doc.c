@@ -322,6 +322,16 @@ static bool code_first_read(struct checks *c, yyjson_val *body, yyjson_val *old,
     return true;
 }
 
+yyjson_val *workflow_doc_step(yyjson_val *doc, struct str step_id)
+{
+    size_t i, n;
+    yyjson_val *step;
+    yyjson_arr_foreach(json_get(doc, "steps"), i, n, step)
+        if (str_eq(json_get_str(step, "stepId"), step_id))
+            return step;
+    return NULL;
+}
+
 bool workflow_doc_read(struct checks *c, yyjson_val *body, const struct workflow *before, struct workflow *w,
                        struct error *err)
 {

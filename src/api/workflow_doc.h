@@ -7,6 +7,8 @@
 
 enum { STEPS_MAX = 20 };
 
+/* The step of that id in a stored or discovered document; NULL: it has none. */
+yyjson_val *workflow_doc_step(yyjson_val *doc, struct str step_id);
 /* Checks the body of a create (before NULL) or a full update and makes the row's name, active and doc. Adds form
  * mistakes to checks (422); what the form allows but this server refuses is in err (400). */
 bool workflow_doc_read(struct checks *checks, yyjson_val *body, const struct workflow *before, struct workflow *w,

@@ -1,6 +1,7 @@
 /* The ways to change a workflow in the store. */
 #include "api/workflow_write.h"
 
+#include "api/workflow_doc.h"
 #include "api/workflow_view.h"
 #include "model/translation.h"
 #include "model/webhook.h"
@@ -115,16 +116,6 @@ bool workflow_write_delete(struct request *rq, struct db *db, const struct workf
 
 /* ---- copying ---- */
 
-static yyjson_val *step_of(yyjson_val *doc, struct str step_id)
-{
-    size_t i, n;
-    yyjson_val *step;
-    yyjson_arr_foreach(json_get(doc, "steps"), i, n, step)
-        if (str_eq(json_get_str(step, "stepId"), step_id))
-            return step;
-    return NULL;
-}
-
 /* The source's document with ids of the target. before: the target's, or NULL. */
 static bool doc_copy(struct request *rq, struct str source, yyjson_val *before, struct str *out, struct error *err)
 {
@@ -138,7 +129,7 @@ static bool doc_copy(struct request *rq, struct str source, yyjson_val *before, 
     yyjson_mut_val *copy = yyjson_val_mut_copy(d, doc);
     yyjson_mut_arr_foreach(yyjson_mut_obj_get(copy, "steps"), i, n, step) {
         yyjson_val *original = yyjson_arr_get(json_get(doc, "steps"), i);
-        yyjson_val *old = step_of(before, json_get_str(original, "stepId"));
+        yyjson_val *old = workflow_doc_step(before, json_get_str(original, "stepId"));
         bool same = old && str_eq(json_get_str(old, "type"), json_get_str(original, "type"));
         struct id id;
         if (!same || !id_parse(json_get_str(old, "_id"), &id))

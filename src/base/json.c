@@ -175,6 +175,32 @@ void json_add_time(yyjson_mut_doc *d, yyjson_mut_val *obj, const char *key, int6
     yyjson_mut_obj_add_strncpy(d, obj, key, iso, TIME_ISO_LEN);
 }
 
+void json_add_time_if(yyjson_mut_doc *d, yyjson_mut_val *obj, const char *key, int64_t ms)
+{
+    if (ms)
+        json_add_time(d, obj, key, ms);
+}
+
+void json_add_time_or_null(yyjson_mut_doc *d, yyjson_mut_val *obj, const char *key, int64_t ms)
+{
+    if (ms)
+        json_add_time(d, obj, key, ms);
+    else
+        json_add_str(d, obj, key, STR_NULL);
+}
+
+void json_add_times(yyjson_mut_doc *d, yyjson_mut_val *obj, const char *key, yyjson_val *list)
+{
+    yyjson_mut_val *out = json_add_arr(d, obj, key);
+    yyjson_val *at;
+    yyjson_arr_iter it = yyjson_arr_iter_with(list);
+    while ((at = yyjson_arr_iter_next(&it))) {
+        char iso[TIME_ISO_LEN + 1];
+        time_iso(yyjson_get_sint(at), iso);
+        yyjson_mut_arr_add_strncpy(d, out, iso, TIME_ISO_LEN);
+    }
+}
+
 void json_add_text(yyjson_mut_doc *d, yyjson_mut_val *obj, const char *key, struct str json)
 {
     if (json.n)

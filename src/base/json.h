@@ -51,6 +51,9 @@ int64_t json_get_int(yyjson_val *v, const char *key, int64_t otherwise);
 void json_add_str(yyjson_mut_doc *d, yyjson_mut_val *obj, const char *key, struct str s);   /* p NULL: null */
 void json_add_id(yyjson_mut_doc *d, yyjson_mut_val *obj, const char *key, struct id id);    /* copied */
 void json_add_time(yyjson_mut_doc *d, yyjson_mut_val *obj, const char *key, int64_t ms);    /* ISO; copied */
+void json_add_time_if(yyjson_mut_doc *d, yyjson_mut_val *obj, const char *key, int64_t ms);         /* 0: left out */
+void json_add_time_or_null(yyjson_mut_doc *d, yyjson_mut_val *obj, const char *key, int64_t ms);    /* 0: null */
+void json_add_times(yyjson_mut_doc *d, yyjson_mut_val *obj, const char *key, yyjson_val *list);     /* a list of ms; NULL: empty */
 void json_add_text(yyjson_mut_doc *d, yyjson_mut_val *obj, const char *key, struct str json); /* raw JSON text; empty: left out */
 void json_add_val(yyjson_mut_doc *d, yyjson_mut_val *obj, const char *key, yyjson_val *v);  /* deep copy; NULL: left out */
 static inline void json_add_bool(yyjson_mut_doc *d, yyjson_mut_val *obj, const char *key, bool b)

@@ -286,12 +286,7 @@ bool attachment_read(struct attachment_store *store, struct db *db, struct arena
 static bool exists(struct db *db, const char *sql, struct id event, bool *found, struct error *err)
 {
     struct db_stmt *s = db_query(db, err, sql, event);
-    if (!s)
-        return false;
-    enum db_step step = db_step(s, err);
-    db_reset(s);
-    *found = step == DB_ROW;
-    return step != DB_FAILED;
+    return row_exists(s, found, err);
 }
 
 static bool hash_run(struct db *db, const char *sql, const uint8_t *hash, int64_t *changes, struct error *err)
@@ -377,12 +372,7 @@ static bool is_known(struct db *db, struct str name, bool *known, struct error *
     if (name.n != 2 * ATTACHMENT_HASH || !path_parse(padded, hash))
         return true;                    /* a draft, or nothing of ours */
     struct db_stmt *s = db_query(db, err, "SELECT 1 FROM attachments WHERE hash = ?1", db_as_blob(hash_str(hash)));
-    if (!s)
-        return false;
-    enum db_step step = db_step(s, err);
-    db_reset(s);
-    *known = step == DB_ROW;
-    return step != DB_FAILED;
+    return row_exists(s, known, err);
 }
 
 bool attachment_store_sweep(struct attachment_store *s, struct db *db, struct error *err)

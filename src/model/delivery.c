@@ -54,12 +54,7 @@ bool deliveries_hold(struct db *db, struct id environment, struct id id, int att
     struct db_stmt *s = db_query(db, err, "SELECT 1 FROM deliveries WHERE environment_id = ?1 AND id = ?2 AND attempt = ?3 "
                                  "AND state <> 1 FOR UPDATE",
                                  environment, id, attempt);
-    if (!s)
-        return false;
-    enum db_step step = db_step(s, err);
-    db_reset(s);
-    *held = step == DB_ROW;
-    return step != DB_FAILED;
+    return row_exists(s, held, err);
 }
 
 bool deliveries_remove(struct db *db, struct id environment, struct id id, struct error *err)

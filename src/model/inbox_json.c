@@ -1,5 +1,4 @@
 /* A message as the Inbox's clients see it (inbox-realtime.md §2.1). */
-#include "base/clock.h"
 #include "model/inbox.h"
 
 static bool is_space(char c)
@@ -73,25 +72,6 @@ static void add_to(yyjson_mut_doc *d, yyjson_mut_val *o, const struct subscriber
             json_add_str(d, to, shown[i].key, s->field[shown[i].f]);
 }
 
-/* What never was is left out. */
-static void add_time(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, int64_t ms)
-{
-    if (ms)
-        json_add_time(d, o, key, ms);
-}
-
-static void add_delivered(yyjson_mut_doc *d, yyjson_mut_val *o, yyjson_val *times)
-{
-    yyjson_mut_val *list = json_add_arr(d, o, "deliveredAt");
-    yyjson_val *at;
-    yyjson_arr_iter it = yyjson_arr_iter_with(times);
-    while ((at = yyjson_arr_iter_next(&it))) {
-        char iso[TIME_ISO_LEN + 1];
-        time_iso(yyjson_get_sint(at), iso);
-        yyjson_mut_arr_add_strncpy(d, list, iso, TIME_ISO_LEN);
-    }
-}
-
 static void add_text(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, yyjson_val *doc, const char *from)
 {
     struct str s = json_get_str(doc, from);
@@ -114,12 +94,12 @@ yyjson_mut_val *inbox_message_json(yyjson_mut_doc *d, struct arena *a, const str
     json_add_bool(d, o, "isSeen", m->seen);
     json_add_bool(d, o, "isArchived", m->archived);
     json_add_bool(d, o, "isSnoozed", m->snoozed_until != 0);
-    add_time(d, o, "snoozedUntil", m->snoozed_until);
-    add_delivered(d, o, json_get(doc, "deliveredAt"));
+    json_add_time_if(d, o, "snoozedUntil", m->snoozed_until);
+    json_add_times(d, o, "deliveredAt", json_get(doc, "deliveredAt"));
     json_add_time(d, o, "createdAt", m->created_at);
-    add_time(d, o, "readAt", m->last_read_at);
-    add_time(d, o, "firstSeenAt", m->first_seen_at);
-    add_time(d, o, "archivedAt", m->archived_at);
+    json_add_time_if(d, o, "readAt", m->last_read_at);
+    json_add_time_if(d, o, "firstSeenAt", m->first_seen_at);
+    json_add_time_if(d, o, "archivedAt", m->archived_at);
     add_text(d, o, "avatar", doc, "avatar");
     json_add_str(d, o, "channelType", channel_name(m->channel));
     json_add_str(d, o, "severity", severity_name(m->severity));

@@ -323,12 +323,6 @@ bool message_mark_all(struct db *db, struct id environment, struct id subscriber
 
 /* --- the wire form --------------------------------------------------------------------------------------------------- */
 
-static void add_time(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, int64_t ms)
-{
-    if (ms)
-        json_add_time(d, o, key, ms);
-}
-
 yyjson_mut_val *message_json(yyjson_mut_doc *d, const struct message *m, yyjson_val *doc, struct id organization,
                              const struct subscriber *subscriber, struct str payload)
 {
@@ -360,19 +354,12 @@ yyjson_mut_val *message_json(yyjson_mut_doc *d, const struct message *m, yyjson_
     json_add_bool(d, o, "archived", m->archived);
     json_add_bool(d, o, "deleted", false);
     context_keys_add(d, o, m->context);
-    yyjson_mut_val *delivered = json_add_arr(d, o, "deliveredAt");
-    yyjson_val *at;
-    yyjson_arr_iter it = yyjson_arr_iter_with(json_get(doc, "deliveredAt"));
-    while ((at = yyjson_arr_iter_next(&it))) {
-        char iso[TIME_ISO_LEN + 1];
-        time_iso(yyjson_get_sint(at), iso);
-        yyjson_mut_arr_add_strncpy(d, delivered, iso, TIME_ISO_LEN);
-    }
-    add_time(d, o, "snoozedUntil", m->snoozed_until);
-    add_time(d, o, "firstSeenDate", m->first_seen_at);
-    add_time(d, o, "lastSeenDate", m->last_seen_at);
-    add_time(d, o, "lastReadDate", m->last_read_at);
-    add_time(d, o, "archivedAt", m->archived_at);
+    json_add_times(d, o, "deliveredAt", json_get(doc, "deliveredAt"));
+    json_add_time_if(d, o, "snoozedUntil", m->snoozed_until);
+    json_add_time_if(d, o, "firstSeenDate", m->first_seen_at);
+    json_add_time_if(d, o, "lastSeenDate", m->last_seen_at);
+    json_add_time_if(d, o, "lastReadDate", m->last_read_at);
+    json_add_time_if(d, o, "archivedAt", m->archived_at);
     json_add_time(d, o, "createdAt", m->created_at);
     json_add_time(d, o, "updatedAt", m->updated_at);
     if (subscriber)

@@ -142,12 +142,7 @@ static bool behind_exists(const struct reading *r, bool *exists, struct error *e
 {
     bool down = r->q->ascending != r->backwards;
     struct db_stmt *s = rows_beyond(r, "1", down, false, 1, err);
-    if (!s)
-        return false;
-    enum db_step step = db_step(s, err);
-    db_reset(s);
-    *exists = step == DB_ROW;
-    return step != DB_FAILED;
+    return row_exists(s, exists, err);
 }
 
 static void reverse(struct arena *a, const struct page_source *p, struct page *out, struct id *ids)

@@ -124,12 +124,7 @@ bool preference_for_run(struct db *db, struct arena *a, struct id subscriber, st
 bool preference_any(struct db *db, struct id workflow, bool *any, struct error *err)
 {
     struct db_stmt *s = db_query(db, err, "SELECT 1 FROM preferences WHERE workflow_id IN (?1, ?2) LIMIT 1", NONE, workflow);
-    if (!s)
-        return false;
-    enum db_step step = db_step(s, err);
-    db_reset(s);
-    *any = step == DB_ROW;
-    return step != DB_FAILED;
+    return row_exists(s, any, err);
 }
 
 bool preference_list(struct db *db, struct arena *a, struct id subscriber, const struct str *context, struct preference **out,

@@ -37,12 +37,7 @@ bool queue_delete(struct db *db, int64_t due_at, struct id id, struct error *err
 bool queue_exists(struct db *db, int64_t due_at, struct id id, bool *exists, struct error *err)
 {
     struct db_stmt *s = db_query(db, err, "SELECT 1 FROM queue WHERE due_at = ?1 AND id = ?2", due_at, id);
-    if (!s)
-        return false;
-    enum db_step step = db_step(s, err);
-    db_reset(s);
-    *exists = step == DB_ROW;
-    return step != DB_FAILED;
+    return row_exists(s, exists, err);
 }
 
 static bool items_read(struct db_stmt *s, struct queue_item *out, size_t max, size_t *n, struct error *err)
@@ -110,12 +105,7 @@ bool queue_claimable(struct db *db, int64_t now, struct id owner, int64_t real_n
 {
     struct db_stmt *s = db_query(db, err, "SELECT 1 FROM queue AS q WHERE " QUEUE_CLAIMABLE " LIMIT 1", now, owner,
                                  real_now);
-    if (!s)
-        return false;
-    enum db_step step = db_step(s, err);
-    db_reset(s);
-    *yes = step == DB_ROW;
-    return step != DB_FAILED;
+    return row_exists(s, yes, err);
 }
 
 bool queue_next_due(struct db *db, int64_t now, int64_t *due, struct error *err)

@@ -10,6 +10,16 @@ bool row_find(struct db_stmt *s, struct arena *a, row_reader *read, void *out, c
     return true;
 }
 
+bool row_exists(struct db_stmt *s, bool *exists, struct error *err)
+{
+    if (!s)
+        return false;
+    enum db_step step = db_step(s, err);
+    db_reset(s);
+    *exists = step == DB_ROW;
+    return step != DB_FAILED;
+}
+
 bool row_int(struct db_stmt *s, int64_t *out, struct error *err)
 {
     if (!s || !row_one(s, "The statement gives no number", err))

@@ -29,6 +29,9 @@ typedef void row_reader(struct db_stmt *s, struct arena *a, void *out);
 /* The one row of a statement that was made (s NULL: false, err says why), read into `out`. ERROR_NOT_FOUND: `what`. */
 bool row_find(struct db_stmt *s, struct arena *a, row_reader *read, void *out, const char *what, struct error *err);
 
+/* Is there a row? (s NULL: false, err says why.) */
+bool row_exists(struct db_stmt *s, bool *exists, struct error *err);
+
 /* The one whole number that a statement gives. */
 bool row_int(struct db_stmt *s, int64_t *out, struct error *err);
 

@@ -232,12 +232,7 @@ bool webhook_delivery_hold(struct db *db, struct id environment, struct id id, i
     struct db_stmt *s = db_query(db, err, "SELECT 1 FROM webhook_deliveries WHERE environment_id = ?1 AND id = ?2 AND attempt = ?3 "
                                  "AND state = 0 FOR UPDATE",
                                  environment, id, attempt);
-    if (!s)
-        return false;
-    enum db_step step = db_step(s, err);
-    db_reset(s);
-    *held = step == DB_ROW;
-    return step != DB_FAILED;
+    return row_exists(s, held, err);
 }
 
 bool webhook_delivery_move(struct db *db, const struct webhook_delivery *d, struct error *err)

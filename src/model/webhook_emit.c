@@ -90,26 +90,6 @@ struct str webhook_data(struct arena *a, struct str object, struct str previous)
 
 /* --- about a message --------------------------------------------------------------------------------------------- */
 
-static void add_time_or_null(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, int64_t ms)
-{
-    if (ms)
-        json_add_time(d, o, key, ms);
-    else
-        json_add_str(d, o, key, STR_NULL);
-}
-
-static void add_delivered(yyjson_mut_doc *d, yyjson_mut_val *o, yyjson_val *doc)
-{
-    yyjson_mut_val *list = json_add_arr(d, o, "deliveredAt");
-    yyjson_val *at;
-    yyjson_arr_iter it = yyjson_arr_iter_with(json_get(doc, "deliveredAt"));
-    while ((at = yyjson_arr_iter_next(&it))) {
-        char iso[TIME_ISO_LEN + 1];
-        time_iso(yyjson_get_sint(at), iso);
-        yyjson_mut_arr_add_strncpy(d, list, iso, TIME_ISO_LEN);
-    }
-}
-
 /* Exactly these members: neither the content nor the payload leaves this way (bridge-cli.md §8.2). */
 static yyjson_mut_val *object_of(yyjson_mut_doc *d, const struct webhook_ears *ears, const struct message *m, yyjson_val *doc)
 {
@@ -128,18 +108,18 @@ static yyjson_mut_val *object_of(yyjson_mut_doc *d, const struct webhook_ears *e
     json_add_str(d, o, "templateIdentifier", json_get_str(doc, "templateIdentifier"));
     json_add_time(d, o, "createdAt", m->created_at);
     json_add_time(d, o, "updatedAt", m->updated_at);
-    add_time_or_null(d, o, "archivedAt", m->archived_at);
+    json_add_time_or_null(d, o, "archivedAt", m->archived_at);
     json_add_bool(d, o, "archived", m->archived);
     json_add_str(d, o, "transactionId", json_get_str(doc, "transactionId"));
     json_add_str(d, o, "channel", channel_name(m->channel));
     json_add_bool(d, o, "seen", m->seen);
     json_add_bool(d, o, "read", m->read);
-    add_time_or_null(d, o, "snoozedUntil", m->snoozed_until);
-    add_delivered(d, o, doc);
+    json_add_time_or_null(d, o, "snoozedUntil", m->snoozed_until);
+    json_add_times(d, o, "deliveredAt", json_get(doc, "deliveredAt"));
     json_add_str(d, o, "providerId", json_get_str(doc, "providerId"));
-    add_time_or_null(d, o, "lastSeenDate", m->last_seen_at);
-    add_time_or_null(d, o, "firstSeenDate", m->first_seen_at);
-    add_time_or_null(d, o, "lastReadDate", m->last_read_at);
+    json_add_time_or_null(d, o, "lastSeenDate", m->last_seen_at);
+    json_add_time_or_null(d, o, "firstSeenDate", m->first_seen_at);
+    json_add_time_or_null(d, o, "lastReadDate", m->last_read_at);
     json_add_str(d, o, "status", message_status_name(m->status));
     json_add_str(d, o, "errorId", json_get_str(doc, "errorId"));
     json_add_str(d, o, "errorText", json_get_str(doc, "errorText"));

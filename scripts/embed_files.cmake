@@ -1,0 +1,27 @@
+# files_embed(target kind pattern label): puts the files of a pattern into the program, in the order of their paths.
+#
+# For kind "schema", generated/schemas.inc has a line SCHEMA(n, "label") for each, and the texts are schema_n to schema_n_end;
+# label NAME: what the file is called, FOLDER: where it stands.
+function(files_embed target kind pattern label)
+  set(out ${CMAKE_BINARY_DIR}/generated)
+  string(TOUPPER ${kind} macro)
+  file(GLOB files CONFIGURE_DEPENDS ${pattern})
+  list(SORT files)
+  set(rows "")
+  set(code "\t.section .rodata\n")
+  set(n 0)
+  foreach(file ${files})
+    get_filename_component(NAME ${file} NAME)
+    get_filename_component(path ${file} DIRECTORY)
+    get_filename_component(FOLDER ${path} NAME)
+    set(symbol ${kind}_${n})
+    string(APPEND code "\t.globl ${symbol}\n\t.globl ${symbol}_end\n${symbol}:\n\t.incbin \"${file}\"\n${symbol}_end:\n")
+    string(APPEND rows "${macro}(${n}, \"${${label}}\")\n")
+    math(EXPR n "${n} + 1")
+  endforeach()
+  string(APPEND code "\t.section .note.GNU-stack,\"\",%progbits\n")
+  file(CONFIGURE OUTPUT ${out}/${kind}s.inc CONTENT "${rows}" @ONLY)
+  file(CONFIGURE OUTPUT ${out}/${kind}s.S CONTENT "${code}" @ONLY)
+  set_source_files_properties(${out}/${kind}s.S PROPERTIES OBJECT_DEPENDS "${files}")
+  target_sources(${target} PRIVATE ${out}/${kind}s.S)
+endfunction()
