@@ -34,6 +34,11 @@ static const char email[] =
     "\"subject\":\"Where is my order?\",\"html\":\"<p>Where is it?</p>\",\"text\":\"Where is it?\","
     "\"messageId\":\"<1@example.org>\",\"headers\":{},\"date\":\"2026-01-01T09:00:00.000Z\",\"attachments\":[]}}";
 
+static const char circuit[] =
+    "{\"object\":{\"_integrationId\":\"65f0c2a1b3d4e5f607000001\",\"_environmentId\":\"65f0c2a1b3d4e5f608000001\","
+    "\"identifier\":\"sendgrid-main\",\"name\":\"SendGrid\",\"providerId\":\"sendgrid\",\"channel\":\"email\",\"state\":\"%s\","
+    "\"consecutiveFailures\":%d,\"results\":%d,\"failures\":%d%s}%s}";
+
 static const char *const descriptions[WEBHOOK_TYPES] = {
     [WEBHOOK_WORKFLOW_CREATED] = "A workflow was created",
     [WEBHOOK_WORKFLOW_UPDATED] = "A workflow was changed",
@@ -51,6 +56,8 @@ static const char *const descriptions[WEBHOOK_TYPES] = {
     [WEBHOOK_MESSAGE_UNSNOOZED] = "A snoozed message came back",
     [WEBHOOK_MESSAGE_DELETED] = "A message was deleted",
     [WEBHOOK_PREFERENCE_UPDATED] = "A subscriber's preferences were changed",
+    [WEBHOOK_CIRCUIT_OPENED] = "An integration's provider does not answer: nothing is sent through it for now",
+    [WEBHOOK_CIRCUIT_CLOSED] = "An integration's provider answers again",
     [WEBHOOK_EMAIL_RECEIVED] = "A mail came in (never sent: this server takes no mail in)",
 };
 
@@ -86,6 +93,10 @@ static struct str data_of(struct arena *a, enum webhook_type t)
         return webhook_data(a, message_example(a, t), STR_NULL);
     if (t == WEBHOOK_PREFERENCE_UPDATED)
         return webhook_data(a, str_of(preference), STR_NULL);
+    if (t == WEBHOOK_CIRCUIT_OPENED)
+        return str_fmt(a, circuit, "open", 10, 12, 10, ",\"openUntil\":\"2026-01-01T09:00:35.000Z\"", ",\"error\":{\"message\":\"503\"}");
+    if (t == WEBHOOK_CIRCUIT_CLOSED)
+        return str_fmt(a, circuit, "closed", 0, 13, 10, "", "");
     if (t == WEBHOOK_EMAIL_RECEIVED)
         return webhook_data(a, str_of(email), STR_NULL);
     return webhook_data(a, w, t == WEBHOOK_WORKFLOW_UPDATED || t == WEBHOOK_WORKFLOW_PUBLISHED ? w : STR_NULL);

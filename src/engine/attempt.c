@@ -44,7 +44,9 @@ bool attempt_come_back(struct engine *e)
 /* --- results ----------------------------------------------------------------------------------------------------- */
 
 /* The texts of the input are copied. */
-static void result_push(struct engine *e, const struct queue_item *item, enum work_kind kind, const struct machine_input *result)
+/* turn: what it did to the circuit; NULL: nothing. */
+static void result_push(struct engine *e, const struct queue_item *item, enum work_kind kind, const struct machine_input *result,
+                        const struct circuit_turn *turn)
 {
     struct work *w = calloc(1, sizeof *w);
     if (!w)
@@ -53,6 +55,10 @@ static void result_push(struct engine *e, const struct queue_item *item, enum wo
     w->item = *item;
     w->arena = arena_create(0);
     w->input = *result;
+    if (turn) {
+        w->turn = ARENA_NEW(w->arena, struct circuit_turn);
+        *w->turn = *turn;
+    }
     w->input.kind = kind == WORK_REDRIVE ? INPUT_REDRIVE : INPUT_DELIVERY;
     w->input.job = item->job;
     w->input.target = item->target;
@@ -66,7 +72,7 @@ static void result_push(struct engine *e, const struct queue_item *item, enum wo
 static void result_at_once(struct engine *e, struct work *work, enum delivery_verdict v, struct str why, int64_t retry_after_ms)
 {
     struct machine_input in = {.verdict = v, .error = why, .retry_after_ms = retry_after_ms};
-    result_push(e, &work->item, WORK_DELIVERED, &in);
+    result_push(e, &work->item, WORK_DELIVERED, &in, NULL);
     free(work);
 }
 
@@ -84,7 +90,7 @@ void delivery_adopt(struct engine *e, const struct delivery_record *r)
     struct machine_input in = {.verdict = VERDICT_UNKNOWN, .error = STR("The attempt was interrupted, its end is unknown")};
     atomic_fetch_add(&e->busy, 1);
     atomic_fetch_add(&e->deliveries, 1);
-    result_push(e, &item, r->state == DELIVERY_REOPENING ? WORK_REDRIVE : WORK_DELIVERED, &in);
+    result_push(e, &item, r->state == DELIVERY_REOPENING ? WORK_REDRIVE : WORK_DELIVERED, &in, NULL);
 }
 
 void delivery_start(struct engine *e, const struct delivery_record *r)
@@ -94,7 +100,7 @@ void delivery_start(struct engine *e, const struct delivery_record *r)
     atomic_fetch_add(&e->busy, 1);
     atomic_fetch_add(&e->deliveries, 1);
     if (r->state == DELIVERY_REOPENING) {
-        result_push(e, &item, WORK_REDRIVE, &none);
+        result_push(e, &item, WORK_REDRIVE, &none, NULL);
         return;
     }
     struct work *w = calloc(1, sizeof *w);
@@ -337,8 +343,9 @@ void engine_delivered(struct engine_delivery *d, const struct machine_input *res
     struct arena *a = d->arena;         /* d and, mostly, the texts of result live in it */
     if (attempt_come_back(e)) {
         bool failed = result->verdict == VERDICT_RETRY || result->verdict == VERDICT_UNKNOWN;
-        circuit_note(e->circuits, d->integration, &d->policy, failed, clock_now_ms(e->c.clock));
-        result_push(e, &d->item, WORK_DELIVERED, result);
+        struct circuit_turn turn = {.integration = d->integration};
+        bool turned = circuit_note(e->circuits, d->integration, &d->policy, failed, clock_now_ms(e->c.clock), &turn.now);
+        result_push(e, &d->item, WORK_DELIVERED, result, turned ? &turn : NULL);
     }
     arena_destroy(a);
 }

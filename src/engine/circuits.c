@@ -138,11 +138,14 @@ static void forget(struct circuit *x)
     x->open_until = 0;
 }
 
-void circuit_note(struct circuits *c, struct id integration, const struct delivery_policy *p, bool failed, int64_t now)
+bool circuit_note(struct circuits *c, struct id integration, const struct delivery_policy *p, bool failed, int64_t now,
+                  struct circuit_view *turned)
 {
     pthread_mutex_lock(&c->lock);
     struct circuit *x = circuit_of(c, integration);
+    enum circuit_state before = x->state;
     remember(x, failed);
+    *turned = (struct circuit_view){.failures = x->failures, .results = x->results, .failed = x->failed_n};
     if (x->state == CIRCUIT_HALF_OPEN && !failed) {
         forget(x);
         set_state(c, x, CIRCUIT_CLOSED);
@@ -150,7 +153,11 @@ void circuit_note(struct circuits *c, struct id integration, const struct delive
         x->open_until = now + p->breaker_open_ms;
         set_state(c, x, CIRCUIT_OPEN);
     }
+    turned->state = x->state;
+    turned->open_until = x->open_until;
+    bool turns = before == CIRCUIT_CLOSED ? x->state == CIRCUIT_OPEN : x->state == CIRCUIT_CLOSED;
     pthread_mutex_unlock(&c->lock);
+    return turns;
 }
 
 int64_t circuit_open_until(struct circuits *c, struct id integration, int64_t now)

@@ -28,8 +28,10 @@ void circuits_destroy(struct circuits *c);
 
 /* Before an attempt. false: nothing may be sent, *until says when to ask again. A true must be followed by a note. */
 bool circuit_admit(struct circuits *c, struct id integration, int64_t now, int64_t *until);
-/* After it. failed: the provider did not answer, or asked to come again. */
-void circuit_note(struct circuits *c, struct id integration, const struct delivery_policy *p, bool failed, int64_t now);
+/* After it. failed: the provider did not answer, or asked to come again. true: by this the circuit opened, or closed: *turned is
+ * how it is now. A probe that fails turns nothing: it was open before. */
+bool circuit_note(struct circuits *c, struct id integration, const struct delivery_policy *p, bool failed, int64_t now,
+                  struct circuit_view *turned);
 /* An admitted attempt was not made after all. */
 void circuit_release(struct circuits *c, struct id integration);
 /* Open until then; 0: it may be asked. Costs nothing while all are closed. */

@@ -28,6 +28,12 @@ enum {
 
 enum work_kind { WORK_TRIGGER, WORK_DUE, WORK_DELIVERED, WORK_REDRIVE, WORK_CANCEL, WORK_HEARD };
 
+/* A circuit that a delivery's result opened or closed: endpoints are told in the commit of that result. */
+struct circuit_turn {
+    struct id integration;
+    struct circuit_view now;
+};
+
 struct work {
     enum work_kind kind;
     struct trigger *trigger;            /* WORK_TRIGGER */
@@ -35,6 +41,7 @@ struct work {
     struct id after;                    /* … of the event's runs, those up to this one are done */
     struct queue_item item;             /* all others; of WORK_HEARD only the ids */
     struct machine_input input;         /* WORK_DELIVERED, WORK_REDRIVE: texts in arena */
+    struct circuit_turn *turn;          /* the same: in arena; NULL: none */
     struct arena *arena;                /* of input, or NULL */
     struct relay_leg *leg;              /* a chunk that follows one of this process; NULL: the store says where it begins */
     int replans, parks;

@@ -273,6 +273,8 @@ static bool rows_apply(struct plan *p, struct db *db, struct error *err)
     p->taken = false;
     p->before = STR_NULL;
     p->removal = (struct attachment_removal){.n = 0};
+    if (p->work && p->work->turn && !webhooks_of_circuit(p, db, err))
+        return false;
     /* The timer thread may have read the item before it was done with: then it is not there any more. */
     if (p->consumes) {
         if (!item_take(db, &p->work->item, &p->taken, err))

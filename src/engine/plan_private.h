@@ -99,6 +99,9 @@ void due_fail(struct engine *e, struct work *w, struct arena *a, const struct er
 /* Completes what the machine leaves to the shell: ids of queue items, and the socket form of messages. */
 void effects_complete(struct plan *p, struct planned_run *r, const struct facts *f);
 
+/* webhooks.c: a circuit that the work's result opened or closed is told of, whatever becomes of the result. */
+bool webhooks_of_circuit(struct plan *p, struct db *db, struct error *err);
+
 /* The queue items of a run's effects get their ids, and the run its stored form. */
 void effects_identify(struct plan *p, struct planned_run *r);
 

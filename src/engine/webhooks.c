@@ -465,3 +465,43 @@ bool webhooks_of_run(struct plan *p, const struct planned_run *r, struct db *db,
     }
     return true;
 }
+
+/* --- circuits ----------------------------------------------------------------------------------------------------------- */
+
+static struct str circuit_data(struct plan *p, const struct integration *i, const struct circuit_turn *turn)
+{
+    yyjson_mut_doc *d = json_doc(p->arena);
+    yyjson_mut_val *data = yyjson_mut_obj(d), *o = json_add_obj(d, data, "object");
+    bool open = turn->now.state == CIRCUIT_OPEN;
+    json_add_id(d, o, "_integrationId", i->id);
+    json_add_id(d, o, "_environmentId", i->environment);
+    json_add_str(d, o, "identifier", i->identifier);
+    json_add_str(d, o, "name", i->name);
+    json_add_str(d, o, "providerId", i->provider_id);
+    json_add_str(d, o, "channel", channel_name(i->channel));
+    json_add_str(d, o, "state", open ? STR("open") : STR("closed"));
+    json_add_int(d, o, "consecutiveFailures", turn->now.failures);
+    json_add_int(d, o, "results", turn->now.results);
+    json_add_int(d, o, "failures", turn->now.failed);
+    if (open) {
+        json_add_time(d, o, "openUntil", turn->now.open_until);
+        json_add_str(d, json_add_obj(d, data, "error"), "message", p->work->input.error);
+    }
+    return json_write_mut(p->arena, data);
+}
+
+bool webhooks_of_circuit(struct plan *p, struct db *db, struct error *err)
+{
+    const struct circuit_turn *turn = p->work->turn;
+    struct error missing = {0};
+    struct webhook_ears ears;
+    struct integration i;
+    if (!webhook_listen(db, p->arena, p->work->item.environment, &ears, err))
+        return false;
+    if (!ears.n)
+        return true;
+    if (!integration_find(db, p->arena, p->work->item.environment, turn->integration, &i, &missing))
+        return missing.code == ERROR_NOT_FOUND || (*err = missing, false);
+    return webhook_emit(db, &ears, turn->now.state == CIRCUIT_OPEN ? WEBHOOK_CIRCUIT_OPENED : WEBHOOK_CIRCUIT_CLOSED, (struct id){{0}},
+                        circuit_data(p, &i, turn), clock_now_ms(p->engine->c.clock), err);
+}

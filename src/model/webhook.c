@@ -9,7 +9,8 @@
 static const char *const names[WEBHOOK_TYPES] = {
     "workflow.created", "workflow.updated", "workflow.deleted", "workflow.published", "message.sent", "message.failed",
     "message.delivered", "message.seen", "message.read", "message.unread", "message.archived", "message.unarchived",
-    "message.snoozed", "message.unsnoozed", "message.deleted", "preference.updated", "email.received"};
+    "message.snoozed", "message.unsnoozed", "message.deleted", "preference.updated", "email.received", "circuit.opened",
+    "circuit.closed"};
 
 struct str webhook_type_name(enum webhook_type t)
 {

@@ -115,8 +115,16 @@ test("another relay takes over, and the circuit of the first one opens", async (
   const spare = await relay(port, {}, "spare");
   const first = await relay(9, { attempts: 2, breaker: { failures: 2, openSeconds: 3600 } }, "first");
   await server.call("POST", `/v1/integrations/${first._id}/set-primary`);
+  const listener = await post("/v2/outbound-webhooks/endpoints", { url: "https://example.com/", eventTypes: ["circuit.opened", "circuit.closed"], disabled: true });
+  assert.equal(listener.status, 201, JSON.stringify(listener.body));
   const transactionId = await send();
   await pass("PT10M");
+  const told = (await get("/v2/outbound-webhooks/messages?eventType=circuit.opened")).data;
+  assert.equal(told.length, 1);
+  const { openUntil, ...said } = told[0].payload.data.object;
+  assert.deepEqual([told[0].payload.object, said], ["circuit", { _integrationId: first._id, _environmentId: first._environmentId, identifier: "first", name: first.name,
+    providerId: "nodemailer", channel: "email", state: "open", consecutiveFailures: 2, results: 2, failures: 2 }]);
+  assert.match(told[0].payload.data.error.message, /refused|connect/i);
   const done = await job(transactionId);
   assert.equal(done.status, "completed");
   assert.ok(done.executionDetails.some((d) => d.detail === "Failing over to spare" && d.status === "Pending"));

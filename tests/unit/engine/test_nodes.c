@@ -105,19 +105,33 @@ static struct id mail_integration(struct rig *r)
     return id;
 }
 
-/* While it is open nothing is sent; then one attempt, the probe, decides. */
+/* An endpoint that is told nothing, for which it is written all the same. */
+static void listen_without_hearing(struct rig *r)
+{
+    char hex[ID_HEX + 1];
+    id_hex(r->environment, hex);
+    const char *open = r->kind == DB_POSTGRES ? "decode('" : "x'", *close = r->kind == DB_POSTGRES ? "', 'hex')" : "'";
+    rig_sql(r, str_fmt(r->arena, "INSERT INTO webhook_endpoints (id, environment_id, url, description, events, disabled, rate_limit, secret, "
+                                 "created_at, updated_at) VALUES (%s%s%s, %s%s%s, 'http://x.test', '', 0, 1, 0, 's', 1, 1)",
+                       open, hex, close, open, hex, close).p);
+    directory_changed(r->directory);
+}
+
+/* While it is open nothing is sent; then one attempt, the probe, decides. Endpoints are told once of each turn. */
 static void a_circuit_opens_and_closes(void **state)
 {
     static const enum delivery_verdict script[] = {VERDICT_RETRY, VERDICT_SENT, VERDICT_SENT, VERDICT_SENT};
     struct rig *r = rig_start(state, true);
     rig_workflow(r, "mail", EMAIL);
     configure(r, "{\"failover\":false,\"windowSeconds\":86400,\"breaker\":{\"failures\":3,\"openSeconds\":600}}");
+    listen_without_hearing(r);
     struct id mail = mail_integration(r);
     r->script = script;
     rig_trigger(r, "mail", "t1", people(r, "a", 3));
     rig_advance(r, 0);
     assert_int_equal(r->deliveries_n, 3);
     assert_int_equal(engine_circuit(r->engine, mail).state, CIRCUIT_OPEN);
+    assert_int_equal(count(r, "webhook_messages WHERE body LIKE '%\"circuit.opened\"%\"state\":\"open\",\"consecutiveFailures\":3,%\"openUntil\":%'"), 1);
     r->script = NULL;
     rig_trigger(r, "mail", "t2", ADA);
     rig_advance(r, 599000);
@@ -133,8 +147,35 @@ static void a_circuit_opens_and_closes(void **state)
     rig_hold(r, false);
     rig_advance(r, 3600000);
     assert_int_equal(engine_circuit(r->engine, mail).state, CIRCUIT_CLOSED);
+    assert_int_equal(count(r, "webhook_messages WHERE body LIKE '%\"type\":\"circuit.%'"), 2);
+    assert_int_equal(count(r, "webhook_messages WHERE body LIKE '%\"circuit.closed\"%\"state\":\"closed\"%'"), 1);
     assert_int_equal(count(r, "messages WHERE status = 0 AND doc LIKE '%p-1%'"), 4);
     assert_int_equal(r->deliveries_n, 7);
+    rig_end(r);
+}
+
+/* It is open already when a probe fails; and it is told also when the delivery's person is gone meanwhile. */
+static void a_probe_that_fails_is_not_told(void **state)
+{
+    static const enum delivery_verdict script[] = {VERDICT_RETRY, VERDICT_RETRY, VERDICT_RETRY, VERDICT_RETRY, VERDICT_RETRY, VERDICT_RETRY};
+    struct rig *r = rig_start(state, true);
+    rig_workflow(r, "mail", EMAIL);
+    configure(r, "{\"attempts\":6,\"failover\":false,\"windowSeconds\":86400,\"breaker\":{\"failures\":1,\"openSeconds\":60}}");
+    listen_without_hearing(r);
+    r->script = script;
+    rig_hold(r, true);
+    rig_trigger(r, "mail", "t1", ADA);
+    rig_wait_deliveries(r, 1);
+    rig_sql(r, "DELETE FROM messages");
+    rig_sql(r, "DELETE FROM runs");
+    rig_hold(r, false);
+    rig_advance(r, 0);
+    assert_int_equal(count(r, "webhook_messages WHERE body LIKE '%circuit.opened%'"), 1);
+    rig_trigger(r, "mail", "t2", ADA);
+    for (int i = 0; i < 20; i++)
+        rig_advance(r, 600000);
+    assert_in_range(r->deliveries_n, 4, 7);
+    assert_int_equal(count(r, "webhook_messages WHERE body LIKE '%\"type\":\"circuit.%'"), 1);
     rig_end(r);
 }
 
@@ -370,6 +411,7 @@ int main(int argc, char **argv)
         EACH_DB(a_paced_integration_spreads_its_messages),
         EACH_DB(the_pace_survives_a_restart),
         EACH_DB(a_circuit_opens_and_closes),
+        EACH_DB(a_probe_that_fails_is_not_told),
         EACH_DB(dead_letters_live_again_once),
         EACH_DB(a_device_that_is_gone_is_forgotten),
         EACH_DB(two_engines_share_the_work),
