@@ -244,6 +244,8 @@ bool run_list(struct db *db, struct arena *a, struct id environment, const struc
     buf_z(&sql, id_is_zero(q->event) && !q->events_n ? "environment_id = ?1" : "environment_id BETWEEN ?1 AND ?1");
     if (!id_is_zero(q->event))
         buf_z(&sql, " AND event_id = ?2");
+    /* A channel that few runs have is looked for among all: an index by channels would make each run's row 15 % dearer (3.5 us,
+     * measured with SQLite), and which channel is rare differs from environment to environment. A span of time bounds it. */
     if (q->channels)
         buf_z(&sql, " AND (channels & ?3) <> 0");
     if (q->severities)
