@@ -187,7 +187,21 @@ bool run_list_open(struct db *db, struct arena *a, struct id event, struct id af
     return step == DB_DONE;
 }
 
-enum { FIRST_OF_LISTS = 12 };      /* parameters of run_list */
+enum { FIRST_OF_LISTS = 14, SLACK_S = 60 };       /* parameters of run_list; clocks of several processes */
+
+static struct id id_at(int64_t seconds)
+{
+    struct id id = {{0}};
+    uint32_t s = seconds < 0 ? 0 : seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds;
+    for (int i = 0; i < 4; i++)
+        id.b[i] = (uint8_t)(s >> (24 - 8 * i));
+    return id;
+}
+
+struct id run_id_floor(int64_t from)
+{
+    return id_at(from / 1000 - SLACK_S);
+}
 
 static void in_list(struct buf *b, const char *column, size_t n, int *next)
 {
@@ -251,9 +265,9 @@ bool run_list(struct db *db, struct arena *a, struct id environment, const struc
     if (q->severities)
         severity_list(&sql, q->severities);
     if (q->from)
-        buf_z(&sql, " AND created_at >= ?4");
+        buf_z(&sql, " AND created_at >= ?4 AND id >= ?12");
     if (q->to)
-        buf_z(&sql, " AND created_at <= ?5");
+        buf_z(&sql, " AND created_at <= ?5 AND id < ?13");
     if (q->context)
         buf_z(&sql, " AND context = ?8");
     if (q->topic_key.n)
@@ -276,8 +290,12 @@ bool run_list(struct db *db, struct arena *a, struct id environment, const struc
         db_bind_int(s, 3, q->channels);
     if (q->from)
         db_bind_int(s, 4, q->from);
+    if (q->from)
+        db_bind_id(s, 12, run_id_floor(q->from));
     if (q->to)
         db_bind_int(s, 5, q->to);
+    if (q->to)
+        db_bind_id(s, 13, id_at(q->to / 1000 + SLACK_S + 1));
     db_bind_int(s, 6, q->limit);
     db_bind_int(s, 7, q->offset);
     if (q->context)

@@ -72,6 +72,9 @@ struct run_query {
     int64_t offset;
     int limit;
 };
+/* No run made at that time or later has a smaller id (allowing for clocks that differ by a minute): what bounds a list in time
+ * through the order of ids. */
+struct id run_id_floor(int64_t from);
 /* Newest first. */
 bool run_list(struct db *db, struct arena *a, struct id environment, const struct run_query *q, struct run_row **out,
               size_t *n, struct error *err);

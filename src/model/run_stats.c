@@ -2,23 +2,12 @@
 #include "model/run_stats.h"
 
 #include "model/row.h"
-
-enum { SLACK_S = 60 };                  /* clocks of several processes */
-
-static struct id first_id(int64_t from)
-{
-    struct id id = {{0}};
-    int64_t s = from / 1000 - SLACK_S;
-    uint32_t seconds = s < 0 ? 0 : s > UINT32_MAX ? UINT32_MAX : (uint32_t)s;
-    for (int i = 0; i < 4; i++)
-        id.b[i] = (uint8_t)(seconds >> (24 - 8 * i));
-    return id;
-}
+#include "model/run.h"
 
 bool run_count(struct db *db, struct id environment, int64_t from, int64_t *n, struct error *err)
 {
     return row_int(db_query(db, err, "SELECT count(*) FROM runs WHERE environment_id = ?1 AND id >= ?2 AND created_at >= ?3", environment,
-                            first_id(from), from), n, err);
+                            run_id_floor(from), from), n, err);
 }
 
 static void day_read(struct db_stmt *s, struct arena *a, void *out)
@@ -31,5 +20,5 @@ bool run_days(struct db *db, struct arena *a, struct id environment, int64_t fro
 {
     return ROWS_READ(db_query(db, err, "SELECT created_at / 86400000 AS day, workflow_id, channels, count(*) FROM runs "
                               "WHERE environment_id = ?1 AND id >= ?2 AND created_at >= ?3 GROUP BY day, workflow_id, channels "
-                              "ORDER BY day DESC, workflow_id, channels", environment, first_id(from), from), a, day_read, out, n, err);
+                              "ORDER BY day DESC, workflow_id, channels", environment, run_id_floor(from), from), a, day_read, out, n, err);
 }

@@ -349,12 +349,15 @@ static const char *const through[] = {"{}",
     "{\"t\":[{\"_topicId\":\"x\",\"topicKey\":\"a_b\",\"_topicSubscriptionId\":\"s1\",\"preferenceEvaluation\":{\"subscriptionIdentifier\":\"i%1\"}}]}",
     "{\"t\":[{\"_topicId\":\"y\",\"topicKey\":\"acb\",\"_topicSubscriptionId\":\"s2\",\"preferenceEvaluation\":{\"subscriptionIdentifier\":\"ixx1\"}}]}"};
 
+/* The second that is in their ids. */
+static const int64_t RUNS_AT = 0x02000000LL * 1000;
+
 static struct run_row a_run(int n)
 {
     return (struct run_row){.id = id_of(2, n), .environment = ENV, .event = id_of(3, n / 4), .workflow = id_of(4, n % 3),
                             .workflow_version = 1, .subscriber = id_of(1, n % 5), .status = RUN_PROCESSING,
                             .severity = (enum severity)(n % 4), .channels = 1u << (n % 3), .state = str_of(through[n / 3 % 3]),
-                            .context = n % 2 ? STR("tenant:acme") : STR(""), .created_at = 1000 + n, .updated_at = 1000 + n};
+                            .context = n % 2 ? STR("tenant:acme") : STR(""), .created_at = RUNS_AT + n, .updated_at = RUNS_AT + n};
 }
 
 static bool run_matches(const struct run_row *r, const struct run_query *q)
@@ -401,8 +404,8 @@ static void runs_by_every_filter(void **state)
         if (roll(&c, 3) == 0) q.subscribers_n = roll(&c, 4);
         if (roll(&c, 3) == 0) q.channels = (unsigned)roll(&c, 8);
         if (roll(&c, 3) == 0) q.severities = (unsigned)roll(&c, 16);
-        if (roll(&c, 3) == 0) q.from = 1000 + (int64_t)roll(&c, 60);
-        if (roll(&c, 3) == 0) q.to = 1000 + (int64_t)roll(&c, 60);
+        if (roll(&c, 3) == 0) q.from = RUNS_AT + (int64_t)roll(&c, 60);
+        if (roll(&c, 3) == 0) q.to = RUNS_AT + (int64_t)roll(&c, 60);
         struct run_row *got;
         size_t n, want = 0, skip = (size_t)q.offset;
         must(run_list(db, a, ENV, &q, &got, &n, &err), &err, "run_list");
