@@ -17,9 +17,11 @@ static void read_answer(struct template_scope *t, yyjson_val *declaration, struc
         t->err = &err;
         t->response = &r;
         t->answer = json_parse(t->arena, body, &v, NULL) ? yyjson_val_mut_copy(t->doc, v) : NULL;
-        template_value(t, json_get_str(res, "ok"));
-        template_path(t, json_get_str(res, "id"));
-        template_path(t, json_get_str(res, "err"));
+        static const char *const rules[] = {"ok", "retry", "final"}, *const paths[] = {"id", "err", "retryAfter"};
+        for (size_t i = 0; i < 3; i++) {
+            template_value(t, json_get_str(res, rules[i]));
+            template_path(t, json_get_str(res, paths[i]));
+        }
     }
 }
 
@@ -29,7 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const ids[][2] = {{"sms", "twilio"}, {"sms", "sns"}, {"email", "ses"}, {"email", "mandrill"}, {"sms", "gupshup"},
                                          {"sms", "firetext"}, {"chat", "slack"}, {"chat", "msteams"}, {"push", "expo"}, {"email", "braze"},
-                                         {"sms", "infobip-sms"}, {"sms", "mobishastra"}, {"sms", "azure-sms"}, {"push", "fcm"}};
+                                         {"sms", "infobip-sms"}, {"sms", "mobishastra"}, {"sms", "azure-sms"}, {"push", "fcm"}, {"chat", "telegram"},
+                                         {"sms", "sms77"}, {"sms", "isendpro-sms"}, {"sms", "maqsam"}};
     struct arena *a = arena_create(0);
     yyjson_val *v;
     if (!providers)

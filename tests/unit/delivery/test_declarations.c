@@ -28,20 +28,16 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <regex.h>
 
 #include "base/crypto.h"
 #include "delivery/http_attempt.h"
+#include "declared.h"
 #include "deliver.h"
 #include "support/data.h"
 #include "../../support/sink.h"
 
-enum { PROVIDERS_MAX = 200, ASKS_MAX = 8 };
-
-struct provider {
-    char channel[16], id[40], name[64];
-};
+enum { ASKS_MAX = 8 };
 
 struct world {
     struct desk desk;
@@ -640,41 +636,13 @@ static int world_close(void **state)
 
 /* --- which there are --- */
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const struct provider *)a)->name, ((const struct provider *)b)->name);
-}
-
-static size_t providers_list(const char *root, struct provider list[PROVIDERS_MAX])
-{
-    static const char *const channels[] = {"email", "sms", "push", "chat", "tool"};
-    char path[256];
-    struct dirent *e;
-    size_t n = 0;
-    for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
-        snprintf(path, sizeof path, "%s/%s", root, channels[i]);
-        DIR *d = opendir(path);
-        while (d && (e = readdir(d)))
-            if (str_ends(str_of(e->d_name), STR(".json")) && n < PROVIDERS_MAX) {
-                struct provider *p = &list[n++];
-                snprintf(p->channel, sizeof p->channel, "%s", channels[i]);
-                snprintf(p->id, sizeof p->id, "%.*s", (int)strlen(e->d_name) - 5, e->d_name);
-                snprintf(p->name, sizeof p->name, "%s/%s", p->channel, p->id);
-            }
-        if (d)
-            closedir(d);
-    }
-    qsort(list, n, sizeof *list, by_name);
-    return n;
-}
-
 static void facts_are_about_declared_providers(void **state)
 {
     static struct provider facts[PROVIDERS_MAX];
     (void)state;
     size_t n = providers_list(TESTDATA "/providers", facts);
     for (size_t i = 0; i < n; i++)
-        if (!bsearch(&facts[i], providers, providers_n, sizeof *providers, by_name))
+        if (!bsearch(&facts[i], providers, providers_n, sizeof *providers, provider_by_name))
             fail_msg("%s is not declared", facts[i].name);
     assert_int_equal(n, providers_n);
 }
