@@ -47,7 +47,7 @@ test("a secret value is never shown again, and its mask is no value", async () =
   const mask = made.body.data.values[0].value;
   await fails(novu.environmentVariables.update({ values: here(mask) }, "API_SECRET"), 400, /mask/);
   for (const shown of [mask, "\u2022".repeat(8)]) {
-    const refused = await server.call("POST", "/v1/environment-variables", { key: "MASKED", isSecret: true, values: here(shown) });
+    const refused = await server.call("POST", "/v1/environment-variables", { key: "MASKED", isSecret: true, values: [{ _environmentId: server.dev._id, value: shown }] });
     assert.equal(refused.status, 400, "nor that of a new one");
     assert.match(refused.text, /mask/);
   }
