@@ -32,8 +32,13 @@ bool blocks_render(const struct blocks *b, const struct liquid_context *ctx, con
 bool blocks_tree(const struct blocks *b, const struct liquid_context *ctx, struct arena *a, yyjson_val **out,
                  struct error *err);
 
-/* The document as plain text, for channels without HTML. *out is in a. */
-bool blocks_text(const struct blocks *b, const struct liquid_context *ctx, struct arena *a, struct str *out, struct error *err);
+/* The document as a chat's card: {type: "card", children: [text | image | divider | actions]}, in a. false also when it has
+ * nothing to show. */
+bool blocks_card(const struct blocks *b, const struct liquid_context *ctx, struct arena *a, yyjson_val **card, struct error *err);
+/* The same of a document as it is written, its variables unrendered; NULL: it has nothing to show. */
+yyjson_val *blocks_card_draft(struct arena *a, yyjson_val *doc);
+/* Such a card as Markdown, for chats that know none. */
+struct str blocks_card_text(struct arena *a, yyjson_val *card);
 
 /* Appends the hidden preheader element for plain text; nothing for an empty one. */
 void blocks_preheader(struct buf *out, struct str text);

@@ -208,13 +208,17 @@ const struct email_body *email_body_of_chat(struct arena *a, yyjson_val *values)
     return str_eqz(json_get_str(values, "editorType"), "text") || !block_document(a, body) ? NULL : email_body_compile(a, body);
 }
 
-bool email_body_text(const struct email_body *b, const struct reader_texts *texts, const struct liquid_context *ctx, struct arena *a,
-                     struct str *out, struct error *err)
+bool email_body_chat(const struct email_body *b, const struct reader_texts *texts, const struct liquid_context *ctx, struct arena *a,
+                     struct chat_content *out, struct error *err)
 {
-    struct rendering x = {.a = a, .err = err};
     if (texts)
         b = email_body_translate(a, b, texts);
-    return blocks_text(b->blocks, ctx, a, out, err) && keys_settle(&x, texts, b, ctx, out);
+    if (!blocks_card(b->blocks, ctx, a, &out->card, err))
+        return false;
+    if (texts && b->keys && !translate_values(&(struct translator){*texts, ctx}, a, out->card, &out->card, err))
+        return false;
+    out->text = blocks_card_text(a, out->card);
+    return true;
 }
 
 static struct str without_newlines(struct arena *a, struct str s)

@@ -23,9 +23,13 @@ const struct email_body *email_body_translate(struct arena *a, const struct emai
 /* Does a chat step with these values say what a block document says? Then its body, else NULL: text stands for itself, whatever
  * it looks like, where editorType says so, and what is no block document is text always. */
 const struct email_body *email_body_of_chat(struct arena *a, yyjson_val *values);
-/* A block document as plain text; texts: what {{t.key}} stands for, NULL: keys stay. *out is in a. */
-bool email_body_text(const struct email_body *b, const struct reader_texts *texts, const struct liquid_context *ctx, struct arena *a,
-                     struct str *out, struct error *err);
+/* A block document as a card, and as Markdown; texts: what {{t.key}} stands for, NULL: keys stay. Both are in a. */
+struct chat_content {
+    yyjson_val *card;
+    struct str text;
+};
+bool email_body_chat(const struct email_body *b, const struct reader_texts *texts, const struct liquid_context *ctx, struct arena *a,
+                     struct chat_content *out, struct error *err);
 
 /* The body of a layout whose values were taken away: the content as it is. */
 #define EMAIL_LAYOUT_NONE "{{content}}"

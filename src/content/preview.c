@@ -142,11 +142,12 @@ static bool preview_other(struct renderer *r, struct str type, yyjson_mut_val *v
 /* Written in the block editor: what the chat will show. */
 static bool preview_chat(struct renderer *r, const struct email_body *body, yyjson_mut_val **out, struct error *err)
 {
-    struct str text;
-    if (!email_body_text(body, r->in->texts, &r->ctx, r->a, &text, err))
+    struct chat_content chat;
+    if (!email_body_chat(body, r->in->texts, &r->ctx, r->a, &chat, err))
         return false;
     *out = yyjson_mut_obj(r->d);
-    json_add_str(r->d, *out, "body", text);
+    json_add_str(r->d, *out, "body", chat.text);
+    json_add_val(r->d, *out, "card", chat.card);
     return true;
 }
 

@@ -470,6 +470,7 @@ static const struct { const char *type, *attribute, *flag; } variable_attributes
     {"image", "src", "isSrcVariable"}, {"image", "externalLink", "isExternalLinkVariable"},
     {"inlineImage", "src", "isSrcVariable"}, {"inlineImage", "externalLink", "isExternalLinkVariable"},
     {"logo", "src", "isSrcVariable"}, {"link", "href", "isUrlVariable"},
+    {"cardButton", "label", "isLabelVariable"}, {"cardButton", "url", "isUrlVariable"}, {"cardButton", "actionId", "isActionIdVariable"},
 };
 
 static bool is_variable(struct str type, yyjson_val *attrs, struct str key)
@@ -489,7 +490,7 @@ static void attributes_write(struct buf *b, yyjson_val *node)
     while ((k = yyjson_obj_iter_next(&it))) {
         struct str key = json_str(k), value = json_str(yyjson_obj_iter_get_val(k));
         bool variable = is_variable(type, attrs, key);
-        if (!value.n || str_eqz(key, "aliasFor") || str_eqz(key, "label"))
+        if (!value.n || str_eqz(key, "aliasFor") || (str_eqz(key, "label") && !str_eqz(type, "cardButton")))
             continue;
         if (variable && alias.n)
             value = alias;

@@ -105,10 +105,11 @@ bool chat_output(struct machine *m, const struct step_definition *s, const struc
 {
     const struct resource_texts *all = &m->facts->current->texts;
     struct reader_texts texts;
-    struct str text;
-    if (!email_body_text(body_texts_for(&s->body, all, m->facts->subscriber->field[SUBSCRIBER_LOCALE]),
-                         texts_for_reader(m, all, &texts), ctx, m->run->arena, &text, err))
+    struct chat_content chat;
+    if (!email_body_chat(body_texts_for(&s->body, all, m->facts->subscriber->field[SUBSCRIBER_LOCALE]),
+                         texts_for_reader(m, all, &texts), ctx, m->run->arena, &chat, err))
         return false;
-    member_put(d, outputs, "body", text);
+    member_put(d, outputs, "body", chat.text);
+    yyjson_mut_obj_put(outputs, yyjson_mut_str(d, "card"), yyjson_val_mut_copy(d, chat.card));
     return true;
 }

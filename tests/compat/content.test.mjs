@@ -109,7 +109,7 @@ test("a block document becomes e-mail HTML, translated inside", async () => {
   assert.match(html, /<html/);
 });
 
-test("a chat written in blocks says their text, translated and filled in; text stays what it is", async () => {
+test("a chat written in blocks is a card and its Markdown, translated and filled in; text stays what it is", async () => {
   const chat = async (workflowId, controlValues, to, payload = {}) => {
     await novu.workflows.create({ name: workflowId, workflowId, active: true, isTranslationEnabled: true, steps: [{ name: "Chat", type: "chat", controlValues }] });
     await put("workflow", workflowId, "en_US", { hi: "Hi {{subscriber.firstName}}" });
@@ -129,7 +129,7 @@ test("a chat written in blocks says their text, translated and filled in; text s
     ],
   });
   const payload = { items: [{ name: "O'Brien & <C>" }], url: "https://x.example/?a=1&b=2", no: false };
-  const filled = "O'Brien & <C>\n\nOpen (https://x.example/?a=1&b=2)";
+  const filled = "O'Brien & <C>\n\nOpen: https://x.example/?a=1&b=2";
   assert.equal(await chat("chat-de", { editorType: "block", body }, { subscriberId: "chat-de", firstName: "Ada", locale: "de_DE" }, payload), `Hallo Ada\n\n${filled}`);
   assert.equal(await chat("chat-en", { body }, { subscriberId: "chat-en", firstName: "Zoé" }, payload), `Hi Zoé\n\n${filled}`);
   const json = JSON.stringify({ blocks: [{ text: "{{payload.no}}" }] });

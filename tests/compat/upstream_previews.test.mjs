@@ -27,6 +27,36 @@ const node = (type, attrs, ...content) => ({ type, attrs: { showIfKey: null, ...
 const paragraph = (...content) => node("paragraph", { textAlign: null }, ...content);
 const doc = (...content) => JSON.stringify({ type: "doc", content });
 
+test("a chat's block document is a card, with its Markdown beside it", async () => {
+  const { result: flow } = await novu.workflows.create({ name: "Card", workflowId: "card", active: true, steps: [{ name: "Chat", type: "chat", controlValues: { body: "b" } }] });
+  const body = JSON.stringify({
+    type: "doc",
+    content: [
+      { type: "heading", content: [{ type: "text", text: "Order {{payload.number}}" }] },
+      { type: "paragraph", content: [{ type: "text", text: "It is " }, { type: "text", text: "ready", marks: [{ type: "bold" }] }] },
+      { type: "horizontalRule" },
+      { type: "cardActions", content: [{ type: "cardButton", attrs: { label: "View", url: "{{payload.link}}", style: "primary", actionId: "view" } }, { type: "cardButton", attrs: { label: "Nowhere", url: "" } }] },
+    ],
+  });
+  const card = {
+    type: "card",
+    children: [
+      { type: "text", content: "Order 7", style: "bold" },
+      { type: "text", content: "It is **ready**", style: "plain" },
+      { type: "divider" },
+      { type: "actions", children: [{ type: "link-button", label: "View", url: "https://x.example/7", style: "primary", id: "view" }] },
+    ],
+  };
+  const payload = { number: "7", link: "https://x.example/7" };
+  const { result } = await novu.workflows.steps.generatePreview({ workflowId: "card", stepId: flow.steps[0].id, generatePreviewRequestDto: { controlValues: { body }, previewPayload: { payload } } });
+  assert.deepEqual(result.result.preview, { body: "**Order 7**\n\nIt is **ready**\n\n---\n\nView: https://x.example/7", card });
+  assert.deepEqual(result.previewPayloadExample.payload, payload);
+  await novu.workflows.update({ ...flow, steps: [{ ...flow.steps[0], controlValues: { body } }] }, "card");
+  await novu.trigger({ workflowId: "card", to: { subscriberId: "carded" }, payload });
+  const { data } = (await server.call("GET", "/v1/outbox/wait?to=carded&channel=chat&timeout=10")).body;
+  assert.deepEqual([data.text.slice(0, 11), data.card], ["**Order 7**", card]);
+});
+
 test("an in-app step: what is given, else what the schema says, else made up", async () => {
   const placeholder = object({ body: { type: "string", default: "Default body text" }, random: string });
   const flow = await create([inApp, email], object({ placeholder, label: { type: "string", default: "Click here" }, organizationName: { type: "string", default: "Pokemon" } }));

@@ -45,9 +45,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                       str_find(body, STR("{%")) >= 0;
     if (email_render(&in, &ctx, a, &out, &err) && email_body_is_block(in.body) && !own_markup)
         check_balance(out.html);
-    struct str text;
+    struct chat_content chat;
     if (email_body_is_block(in.body))
-        email_body_text(in.body, NULL, &ctx, a, &text, &err);
+        email_body_chat(in.body, NULL, &ctx, a, &chat, &err);
     /* No mark of the conversion is left behind, whatever the document says. */
     struct str html;
     if (email_html_of_blocks(a, body, true, true, &html, &err) && str_find(body, STR("zqv")) < 0 && str_find(body, STR("\\")) < 0

@@ -33,7 +33,8 @@ static struct str index_text(struct expander *x, const struct index *i, struct s
 /* Which attributes may be variables, and what says so (content.md §4.4). */
 static const struct { const char *key, *flag; } variables[] = {
     {"showIfKey", NULL}, {"text", "isTextVariable"}, {"url", "isUrlVariable"}, {"src", "isSrcVariable"},
-    {"externalLink", "isExternalLinkVariable"}, {"href", "isUrlVariable"},
+    {"externalLink", "isExternalLinkVariable"}, {"href", "isUrlVariable"}, {"label", "isLabelVariable"},
+    {"actionId", "isActionIdVariable"},
 };
 
 static bool is_flagged(yyjson_val *attrs, struct str key, bool *is_variable)

@@ -228,48 +228,91 @@ static void repetitions_nest_and_have_conditions(void **state)
         assert_string_equal(text_of(a, rows[i].doc), rows[i].text);
 }
 
-/* What a chat shows of a document. */
+/* What a chat without cards shows of a document. */
 static void documents_as_text(void **state)
 {
     (void)state;
     struct arena *a ARENA_SCOPED = arena_create(1 << 16);
+#define BUTTON_OF(attrs) "{\"type\":\"cardButton\",\"attrs\":{" attrs "}}"
+#define BUTTON(label, url) BUTTON_OF("\"label\":\"" label "\",\"url\":\"" url "\"")
+#define MARKED2 ",{\"type\":\"text\",\"text\":\"c\",\"marks\":[{\"type\":\"italic\"},{\"type\":\"strike\"},{\"type\":\"code\"}]}"
 #define ITEM(inner) "{\"type\":\"listItem\",\"content\":[" inner "]}"
 #define LINK(text, href) "{\"type\":\"text\",\"text\":\"" text "\",\"marks\":[{\"type\":\"bold\"},{\"type\":\"link\",\"attrs\":{\"href\":\"" href "\"}}]}"
     static const struct { const char *doc, *text; } rows[] = {
         {DOC("{\"type\":\"heading\",\"content\":[" TEXT("Hi ") "," VARIABLE("payload.json | size") "]}," P() "," P(TEXT("a") ",{\"type\":\"hardBreak\"}," TEXT("b"))),
-         "Hi 5\n\na\nb"},
-        {DOC(P(LINK("docs", "https://x") "," TEXT(" ") "," LINK("https://y", "https://y") "," LINK("z", "#"))), "docs (https://x) https://yz"},
+         "**Hi 5**\n\na\nb"},
+        {DOC(P(LINK("docs", "https://x") "," TEXT(" ") "," LINK("https://y", "https://y") "," LINK("z", "#"))), "[**docs**](https://x) [**https://y**](https://y)[**z**](#)"},
         {DOC("{\"type\":\"bulletList\",\"content\":[" ITEM(P(TEXT("one")) ",{\"type\":\"orderedList\",\"content\":["
              ITEM(P(TEXT("x"))) "," ITEM(P(TEXT("y"))) "]}") "," ITEM(P(TEXT("two"))) "]}"), "• one\n  1. x\n  2. y\n• two"},
         {DOC("{\"type\":\"blockquote\",\"content\":[" P(TEXT("q")) "," P(TEXT("r")) "]},{\"type\":\"horizontalRule\"},{\"type\":\"spacer\"}"),
-         "> q\n> r\n\n———"},
+         "> q\n> r\n\n---"},
         {DOC("{\"type\":\"button\",\"attrs\":{\"text\":\"Go\",\"url\":\"payload.nope | default: '/x'\",\"isUrlVariable\":true}},"
-             "{\"type\":\"image\",\"attrs\":{\"src\":\"/i.png\"}},{\"type\":\"image\",\"attrs\":{\"src\":\"/i.png\",\"alt\":\"A\"}}"), "Go (/x)\n\nA"},
+             "{\"type\":\"image\",\"attrs\":{\"src\":\"/i.png\"}},{\"type\":\"image\",\"attrs\":{\"src\":\"/i.png\",\"alt\":\"A\"}}"), "Go: /x\n\n![](/i.png)\n\n![A](/i.png)"},
         {DOC(REPEAT("payload.orders", P(VARIABLE("payload.orders.id"))) ",{\"type\":\"paragraph\",\"attrs\":{\"showIfKey\":\"payload.no\"},"
              "\"content\":[" TEXT("hidden") "]}"), "o1\n\no2\n\no3"},
         {DOC("{\"type\":\"htmlCodeBlock\",\"content\":[" TEXT("<p>raw <b>x</b></p>") "]},{\"type\":\"linkCard\",\"attrs\":{\"title\":\"T\","
-             "\"link\":\"https://c\"}}"), "raw x\n\nT\nhttps://c"},
+             "\"link\":\"https://c\"}}"), "raw x\n\n**T**\n\nhttps://c"},
         {DOC("{\"type\":\"section\",\"content\":[{\"type\":\"columns\",\"content\":[{\"type\":\"column\",\"content\":[" P(TEXT("<l>"))
              "]},{\"type\":\"column\",\"content\":[" P(TEXT("&r")) "]}]}]}"), "<l>\n\n&r"},
-        {DOC(), ""}, {DOC(P()), ""},
+        {DOC(BUTTON("One", "https://1") "," BUTTON("Two", "{{payload.url}}") "," BUTTON("", "https://3") "," P() "," BUTTON("Three", "https://3")),
+         "One: https://1\nTwo: https://x.test/?a=1&b=\"2\"\n\nThree: https://3"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct liquid_variable v[4];
         struct liquid_context ctx = {.variables = v, .mode = LIQUID_PLAIN};
         struct error err = {0};
-        struct str text;
+        yyjson_val *card;
         ctx.variables_n = variables_of(data_literal(a, variables_text), v);
         yyjson_val *doc = data_literal(a, rows[i].doc);
-        if (!blocks_text(blocks_compile(a, doc), &ctx, a, &text, &err))
+        if (!blocks_card(blocks_compile(a, doc), &ctx, a, &card, &err))
             fail_msg("%s: %s", rows[i].doc, err.message);
-        assert_string_equal(str_z(a, text), rows[i].text);
+        assert_string_equal(str_z(a, blocks_card_text(a, card)), rows[i].text);
     }
     struct error err = {0};
-    struct str text;
+    yyjson_val *card;
     struct liquid_context none = {.mode = LIQUID_PLAIN};
     yyjson_val *broken = data_literal(a, DOC(REPEAT("payload.gone", P(TEXT("x")))));
-    assert_false(blocks_text(blocks_compile(a, broken), &none, a, &text, &err));
+    assert_false(blocks_card(blocks_compile(a, broken), &none, a, &card, &err));
     assert_string_equal(err.message, "Failed to parse iterable value for \"{{ payload.gone }}\": Unexpected end of JSON input");
+    static const char *const empty[] = {DOC(), DOC(P()), DOC(BUTTON("Go", "")), DOC("{\"type\":\"spacer\"}")};
+    for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
+        assert_false(blocks_card(blocks_compile(a, data_literal(a, empty[i])), &none, a, &card, &err));
+        assert_string_equal(err.message, "Chat card compiled to an empty card: at least one renderable block is required.");
+    }
+}
+
+/* The parts of a chat's card. */
+static void documents_as_cards(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(1 << 16);
+#define MARKED(text, marks) "{\"type\":\"text\",\"text\":\"" text "\",\"marks\":[" marks "]}"
+    static const struct { const char *doc, *children; } rows[] = {
+        {DOC("{\"type\":\"heading\",\"content\":[" TEXT("H") "]}," P(MARKED("b", "{\"type\":\"bold\"}") MARKED2 "," TEXT(" x"))),
+         "[{\"type\":\"text\",\"content\":\"H\",\"style\":\"bold\"},{\"type\":\"text\",\"content\":\"**b**`~~_c_~~` x\",\"style\":\"plain\"}]"},
+        {DOC("{\"type\":\"blockquote\",\"content\":[" P(TEXT("q")) "]},{\"type\":\"blockquote\",\"content\":[" P() "]}"),
+         "[{\"type\":\"text\",\"content\":\"> q\",\"style\":\"muted\"}]"},
+        {DOC("{\"type\":\"orderedList\",\"content\":[" ITEM(P(TEXT("a"))) "," ITEM(P(TEXT("b"))) "]},{\"type\":\"horizontalRule\"}"),
+         "[{\"type\":\"text\",\"content\":\"1. a\\n2. b\",\"style\":\"plain\"},{\"type\":\"divider\"}]"},
+        {DOC("{\"type\":\"image\",\"attrs\":{\"src\":\"\",\"externalLink\":\"https://i\",\"alt\":\"A\"}},{\"type\":\"image\",\"attrs\":{}}"),
+         "[{\"type\":\"image\",\"url\":\"https://i\",\"alt\":\"A\"}]"},
+        {DOC("{\"type\":\"cardActions\",\"content\":[" BUTTON_OF("\"label\":\"payload.name\",\"isLabelVariable\":true,\"url\":\"https://1\",\"style\":\"primary\",\"actionId\":\"go\"")
+             "," BUTTON_OF("\"label\":\"L\",\"url\":\"https://2\",\"style\":\"loud\"") "," BUTTON("3", "u") "," BUTTON("4", "u") "]}," BUTTON("5", "u")),
+         "[{\"type\":\"actions\",\"children\":[{\"type\":\"link-button\",\"label\":\"it's\",\"url\":\"https://1\",\"style\":\"primary\",\"id\":\"go\"},"
+         "{\"type\":\"link-button\",\"label\":\"L\",\"url\":\"https://2\"},{\"type\":\"link-button\",\"label\":\"3\",\"url\":\"u\"}]},"
+         "{\"type\":\"actions\",\"children\":[{\"type\":\"link-button\",\"label\":\"5\",\"url\":\"u\"}]}]"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct liquid_variable v[4];
+        struct liquid_context ctx = {.variables = v, .mode = LIQUID_PLAIN};
+        struct error err = {0};
+        yyjson_val *card;
+        ctx.variables_n = variables_of(data_literal(a, variables_text), v);
+        if (!blocks_card(blocks_compile(a, data_literal(a, rows[i].doc)), &ctx, a, &card, &err))
+            fail_msg("%s: %s", rows[i].doc, err.message);
+        assert_string_equal(json_get_str(card, "type").p, "card");
+        assert_string_equal(str_z(a, json_write(a, json_get(card, "children"))), rows[i].children);
+    }
 }
 
 static void leaves_are_templates_everywhere(void **state)
@@ -622,6 +665,7 @@ int main(void)
         cmocka_unit_test(pipeline_is_as_recorded),
         cmocka_unit_test(repetitions_nest_and_have_conditions),
         cmocka_unit_test(documents_as_text),
+        cmocka_unit_test(documents_as_cards),
         cmocka_unit_test(leaves_are_templates_everywhere),
         cmocka_unit_test(columns_share_what_is_left),
         cmocka_unit_test(margins_follow_what_is_shown),
