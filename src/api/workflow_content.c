@@ -20,6 +20,23 @@ static bool channel_is_served(const struct environment_view *e, enum channel c)
     return false;
 }
 
+static void chats_read(struct arena *a, const struct environment_view *e, struct workflow_content *c)
+{
+    c->chats = ARENA_ARRAY(a, struct chat_provider, e->integrations_n + 1);
+    for (size_t i = 0; i < e->integrations_n; i++) {
+        const struct integration *x = &e->integrations[i];
+        struct str name = x->provider_id;
+        enum channel channel;
+        bool known = x->channel != CHANNEL_CHAT || !x->active;
+        for (size_t k = 0; k < c->chats_n && !known; k++)
+            known = str_eq(c->chats[k].id, x->provider_id);
+        if (!known) {
+            provider_channel(x->provider_id, &channel, &name);
+            c->chats[c->chats_n++] = (struct chat_provider){str_dup(a, x->provider_id), str_dup(a, name)};
+        }
+    }
+}
+
 static void environment_read(struct arena *a, const struct environment_view *e, struct workflow_content *c)
 {
     static const enum channel checked[] = {CHANNEL_EMAIL, CHANNEL_SMS, CHANNEL_IN_APP, CHANNEL_PUSH, CHANNEL_CHAT};
@@ -30,6 +47,7 @@ static void environment_read(struct arena *a, const struct environment_view *e, 
     c->environment_type = str_dup(a, e->environment.type);
     for (size_t i = 0; i < sizeof checked / sizeof *checked; i++)
         c->missing[checked[i]] = !channel_is_served(e, checked[i]);
+    chats_read(a, e, c);
 }
 
 /* "speakeasy-sdk/go 3.11.0 2.755.9 …": the third word is the version of the generator, which made enums open in 2.879
@@ -149,6 +167,18 @@ static void layout_judge(struct arena *a, yyjson_mut_doc *d, const struct workfl
     }
 }
 
+/* Behind what the step's own content says of its body. */
+static void chat_judge(struct arena *a, yyjson_mut_doc *d, const struct workflow_content *c, yyjson_val *step, yyjson_mut_val *issues)
+{
+    yyjson_mut_val *of_card = chat_issues(a, d, step, c->chats, c->chats_n), *body = yyjson_mut_obj_get(issues, "body"), *e;
+    size_t i, n;
+    if (!yyjson_mut_arr_size(of_card))
+        return;
+    body = body ? body : json_add_arr(d, issues, "body");
+    yyjson_mut_arr_foreach(of_card, i, n, e)
+        yyjson_mut_arr_append(body, yyjson_mut_val_mut_copy(d, e));
+}
+
 bool workflow_issues_make(struct arena *a, const struct workflow_content *c, struct str doc, struct str *out, struct error *err)
 {
     yyjson_mut_doc *d = json_doc(a);
@@ -162,6 +192,8 @@ bool workflow_issues_make(struct arena *a, const struct workflow_content *c, str
     yyjson_mut_arr_foreach(yyjson_mut_obj_get(root, "steps"), i, n, step) {
         yyjson_mut_val *issues = step_issues(a, d, &w, i);
         yyjson_mut_obj_remove_key(step, "issues");
+        if (!str_eqz(json_get_str(w.doc, "origin"), "external"))
+            chat_judge(a, d, c, yyjson_arr_get(json_get(w.doc, "steps"), i), issues);
         if (yyjson_mut_obj_size(issues))
             yyjson_mut_obj_add_val(d, step, "issues", issues);
         layout_judge(a, d, c, step);

@@ -5,6 +5,7 @@
 #define API_WORKFLOW_CONTENT_H
 
 #include "api/app.h"
+#include "content/chat_issues.h"
 #include "content/variable_schema.h"
 #include "model/types.h"
 #include "model/workflow.h"
@@ -14,6 +15,8 @@ struct workflow_content {
     size_t env_n;
     struct layout_key { struct str identifier; struct id id; } *layouts;
     size_t layouts_n;
+    struct chat_provider *chats;    /* those of active integrations, each once */
+    size_t chats_n;
     bool missing[CHANNELS];         /* nothing would send steps of this channel (content.md §3.4) */
     bool read_only;                 /* decisions.md 16 */
     bool closed;                    /* the caller's types are closed: values that do not fit are left out */

@@ -37,6 +37,42 @@ const forms = [
   [{ payloadSchema: { type: "invalid-type", properties: "not-an-object" } }, "payloadSchema must be a valid JSON schema"],
   [{ steps: [email({ name: "" })] }, "steps.0.name must be longer than or equal to 1 characters"],
 ];
+test("a chat's card is held against its buttons and the chats that would show it", async () => {
+  const text = (s) => ({ type: "paragraph", content: [{ type: "text", text: s }] });
+  const doc = (...content) => JSON.stringify({ type: "doc", content });
+  const issues = async (body, providerOverrides) => {
+    const made = await server.call("POST", "/v2/workflows", { name: "Chat card", workflowId: `card-${Math.random()}`, active: true, steps: [{ name: "Chat", type: "chat", controlValues: { body }, ...(providerOverrides && { providerOverrides }) }] });
+    assert.equal(made.status, 201, made.text);
+    return (made.body.data.steps[0].issues.controls?.body ?? []).map((i) => [i.issueType, i.severity, i.message]);
+  };
+  const button = (attrs) => doc(text("body"), { type: "cardActions", content: [].concat(attrs).map((a) => ({ type: "cardButton", attrs: a })) });
+  const bad = (message) => ["CHAT_CARD_INVALID_BUTTON", "error", message];
+  for (const [attrs, ...want] of [
+    [{ label: "View", url: "" }, bad("Button url is required.")],
+    [{ label: "View", url: "not-a-valid-url" }, bad("Button url is invalid.")],
+    [{ label: "View", url: "ftp://x.example" }, bad("Button url is invalid.")],
+    [{ label: " ", url: "https://example.com" }, bad("Button label is required.")],
+    [{ label: "View order", url: "https://example.com/order" }],
+    [{ label: "View", url: "{{ payload.link }}" }],
+    [{ label: "{{payload.x}}", url: "https://{{ payload.host }}/path" }],
+    [[{ label: "A", url: "https://a.example" }, { label: "", url: "payload.link" }], bad("Button 2: Button label is required."), bad("Button 2: Button url is invalid.")],
+  ])
+    assert.deepEqual(await issues(button(attrs)), want, JSON.stringify(attrs));
+
+  const many = doc(...Array.from({ length: 51 }, (_, i) => text(`line ${i}`))), long = doc(text("a".repeat(5000)));
+  assert.deepEqual(await issues(many), [], "no chat that minds");
+  const chat = async (providerId) => (await server.call("POST", "/v1/integrations", { providerId, channel: "chat", active: true, check: false, credentials: {} })).body.data._id;
+  const over = (severity, message) => ["CHAT_CARD_LIMIT_EXCEEDED", severity, message];
+  const ids = [await chat("slack")];
+  assert.deepEqual(await issues(many), [over("error", "Exceeds the 50-block limit (51).")]);
+  assert.deepEqual(await issues(doc(text("hello"))), []);
+  assert.deepEqual(await issues(many, { slack: { text: "instead" } }), [], "an override stands for the card");
+  ids.push(await chat("telegram"));
+  assert.deepEqual(await issues(long), [over("error", "Slack: A text block exceeds the 3000-character limit (5000)."), over("warning", "Telegram: Message exceeds the 4096-character limit (5000).")]);
+  assert.deepEqual(await issues(long, { slack: { text: "instead" } }), [over("warning", "Telegram: Message exceeds the 4096-character limit (5000).")]);
+  for (const id of ids) await server.call("DELETE", `/v1/integrations/${id}`);
+});
+
 test("forms that are refused, made and changed alike", async () => {
   const made = await create({ name: "Forms", workflowId: "forms" });
   for (const [bad, said] of forms) {
