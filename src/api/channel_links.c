@@ -330,20 +330,54 @@ static bool connection_create(struct api_write *w, struct db *db, struct error *
     return false;
 }
 
-static bool connection_exists(struct link_write *x, struct db *db, struct error *err)
+/* The connection that is named, of the same integration; of types that are reached through it alone, in the same context. */
+static bool connection_fits(struct link_write *x, struct db *db, bool needed, struct error *err)
 {
     struct channel_connection c;
     struct str wanted = x->endpoint.connection_identifier;
-    return !wanted.n || channel_connection_find(db, x->w.rq->arena, x->link.environment, wanted, &c, err);
+    if (!wanted.n)
+        return !needed || error_http(err, 400, "Channel endpoint type \"%.*s\" requires a connectionIdentifier", STR_ARG(x->endpoint.type));
+    if (!channel_connection_find(db, x->w.rq->arena, x->link.environment, wanted, &c, err))
+        return false;
+    if (!str_eq(c.link.integration_identifier, x->link.integration_identifier))
+        return error_http(err, 404, "Channel connection not found: %.*s", (int)(wanted.n > 64 ? 64 : wanted.n), wanted.p);
+    return !needed || str_eq(c.link.context.p ? c.link.context : STR(""), x->link.context.p ? x->link.context : STR(""))
+        || error_http(err, 400, "Webex endpoint context must match channel connection \"%.*s\" context", (int)(wanted.n > 64 ? 64 : wanted.n), wanted.p);
+}
+
+static bool is_alone(struct link_write *x, struct db *db, const char *title, struct error *err)
+{
+    struct channel_link_query q = {.subscriber_id = x->link.subscriber_id, .integration_identifier = x->link.integration_identifier,
+                                   .channel = -1, .shared = -1, .context = &x->link.context, .page = {.limit = 100}};
+    struct page page;
+    if (!channel_endpoint_list(db, x->w.rq->arena, x->link.environment, &q, &page, err))
+        return false;
+    const struct channel_endpoint *all = page.items;
+    for (size_t i = 0; i < page.n; i++)
+        if (str_eq(all[i].type, x->endpoint.type))
+            return error_http(err, 409, "%s endpoint already exists for subscriber \"%.*s\" on integration \"%.*s\"", strchr(title, ' ') + 1,
+                              STR_ARG(str_cut(x->link.subscriber_id, 128)), STR_ARG(str_cut(x->link.integration_identifier, 64)));
+    return true;
+}
+
+/* What its type asks for (upstream: usecases/create-channel-endpoint). */
+static bool endpoint_fits(struct link_write *x, struct db *db, struct error *err)
+{
+    struct channel_endpoint_rules rules = channel_endpoint_rules(x->endpoint.type);
+    if (rules.provider && !str_eqz(x->link.provider_id, rules.provider))
+        return error_http(err, 400, "Channel endpoint type \"%.*s\" requires %s integration", STR_ARG(x->endpoint.type), rules.title);
+    if (rules.kept)
+        x->endpoint.connection_identifier = STR_NULL;
+    else if (!connection_fits(x, db, rules.connected, err))
+        return false;
+    return !rules.single || is_alone(x, db, rules.title, err);
 }
 
 static bool endpoint_create(struct api_write *w, struct db *db, struct error *err)
 {
     struct link_write *x = (struct link_write *)w;
-    if (!settle(x, db, true, err) || !connection_exists(x, db, err))
+    if (!settle(x, db, true, err) || !endpoint_fits(x, db, err))
         return false;
-    if (str_eqz(x->link.provider_id, "webex-messaging") && !x->endpoint.connection_identifier.n)
-        return error_http(err, 400, "connectionIdentifier is required for Webex endpoints");
     if (channel_endpoint_insert(db, &x->endpoint, err))
         return true;
     if (err->code == ERROR_CONFLICT)
@@ -512,8 +546,15 @@ static void handle_endpoint_update(struct request *rq)
     if (!load_endpoint(rq, &x->endpoint))
         return;
     x->link.updated_at = now;
-    check_endpoint(&c, x->endpoint.type, &x->endpoint);
-    if (checks_done(&c))
+    yyjson_val *endpoint = check_object(&c, rq->json, "endpoint", true);
+    if (!checks_done(&c))
+        return;
+    /* The type is known only now, and so this is no mistake of form (upstream: usecases/update-channel-endpoint). */
+    const char *flaw = channel_endpoint_flaw(rq->arena, x->endpoint.type, endpoint);
+    x->endpoint.endpoint = sealed(rq, endpoint);
+    if (flaw)
+        reply_fail(rq, 400, "%s", flaw);
+    else
         api_write(rq, &x->w);
 }
 

@@ -1,6 +1,8 @@
 /* Connections and endpoints in the store. */
 #include "model/channel_link.h"
 
+#include <ctype.h>
+
 #include "model/row.h"
 
 #define LINK_COLUMNS "id, environment_id, identifier, integration_identifier, provider_id, channel, subscriber_id, context, " \
@@ -9,25 +11,55 @@
 #define ENDPOINT_COLUMNS LINK_COLUMNS ", connection_identifier, type, endpoint"
 enum { LINK_COLUMNS_N = 10 };
 
+/* 8-4-4-4-12 hexadecimal digits. */
+static bool is_uuid(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((i == 8 || i == 13 || i == 18 || i == 23) ? s.p[i] != '-' : !isxdigit((unsigned char)s.p[i]))
+            return false;
+    return s.n == 36;
+}
+
 /* --- kinds of endpoints ------------------------------------------------------------------------------------- */
 
 /* Members that must be texts; one of `any`, if there is one, suffices. */
-static const struct { const char *type, *all[2], *any[2]; } types[] = {
-    {"slack_channel", {"channelId"}, {0}},
-    {"slack_user", {"userId"}, {0}},
-    {"webhook", {"url"}, {0}},
-    {"phone", {"phoneNumber"}, {0}},
-    {"ms_teams_channel", {"teamId", "channelId"}, {0}},
-    {"ms_teams_user", {"userId"}, {0}},
-    {"telegram_chat", {"chatId"}, {0}},
-    {"webex_room", {"roomId"}, {0}},
-    {"webex_person", {0}, {"personId", "personEmail"}},
-    {"line_user", {"userId"}, {0}},
-    {"pagerduty_service", {"routingKey", "region"}, {0}},
-    {"opsgenie_integration", {"apiKey", "region"}, {0}},
-    {"grafana_oncall_integration", {"url"}, {0}},
-    {"tool_webhook", {"url"}, {0}},
+static const struct kind {
+    const char *type, *all[2], *any[2];
+    const char *provider, *title;       /* the one provider that it is for; NULL: any */
+    bool (*key_good)(struct str key);   /* of all[0]; NULL: any */
+    const char *key_form;
+    bool connected, kept, single;       /* struct channel_endpoint_rules */
+} kinds[] = {
+    {.type = "slack_channel", .all = {"channelId"}},
+    {.type = "slack_user", .all = {"userId"}},
+    {.type = "webhook", .all = {"url"}},
+    {.type = "phone", .all = {"phoneNumber"}},
+    {.type = "ms_teams_channel", .all = {"teamId", "channelId"}},
+    {.type = "ms_teams_user", .all = {"userId"}},
+    {.type = "telegram_chat", .all = {"chatId"}},
+    {.type = "webex_room", .all = {"roomId"}, .provider = "webex-messaging", .title = "a Webex Messaging", .connected = true},
+    {.type = "webex_person", .any = {"personId", "personEmail"}, .provider = "webex-messaging", .title = "a Webex Messaging", .connected = true},
+    {.type = "line_user", .all = {"userId"}},
+    {.type = "pagerduty_service", .all = {"routingKey", "region"}, .provider = "pagerduty", .title = "a PagerDuty", .kept = true, .single = true},
+    {.type = "opsgenie_integration", .all = {"apiKey", "region"}, .provider = "opsgenie", .title = "an Opsgenie", .key_good = is_uuid,
+     .key_form = "a UUID", .kept = true, .single = true},
+    {.type = "grafana_oncall_integration", .all = {"url"}, .kept = true},
+    {.type = "tool_webhook", .all = {"url"}, .provider = "tool-webhook", .title = "a Tool webhook", .kept = true},
 };
+
+static const struct kind *kind_of(struct str type)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (str_eqz(type, kinds[i].type))
+            return &kinds[i];
+    return NULL;
+}
+
+struct channel_endpoint_rules channel_endpoint_rules(struct str type)
+{
+    const struct kind *t = kind_of(type);
+    return t ? (struct channel_endpoint_rules){t->provider, t->title, t->connected, t->kept, t->single} : (struct channel_endpoint_rules){0};
+}
 
 static bool has_text(yyjson_val *o, const char *key)
 {
@@ -36,22 +68,21 @@ static bool has_text(yyjson_val *o, const char *key)
 
 const char *channel_endpoint_flaw(struct arena *a, struct str type, yyjson_val *endpoint)
 {
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-        if (!str_eqz(type, types[i].type))
-            continue;
-        for (int k = 0; k < 2 && types[i].all[k]; k++)
-            if (!has_text(endpoint, types[i].all[k]))
-                return str_fmt(a, "endpoint.%s must be a non-empty string", types[i].all[k]).p;
-        if (types[i].any[0] && !has_text(endpoint, types[i].any[0]) && !has_text(endpoint, types[i].any[1]))
-            return str_fmt(a, "endpoint must have %s or %s", types[i].any[0], types[i].any[1]).p;
-        struct str region = json_get_str(endpoint, "region");
-        if (types[i].all[1] && !strcmp(types[i].all[1], "region") && !str_eqz(region, "us") && !str_eqz(region, "eu"))
-            return "endpoint.region must be one of the following values: us, eu";
-        struct str url = json_get_str(endpoint, "url");
-        if (url.n && str_find(url, STR("https://")) != 0 && str_find(url, STR("http://")) != 0)
-            return "endpoint.url must be a URL address";
+    const struct kind *t = kind_of(type);
+    struct str region = json_get_str(endpoint, "region"), url = json_get_str(endpoint, "url");
+    for (int k = 0; t && k < 2 && t->all[k]; k++)
+        if (!has_text(endpoint, t->all[k]))
+            return str_fmt(a, "endpoint.%s must be a non-empty string", t->all[k]).p;
+    if (t && t->any[0] && !has_text(endpoint, t->any[0]) && !has_text(endpoint, t->any[1]))
+        return str_fmt(a, "endpoint must have %s or %s", t->any[0], t->any[1]).p;
+    if (t && t->all[1] && !strcmp(t->all[1], "region") && !str_eqz(region, "us") && !str_eqz(region, "eu"))
+        return "endpoint.region must be one of the following values: us, eu";
+    if (t && t->key_good && !t->key_good(json_get_str(endpoint, t->all[0])))
+        return str_fmt(a, "endpoint.%s must be %s", t->all[0], t->key_form).p;
+    if (url.n && str_find(url, STR("https://")) != 0 && str_find(url, STR("http://")) != 0)
+        return "endpoint.url must be a URL address";
+    if (t)
         return NULL;
-    }
     return "type must be one of the following values: slack_channel, slack_user, webhook, phone, ms_teams_channel, ms_teams_user, "
            "telegram_chat, webex_room, webex_person, line_user, pagerduty_service, opsgenie_integration, grafana_oncall_integration, "
            "tool_webhook";

@@ -38,6 +38,15 @@ struct channel_endpoint {
 /* Is this a known type with the members that it needs? NULL: yes; else what is wrong, as a validation message. */
 const char *channel_endpoint_flaw(struct arena *a, struct str type, yyjson_val *endpoint);
 
+/* What else a type asks for. */
+struct channel_endpoint_rules {
+    const char *provider, *title;       /* its integrations' provider, "a PagerDuty"; NULL: any */
+    bool connected;                     /* a connection, in the same context */
+    bool kept;                          /* its secrets are its own: no connection */
+    bool single;                        /* one a subscriber, integration and context */
+};
+struct channel_endpoint_rules channel_endpoint_rules(struct str type);
+
 /* ERROR_CONFLICT: the identifier or (integration, subscriber, context) is taken; *which says by what. */
 enum channel_conflict { CHANNEL_IDENTIFIER_TAKEN, CHANNEL_CONNECTION_EXISTS };
 bool channel_connection_insert(struct db *db, const struct channel_connection *c, enum channel_conflict *which, struct error *err);

@@ -154,3 +154,54 @@ test("a trigger's channels join those that its recipient has", async () => {
   await send([{ providerId: "fcm", integrationIdentifier: "fcm-1", credentials: { deviceTokens: ["two"] } }]);
   await becomes({ "slack-1": "https://hook.example/joan", "fcm-1": ["two"] });
 });
+
+// Upstream: apps/api/src/app/channel-endpoints/e2e/create-channel-endpoint.e2e.ts and update-channel-endpoint.e2e.ts.
+test("a kind of endpoint belongs to its provider; what is reached through a connection shares its context", async () => {
+  const fresh = await Carillon.start();
+  try {
+    for (const [providerId, channel, identifier] of [["slack", "chat", "slack"], ["webex-messaging", "chat", "webex"], ["opsgenie", "tool", "ops"],
+      ["pagerduty", "tool", "pd"], ["tool-webhook", "tool", "tool"]])
+      await fresh.call("POST", "/v1/integrations", { providerId, channel, identifier, active: true, credentials: {} });
+    for (const subscriberId of ["ada", "bob"]) await fresh.call("POST", "/v2/subscribers", { subscriberId });
+    const connect = async (integrationIdentifier, more) => (await fresh.call("POST", "/v1/channel-connections",
+      { integrationIdentifier, subscriberId: "ada", workspace: { id: "T" }, auth: { accessToken: "x" }, ...more })).body.data.identifier;
+    const slack = await connect("slack"), webex = await connect("webex");
+    const key = "a1b2c3d4-e5f6-4321-9876-543210fedcba";
+    const room = { type: "webex_room", endpoint: { roomId: "R" } }, ops = { type: "opsgenie_integration", endpoint: { apiKey: key, region: "us" } };
+    const pager = { type: "pagerduty_service", endpoint: { routingKey: "R0123456789abcdef0123456789abcde", region: "us" } };
+    const hook = { type: "tool_webhook", endpoint: { url: "https://example.com/x" } };
+    for (const [integrationIdentifier, more, status, message] of [
+      ["slack", { ...room, connectionIdentifier: slack }, 400, 'Channel endpoint type "webex_room" requires a Webex Messaging integration'],
+      ["webex", room, 400, 'Channel endpoint type "webex_room" requires a connectionIdentifier'],
+      ["webex", { ...room, connectionIdentifier: slack }, 404, `Channel connection not found: ${slack}`],
+      ["webex", { ...room, connectionIdentifier: webex, context: { tenant: "acme" } }, 400, `Webex endpoint context must match channel connection "${webex}" context`],
+      ["webex", { ...room, connectionIdentifier: webex }, 201],
+      ["slack", { type: "slack_user", endpoint: { userId: "U" }, connectionIdentifier: webex }, 404, `Channel connection not found: ${webex}`],
+      ["slack", ops, 400, 'Channel endpoint type "opsgenie_integration" requires an Opsgenie integration'],
+      ["slack", pager, 400, 'Channel endpoint type "pagerduty_service" requires a PagerDuty integration'],
+      ["slack", hook, 400, 'Channel endpoint type "tool_webhook" requires a Tool webhook integration'],
+      ["ops", { ...ops, endpoint: { apiKey: "not-a-uuid", region: "us" } }, 422],
+      ["ops", { ...ops, connectionIdentifier: slack }, 201],
+      ["ops", ops, 409, 'Opsgenie endpoint already exists for subscriber "ada" on integration "ops"'],
+      ["ops", { ...ops, context: { tenant: "acme" } }, 201],
+      ["ops", { ...ops, subscriberId: "bob" }, 201],
+      ["pd", pager, 201],
+      ["pd", pager, 409, 'PagerDuty endpoint already exists for subscriber "ada" on integration "pd"'],
+      ["tool", hook, 201],
+      ["tool", hook, 201],
+    ]) {
+      const answer = await fresh.call("POST", "/v1/channel-endpoints", { integrationIdentifier, subscriberId: "ada", ...more });
+      assert.equal(answer.status, status, `${integrationIdentifier} ${JSON.stringify(more)} ${answer.text}`);
+      if (message) assert.equal(answer.body.message, message);
+    }
+    const { data } = (await fresh.call("GET", "/v1/channel-endpoints?integrationIdentifier=ops&subscriberId=bob")).body;
+    assert.deepEqual([data[0].connectionIdentifier, data[0].endpoint], [null, { apiKey: key, region: "us" }]);
+    const change = (endpoint) => fresh.call("PATCH", `/v1/channel-endpoints/${data[0].identifier}`, { endpoint });
+    const bad = await change({ apiKey: "not-a-uuid", region: "us" });
+    assert.deepEqual([bad.status, bad.body.message], [400, "endpoint.apiKey must be a UUID"]);
+    const rotated = await change({ apiKey: key.replace("a1", "f9"), region: "eu" });
+    assert.deepEqual([rotated.status, rotated.body.data.endpoint], [200, { apiKey: key.replace("a1", "f9"), region: "eu" }]);
+  } finally {
+    await fresh.stop();
+  }
+});
