@@ -135,6 +135,14 @@ static struct str sealed(struct request *rq, yyjson_val *credentials)
     return crypto_seal(&app_of(rq)->box, rq->arena, json_write(rq->arena, credentials));
 }
 
+static void check_configurations(struct checks *c, yyjson_val *configurations)
+{
+    yyjson_val *count = json_get(configurations, "inboxCount");
+    check_delivery_policy(c, configurations);
+    if (count && !yyjson_is_null(count) && !yyjson_equals_str(count, "none") && !yyjson_equals_str(count, "unread") && !yyjson_equals_str(count, "unseen"))
+        check_fail(c, "configurations.inboxCount must be one of the following values: none, unread, unseen");
+}
+
 static void create_read(struct checks *c, struct integration *i)
 {
     struct request *rq = c->rq;
@@ -156,7 +164,7 @@ static void create_read(struct checks *c, struct integration *i)
     i->active = check_bool(c, rq->json, "active", false);
     i->credentials = sealed(rq, check_object(c, rq->json, "credentials", false));
     yyjson_val *configurations = check_object(c, rq->json, "configurations", false);
-    check_delivery_policy(c, configurations);
+    check_configurations(c, configurations);
     integration_conditions_read(c, rq->json, i);
     if (configurations)
         i->configurations = json_write(rq->arena, configurations);
@@ -220,7 +228,7 @@ static bool update_read(struct checks *c, struct integration *i, struct error *e
     struct str name = check_string(c, rq->json, "name", false), identifier = check_string(c, rq->json, "identifier", false);
     yyjson_val *credentials = check_object(c, rq->json, "credentials", false);
     yyjson_val *configurations = check_object(c, rq->json, "configurations", false);
-    check_delivery_policy(c, configurations);
+    check_configurations(c, configurations);
     bool conditions = integration_conditions_read(c, rq->json, i);
     bool any = name.n || identifier.n || credentials || configurations || conditions || json_get(rq->json, "active")
             || check_bool(c, rq->json, "check", false);

@@ -83,9 +83,31 @@ static bool reports_come(const struct engine_delivery *e)
     return e->configurations.n && json_parse(e->arena, e->configurations, &v, NULL) && json_get_bool(v, "inboundWebhookEnabled", false);
 }
 
+/* The object at this member, made if there is none. */
+static yyjson_mut_val *inner(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key)
+{
+    yyjson_mut_val *v = yyjson_mut_obj_get(o, key);
+    if (yyjson_mut_is_obj(v))
+        return v;
+    yyjson_mut_obj_remove_key(o, key);
+    return json_add_obj(d, o, key);
+}
+
+/* As the number on the app's icon, where the trigger says no other (upstream: send-message-push.usecase.ts). */
+static void add_badge(yyjson_mut_doc *d, yyjson_mut_val *overrides, int n)
+{
+    yyjson_mut_val *android = inner(d, inner(d, overrides, "android"), "notification");
+    yyjson_mut_val *aps = inner(d, inner(d, inner(d, overrides, "apns"), "payload"), "aps");
+    if (!yyjson_mut_obj_get(android, "notificationCount"))
+        json_add_int(d, android, "notificationCount", n);
+    if (!yyjson_mut_obj_get(aps, "badge"))
+        json_add_int(d, aps, "badge", n);
+}
+
 static void push_add(yyjson_mut_doc *d, yyjson_mut_val *o, const struct engine_delivery *e, struct str id)
 {
     yyjson_mut_val *step = NULL, *target = json_add_arr(d, o, "target");
+    yyjson_val *digested = json_get(e->doc, "step");
     yyjson_mut_arr_append(target, json_mut_str(d, json_get_str(e->address, "deviceToken")));
     json_add_val(d, o, "title", json_get(e->doc, "title"));
     json_add_val(d, o, "content", json_get(e->doc, "content"));
@@ -93,6 +115,8 @@ static void push_add(yyjson_mut_doc *d, yyjson_mut_val *o, const struct engine_d
         json_add_val(d, o, "overrides", json_get(e->doc, "overrides"));
     else
         json_add_obj(d, o, "overrides");
+    if (e->counts_inbox)
+        add_badge(d, yyjson_mut_obj_get(o, "overrides"), e->inbox_count);
     if (yyjson_is_obj(e->payload))
         json_add_val(d, o, "payload", e->payload);
     else
@@ -102,6 +126,10 @@ static void push_add(yyjson_mut_doc *d, yyjson_mut_val *o, const struct engine_d
     json_add_str(d, o, "messageId", id);
     if (e->subscriber)
         json_add_val(d, o, "subscriber", e->subscriber);
+    if (yyjson_is_obj(digested)) {
+        json_add_val(d, o, "step", digested);
+        return;
+    }
     step = json_add_obj(d, o, "step");
     json_add_bool(d, step, "digest", false);
     json_add_arr(d, step, "events");

@@ -3,6 +3,10 @@
 
 #include <stdlib.h>
 
+#include "model/inbox.h"
+
+enum { BADGE_MAX = 99 };
+
 static const struct integration *integration_of(const struct environment_view *v, struct id id)
 {
     for (size_t i = 0; i < v->integrations_n; i++)
@@ -208,6 +212,26 @@ static yyjson_val *opened(struct engine *e, struct arena *a, struct str sealed)
     return sealed.n && directory_open(e->c.directory, a, sealed, &plain) && json_parse(a, plain, &v, NULL) ? v : NULL;
 }
 
+/* What the app shows on its icon (configuration inboxCount: unread | unseen): at most 99, as it is when it is sent. */
+static bool badge_count(struct worker *w, struct engine_delivery *d, const struct message *m, struct error *err)
+{
+    struct inbox_owner owner = {.environment = d->environment, .subscriber = m->subscriber, .context = m->context};
+    struct inbox_counts counts;
+    yyjson_val *v = NULL;
+    if (d->configurations.n)
+        json_parse(d->arena, d->configurations, &v, NULL);
+    struct str kind = json_get_str(v, "inboxCount");
+    if (!str_eqz(kind, "unread") && !str_eqz(kind, "unseen"))
+        return true;
+    if (!inbox_counts(w->db, &owner, &counts, err))
+        return false;
+    d->counts_inbox = true;
+    d->inbox_count = str_eqz(kind, "unread") ? counts.unread : counts.unseen;
+    if (d->inbox_count > BADGE_MAX)
+        d->inbox_count = BADGE_MAX;
+    return true;
+}
+
 static bool push_context(struct worker *w, struct engine_delivery *d, const struct message *m, const struct subscriber *person,
                          struct id organization, struct error *err)
 {
@@ -219,7 +243,7 @@ static bool push_context(struct worker *w, struct engine_delivery *d, const stru
     if (there(run_find(w->db, d->arena, d->environment, m->run, &run, err), err)
         && there(event_find(w->db, d->arena, d->environment, run.event, &event, err), err) && json_parse(d->arena, event.doc, &v, err))
         d->payload = json_get(v, "payload");
-    return err->code == ERROR_NONE;
+    return err->code == ERROR_NONE && badge_count(w, d, m, err);
 }
 
 static bool endpoint_context(struct worker *w, struct engine_delivery *d, struct error *err)

@@ -48,6 +48,8 @@ struct engine_delivery {
     yyjson_val *connection_auth, *connection_workspace;     /* of the connection that the endpoint is reached through, or NULL */
     struct str configurations;              /* of the integration; JSON, may be empty */
     struct str subscriber_id;               /* external */
+    bool counts_inbox;                      /* push, if the integration wants it as a badge: inbox_count is that of the person */
+    int inbox_count;
     yyjson_val *subscriber, *payload;       /* push only: the person, and what the trigger carried; NULL when it is gone */
     yyjson_val *provider_data;              /* what the trigger's overrides say to this provider (engine.md §1.9), or NULL */
     struct delivery_policy policy;

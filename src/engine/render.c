@@ -116,9 +116,8 @@ static yyjson_val *steps_value(const struct machine *m, int job)
     return parsed(r->arena, &b);
 }
 
-/* {digest, events, total_count} as templates of older workflows ask for it (engine.md §3 step 1, §4.7): the payloads that the
- * digest before this job gave. NULL: there is no digest before it. */
-static yyjson_val *step_value(const struct machine *m, int job)
+/* As templates of older workflows, and providers of push, ask for it (engine.md §3 step 1, §4.7): of the events only the payloads. */
+yyjson_val *render_step(const struct machine *m, int job)
 {
     struct arena *a = m->run->arena;
     yyjson_val *output = NULL, *event, *out = NULL;
@@ -187,7 +186,7 @@ size_t render_variables(const struct machine *m, int job, struct liquid_variable
     out[n++] = (struct liquid_variable){STR("workflow"), workflow_value(a, f->current, m->run->row.severity)};
     out[n++] = (struct liquid_variable){STR("env"), env_value(a, f)};
     out[n++] = (struct liquid_variable){STR("context"), f->context ? f->context : empty};
-    yyjson_val *step = step_value(m, job);
+    yyjson_val *step = render_step(m, job);
     if (step)
         out[n++] = (struct liquid_variable){STR("step"), step};
     if (f->actor)

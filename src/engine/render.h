@@ -11,6 +11,8 @@ enum { RENDER_VARIABLES_MAX = 9 };
 yyjson_val *render_subscriber(struct arena *a, const struct subscriber *s);
 /* What templates and conditions of this job see (content.md §1.5); returns how many. */
 size_t render_variables(const struct machine *m, int job, struct liquid_variable out[RENDER_VARIABLES_MAX]);
+/* {digest, events, total_count}: what the digest before this job gave. NULL: there is no digest before it. */
+yyjson_val *render_step(const struct machine *m, int job);
 /* Rendered control values (an object). */
 bool render_controls(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, struct error *err);
 /* {{t.key}} of what a bridge answered, in the reader's language. */

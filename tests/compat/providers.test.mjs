@@ -299,6 +299,45 @@ describe("push", () => {
     assert.deepEqual(left.flatMap((c) => c.credentials.deviceTokens ?? []), []);
   });
 
+  test("the number of unread or unseen messages goes along as the badge, unless the trigger says another; what a digest gave, too", async () => {
+    const wrong = await server.call("POST", "/v1/integrations", { providerId: "fcm", channel: "push", check: false, configurations: { inboxCount: "all" } });
+    assert.equal(wrong.status, 422);
+    assert.match(wrong.text, /configurations\.inboxCount must be one of the following values: none, unread, unseen/);
+    await novu.subscribers.create({ subscriberId: "badge" });
+    await novu.workflows.create({ name: "bell", workflowId: "bell", active: true, steps: [{ name: "b", type: "in_app", controlValues: { body: "b" } }] });
+    for (let i = 0; i < 3; i++) await send("bell", { to: "badge" });
+    const [first, second] = (await server.call("GET", "/v1/messages?subscriberId=badge")).body.data;
+    await server.call("POST", "/v1/subscribers/badge/messages/mark-as", { messageId: first._id, markAs: "read" });
+    await server.call("POST", "/v1/subscribers/badge/messages/mark-as", { messageId: [second._id], markAs: "seen" });
+    const credentials = { serviceAccount: JSON.stringify({ project_id: "acme", client_email: "a@acme.iam", private_key: privateKey }) };
+    const delivery = { attempts: 1, failover: false };
+    for (const [inboxCount, overrides, android, apns] of [
+      ["unread", undefined, { notification: { notification_count: 2 } }, { payload: { aps: { badge: 2 } } }],
+      ["unseen", undefined, { notification: { notification_count: 1 } }, { payload: { aps: { badge: 1 } } }],
+      ["unread", { fcm: { android: { notification: { notificationCount: 7 } }, apns: { payload: { aps: { badge: 8 } } } } },
+        { notification: { notification_count: 7 } }, { payload: { aps: { badge: 8 } } }],
+      ["none", undefined, undefined, undefined],
+    ]) {
+      const made = await integration("fcm", "push", credentials, { configurations: { delivery, inboxCount } });
+      await novu.subscribers.credentials.update({ providerId: "fcm", integrationIdentifier: made.identifier, credentials: { deviceTokens: ["tok-b"] } }, "badge");
+      got = [];
+      answers = { "oauth2.googleapis.com": ok({ access_token: "ya29", expires_in: 3600 }), "fcm.googleapis.com": ok({ name: "projects/acme/messages/0:1" }) };
+      await send("push", { to: "badge", overrides });
+      const { message } = got.find((r) => r.host === "fcm.googleapis.com").body;
+      assert.deepEqual([message.android, message.apns], [android, apns], `${inboxCount}`);
+      await server.call("DELETE", `/v1/integrations/${made._id}`);
+    }
+    await novu.workflows.create({ name: "digested", workflowId: "digested", active: true, steps: [
+      { name: "d", type: "digest", controlValues: { amount: 1, unit: "seconds" } }, { name: "p", type: "push", controlValues: { subject: "s", body: "b" } }] });
+    const made = await integration("push-webhook", "push", { webhookUrl: "https://hook.example.com/hook", secretKey: "s" });
+    await novu.subscribers.credentials.update({ providerId: "push-webhook", integrationIdentifier: made.identifier, credentials: { deviceTokens: ["t"] } }, "badge");
+    got = [];
+    answers = { "*": ok({ id: "1" }) };
+    await send("digested", { to: "badge", payload: { n: 1 } });
+    assert.deepEqual(got[0].body.payload.step, { digest: true, events: [{ n: 1 }], total_count: 1 });
+    await server.call("DELETE", `/v1/integrations/${made._id}`);
+  });
+
   test("APNs over the sink, Expo, OneSignal, and a webhook of one's own", async () => {
     const { privateKey: p8 } = generateKeyPairSync("ec", { namedCurve: "P-256", publicKeyEncoding: { type: "spki", format: "pem" }, privateKeyEncoding: { type: "pkcs8", format: "pem" } });
     const apns = await integration("apns", "push", { secretKey: p8, apiKey: "KID", projectName: "TEAM", applicationId: "io.acme.app", secure: true });

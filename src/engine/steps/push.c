@@ -1,5 +1,6 @@
 /* The push step: one message a provider that the person has devices at, one delivery a device (engine.md §4.3, §7.3). */
 #include "engine/addresses.h"
+#include "engine/render.h"
 
 static struct str text_or_empty(yyjson_val *o, const char *key)
 {
@@ -20,6 +21,7 @@ static struct str message_doc(struct machine *m, int job, const struct step_defi
     if (bag)
         json_add_val(d, doc, "overrides", bag);
     overrides_add_providers(m, d, doc, s, o);
+    json_add_val(d, doc, "step", render_step(m, job));
     if (!id_is_zero(p->integration->id))
         json_add_id(d, doc, "integrationId", p->integration->id);
     return json_write_mut(m->run->arena, doc);
@@ -80,8 +82,11 @@ enum outcome step_push(struct machine *m, int job, const struct step_definition 
     bool active = any_active(m);
     size_t n = active ? push_channels(m, s, list, CHANNELS_MAX) : 0;
     int number = 0, devices = 0;
-    if (!n && active && !m->facts->capture)
-        return machine_fail(m, job, DETAIL_NO_CHANNEL, STR_NULL, STR_NULL);
+    if (!n && active && !m->facts->capture) {
+        machine_log(m, job, DETAIL_NO_CHANNEL, DETAIL_WARNING, STR_NULL);     /* send-message-push.usecase.ts */
+        m->run->jobs[job].skip = SKIP_NO_PUSH_TOKEN;
+        return OUTCOME_SKIPPED;
+    }
     if (!n)
         return without_devices(m, job, s, outputs);
     for (size_t i = 0; i < n; i++) {
