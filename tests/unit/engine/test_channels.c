@@ -112,7 +112,7 @@ static void push_ends_as_the_contract_says(void **state)
 {
     (void)state;
     static const struct { const char *channels; bool fails; const char *want; } cases[] = {
-        {NULL, false, "Subscriber does not have a configured channel/Failed\nfailed "},
+        {NULL, false, "Subscriber does not have a configured channel/Warning\ncanceled missing_push_token"},
         {"[{\"providerId\":\"fcm\",\"credentials\":{\"deviceTokens\":[]}}]", false,
          "Subscriber credentials is missing the tokens for sending a push notification message/Failed\n"
          "Some push channels skipped to send the message/Failed\ncanceled missing_push_token"},
