@@ -12,13 +12,14 @@ import argparse
 import base64
 import json
 import os
-import queue
 import socket
 import ssl
 import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from recorder import Recorder
 
 
 def arguments():
@@ -34,27 +35,6 @@ def arguments():
     p.add_argument("--cert", help="PEM with certificate and key: serve https")
     p.add_argument("--out", help="file for the JSON lines")
     return p.parse_args()
-
-
-class Recorder:
-    """Writes lines from a thread of its own: a reader that waits for us first must not stop the server."""
-
-    def __init__(self, path):
-        self.out = open(path, "a") if path else sys.stdout
-        self.lines = queue.SimpleQueue()
-        threading.Thread(target=self.run, daemon=True).start()
-
-    def run(self):
-        while True:
-            line = self.lines.get()
-            try:
-                self.out.write(line)
-                self.out.flush()
-            except OSError:             # the test has gone
-                os._exit(0)
-
-    def write(self, value):
-        self.lines.put(json.dumps(value) + "\n")
 
 
 class Sink:

@@ -22,7 +22,6 @@ import hmac
 import json
 import logging
 import os
-import queue
 import re
 import ssl
 import subprocess
@@ -32,6 +31,8 @@ import threading
 import warnings
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword, syntax
+
+from recorder import Recorder
 
 
 def arguments():
@@ -167,27 +168,6 @@ def as_text(value):
     return {k: as_text(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
-class Recorder:
-    """Writes lines from a thread of its own: a reader that waits for us first must not stop the server."""
-
-    def __init__(self, path):
-        self.out = open(path, "a") if path else sys.stdout
-        self.lines = queue.SimpleQueue()
-        threading.Thread(target=self.run, daemon=True).start()
-
-    def run(self):
-        while True:
-            line = self.lines.get()
-            try:
-                self.out.write(line)
-                self.out.flush()
-            except OSError:             # the test has gone
-                os._exit(0)
-
-    def write(self, value):
-        self.lines.put(json.dumps(as_text(value)) + "\n")
-
-
 class Sink:
     def __init__(self, options):
         self.options = options
@@ -263,7 +243,7 @@ class Sink:
         }
         if self.options.dkim_public_key:
             line["dkim"] = dkim_check(raw, self.options.dkim_public_key)
-        self.recorder.write(line)
+        self.recorder.write(as_text(line))
         return "250 2.0.0 queued as %d" % self.messages
 
 

@@ -31,9 +31,8 @@
 #include <regex.h>
 
 #include "base/crypto.h"
-#include "delivery/http_attempt.h"
 #include "declared.h"
-#include "deliver.h"
+#include "fetch.h"
 #include "support/data.h"
 #include "../../support/sink.h"
 
@@ -327,39 +326,15 @@ static void request_check(struct world *w, yyjson_val *want, yyjson_val *got)
 
 /* --- the sink --- */
 
-struct fetch {
-    struct http_call call;
-    struct desk *desk;
-    bool done;
-};
-
-static void fetch_done(struct http_call *c, const struct http_response *r)
-{
-    struct fetch *f = c->owner;
-    (void)r;
-    pthread_mutex_lock(&f->desk->lock);
-    f->done = true;
-    pthread_cond_broadcast(&f->desk->changed);
-    pthread_mutex_unlock(&f->desk->lock);
-}
-
 static struct str sink_call(struct world *w, const char *path, struct str body)
 {
-    struct arena *a = arena_create(0);
-    struct fetch *f = ARENA_NEW(a, struct fetch);
-    struct error err = {0};
-    *f = (struct fetch){.call = {.arena = a, .done = fetch_done, .owner = f}, .desk = &w->desk};
-    f->call.request.url = str_fmt(a, "http://127.0.0.1:%d%s", w->sink->port, path);
+    struct fetch *f = fetch_make(&w->desk, w->sink->port, path);
     f->call.request.body = body;
     f->call.request.response_max = 16 << 20;
-    assert_true(http_call_submit(w->control, &f->call, &err));
-    pthread_mutex_lock(&w->desk.lock);
-    while (!f->done)
-        pthread_cond_wait(&w->desk.changed, &w->desk.lock);
-    pthread_mutex_unlock(&w->desk.lock);
-    assert_int_equal(f->call.response.outcome, DELIVERY_SENT);
-    struct str reply = str_dup(w->arena, f->call.response.body);
-    arena_destroy(a);
+    const struct http_response *r = fetch_answer(w->control, f);
+    assert_int_equal(r->outcome, DELIVERY_SENT);
+    struct str reply = str_dup(w->arena, r->body);
+    arena_destroy(f->arena);
     return reply;
 }
 

@@ -9,6 +9,7 @@
 
 #include "delivery/http_attempt.h"
 #include "deliver.h"
+#include "fetch.h"
 #include "../../support/sink.h"
 
 struct world {
@@ -16,14 +17,6 @@ struct world {
     struct dispatcher *d;
     struct sink *sink;
     struct arena *arena;                /* the test's own */
-};
-
-/* A call in its own arena, which the dispatcher's thread uses while it is under way. */
-struct fetch {
-    struct http_call call;
-    struct arena *arena;
-    struct desk *desk;
-    bool done;
 };
 
 static void world_dispatch(struct world *w, const char *sink)
@@ -53,35 +46,14 @@ static int world_close(void **state)
     return 0;
 }
 
-static void fetch_done(struct http_call *c, const struct http_response *r)
-{
-    struct fetch *f = c->owner;
-    assert_ptr_equal(r, &c->response);
-    pthread_mutex_lock(&f->desk->lock);
-    f->done = true;
-    pthread_cond_broadcast(&f->desk->changed);
-    pthread_mutex_unlock(&f->desk->lock);
-}
-
 static struct fetch *fetch_new(struct world *w, const char *path)
 {
-    struct arena *a = arena_create(0);
-    struct fetch *f = ARENA_NEW(a, struct fetch);
-    *f = (struct fetch){.arena = a, .desk = &w->desk};
-    f->call = (struct http_call){.arena = a, .done = fetch_done, .owner = f};
-    f->call.request.url = w->sink ? str_fmt(a, "http://127.0.0.1:%d%s", w->sink->port, path) : str_of(path);
-    return f;
+    return fetch_make(&w->desk, w->sink ? w->sink->port : 0, path);
 }
 
 static const struct http_response *fetch_run(struct world *w, struct fetch *f)
 {
-    struct error err = {0};
-    assert_true(http_call_submit(w->d, &f->call, &err));
-    pthread_mutex_lock(&w->desk.lock);
-    while (!f->done)
-        pthread_cond_wait(&w->desk.changed, &w->desk.lock);
-    pthread_mutex_unlock(&w->desk.lock);
-    return &f->call.response;
+    return fetch_answer(w->d, f);
 }
 
 /* Status of a plain GET, for tests that look elsewhere. */
