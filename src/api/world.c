@@ -85,7 +85,7 @@ static void add_attachments(const struct engine_delivery *d, struct delivery_ema
         memcpy(list, e->attachments, n * sizeof *list);
     for (size_t i = 0; i < d->attachments_n; i++)
         list[n + i] = (struct delivery_attachment){.name = d->attachments[i].name, .mime = d->attachments[i].mime,
-                                                   .content = d->attachments[i].bytes};
+                                                   .content = d->attachments[i].bytes, .cid = d->attachments[i].cid};
     e->attachments = list;
     e->attachments_n = n + d->attachments_n;
 }

@@ -70,6 +70,8 @@ void machine_add_attachments(struct machine *m, yyjson_mut_doc *d, yyjson_mut_va
         json_add_str(d, o, "name", json_get_str(a, "name"));
         json_add_str(d, o, "mime", json_get_str(a, "mime"));
         json_add_str(d, o, "storagePath", json_get_str(a, "storagePath"));
+        if (json_get_str(a, "cid").n)
+            json_add_str(d, o, "cid", json_get_str(a, "cid"));
     }
 }
 
@@ -82,6 +84,7 @@ bool delivery_attachments(struct worker *w, struct engine_delivery *d, struct er
         struct engine_attachment *x = &d->attachments[d->attachments_n];
         x->name = json_get_str(a, "name").n ? json_get_str(a, "name") : STR("file");
         x->mime = json_get_str(a, "mime").n ? json_get_str(a, "mime") : STR("application/octet-stream");
+        x->cid = json_get_str(a, "cid");
         if (!json_get_str(a, "storagePath").n)
             continue;
         if (!attachment_read(w->engine->attachments, w->db, d->arena, json_get_str(a, "storagePath"), &x->bytes, err))

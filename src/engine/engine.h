@@ -31,6 +31,7 @@ struct engine;
 
 struct engine_attachment {
     struct str name, mime, bytes;
+    struct str cid;                         /* by which the text shows it, or empty */
 };
 
 /* One attempt to hand a message to its provider. The receiver owns it until engine_delivered. */

@@ -149,6 +149,24 @@ describe("email", () => {
     }
   });
 
+  test("all that a trigger may say of a mail reaches the provider", async () => {
+    await integration("postmark", "email", mail);
+    answers["api.postmarkapp.com"] = ok({ ErrorCode: 0, MessageID: "pm-2" });
+    const b64 = (text) => Buffer.from(text).toString("base64");
+    await send("email", {
+      payload: { attachments: [{ name: "f.txt", mime: "text/plain", file: b64("A") }, { name: "l.png", mime: "image/png", file: b64("B"), cid: "logo" }] },
+      overrides: { email: { from: "other@acme.io", senderName: "Other, Inc.", cc: ["cc@example.com"], bcc: ["bcc@example.com"], replyTo: "reply@acme.io", headers: { "X-Campaign": "c1" } },
+        providers: { postmark: { messageStream: "broadcast" } } },
+    });
+    const { TextBody, ...body } = got[0].body;
+    assert.equal(TextBody.trim(), "Hi");
+    assert.deepEqual(body, {
+      From: '"Other, Inc." <other@acme.io>', To: ada.email, Cc: "cc@example.com", Bcc: "bcc@example.com", ReplyTo: "reply@acme.io", Subject: "Hi", HtmlBody: "<p>Hi</p>",
+      Headers: [{ Name: "X-Campaign", Value: "c1" }], MessageStream: "broadcast",
+      Attachments: [{ Name: "f.txt", Content: b64("A"), ContentType: "text/plain" }, { Name: "l.png", Content: b64("B"), ContentType: "image/png", ContentID: "cid:logo" }],
+    });
+  });
+
   test("a webhook for mail: signed, with attachments as receivers know them", async () => {
     await integration("email-webhook", "email", { webhookUrl: "https://hook.example.com/mail", secretKey: "s3cr3t", from: "hello@acme.io", senderName: "Acme" });
     const { message } = await send("email", { payload: { attachments: [{ name: "f.txt", mime: "text/plain", file: Buffer.from("A").toString("base64") }] } });
