@@ -8,7 +8,7 @@ void channel_settings_read(struct checks *c, yyjson_val *v, struct channel_setti
     struct str messages[MESSAGES_MAX];
     yyjson_val *one;
     size_t i = 0;
-    *out = (struct channel_settings){.all = ARENA_ARRAY(c->rq->arena, struct channel_setting, yyjson_arr_size(v) + 1)};
+    *out = (struct channel_settings){.all = ARENA_ARRAY(c->rq->arena, struct channel_setting, yyjson_arr_size(v) + 1), .unite = true};
     yyjson_arr_iter it = yyjson_arr_iter_with(v);
     while ((one = yyjson_arr_iter_next(&it))) {
         size_t bad = channel_setting_read(c->rq->arena, one, str_fmt(c->rq->arena, "channels.%zu.", i++).p, &out->all[out->n++], messages,

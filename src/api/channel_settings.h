@@ -9,7 +9,7 @@
 struct channel_settings {
     struct channel_setting *all;
     size_t n;
-    bool unite;                         /* device tokens join the stored ones */
+    bool unite;                         /* device tokens join the stored ones: always, but where credentials are set */
 };
 
 /* Of a subscriber's body; mistakes of form are added to c. v may be NULL. */

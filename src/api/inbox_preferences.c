@@ -199,7 +199,7 @@ static bool change_apply(struct api_write *w, struct db *db, struct error *err)
     struct change *x = (struct change *)w;
     struct request *rq = w->rq;
     struct subscriber still;
-    if (!subscriber_find_by_id(db, rq->arena, rq->principal.environment, rq->principal.subscriber, &still, err))
+    if (!subscriber_find_by_id_locked(db, rq->arena, rq->principal.environment, rq->principal.subscriber, &still, err))
         return false;
     for (size_t i = 0; i < x->n; i++)
         if (x->wishes[i].bound ? !bound_settle(rq, db, &x->wishes[i], err)

@@ -211,8 +211,11 @@ static bool needs_update(const struct session *x)
 static bool schedule_settle(struct request *rq, struct session *x, struct db *db, struct error *err)
 {
     struct preference row = preference_blank();
+    struct subscriber held;
     if (!x->default_schedule.p || x->schedule.p)
         return true;
+    if (!subscriber_find_by_id_locked(db, rq->arena, x->environment.id, x->row.id, &held, err))
+        return false;
     row.id = app_id(rq);
     row.environment = x->environment.id;
     row.subscriber = x->row.id;

@@ -213,7 +213,8 @@ static bool create_apply(struct api_write *w, struct db *db, struct error *err)
 static bool update_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct subscribing *x = (struct subscribing *)w;
-    if (!own_find(w->rq, db, x, err))
+    if (!own_find(w->rq, db, x, err)
+        || !topic_subscription_find_locked(db, w->rq->arena, x->topic.id, x->subscription.identifier, &x->subscription, err))
         return false;
     if (x->name.p)
         x->subscription.name = x->name;

@@ -10,10 +10,11 @@ struct credentials_write {
     struct subscriber row;              /* afterwards */
 };
 
-static bool find(struct request *rq, struct db *db, struct credentials_write *x, struct error *err)
+static bool find(struct request *rq, struct db *db, bool locked, struct credentials_write *x, struct error *err)
 {
     struct str id = request_param(rq, "subscriberId");
-    if (subscriber_find(db, rq->arena, rq->principal.environment, id, &x->row, err))
+    struct id environment = rq->principal.environment;
+    if (locked ? subscriber_find_locked(db, rq->arena, environment, id, &x->row, err) : subscriber_find(db, rq->arena, environment, id, &x->row, err))
         return true;
     if (err->code == ERROR_NOT_FOUND && x->kind == REMOVE)
         error_http(err, 404, "Subscriber '%.*s' was not found", (int)(id.n > 256 ? 256 : id.n), id.p);
@@ -25,7 +26,7 @@ static bool credentials_apply(struct api_write *w, struct db *db, struct error *
     struct credentials_write *x = (struct credentials_write *)w;
     struct request *rq = w->rq;
     struct id environment = rq->principal.environment;
-    if (!find(rq, db, x, err))
+    if (!find(rq, db, true, x, err))
         return false;
     switch (x->kind) {
     case PUT: return channel_settings_store(rq, db, &x->settings, &x->row, err);
@@ -71,7 +72,7 @@ static void credentials_put(struct request *rq, bool unite)
     if (!checks_done(&checks))
         return;
     /* Who is not there is told so before what is not set up. */
-    if (!find(rq, app_db(rq), x, &err) || !channel_settings_resolve(rq, &x->settings, &err))
+    if (!find(rq, app_db(rq), false, x, &err) || !channel_settings_resolve(rq, &x->settings, &err))
         reply_error(rq, &err);
     else
         api_write(rq, &x->w);

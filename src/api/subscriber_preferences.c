@@ -232,7 +232,7 @@ static bool change_apply(struct api_write *w, struct db *db, struct error *err)
     struct preference_change *x = (struct preference_change *)w;
     struct request *rq = w->rq;
     struct subscriber still;
-    if (!subscriber_find_by_id(db, rq->arena, rq->principal.environment, x->subscriber.id, &still, err)
+    if (!subscriber_find_by_id_locked(db, rq->arena, rq->principal.environment, x->subscriber.id, &still, err)
         || !context_member_ensure(rq, db, &x->context, err))
         return false;
     for (size_t i = 0; i < x->rows_n; i++)

@@ -193,6 +193,8 @@ bool topic_provide(struct request *rq, struct db *db, struct str key, struct str
     if (topic_find(db, rq->arena, rq->principal.environment, key, out, &missing)) {
         if (!renames || !name.n || str_eq(name, out->name))
             return true;
+        if (!topic_find_locked(db, rq->arena, rq->principal.environment, key, out, err))
+            return false;
         out->name = name;
         out->updated_at = app_now(rq);
         return topic_update(db, out, err);

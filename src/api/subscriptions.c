@@ -445,7 +445,8 @@ static bool one_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct one *x = (struct one *)w;
     struct request *rq = w->rq;
-    if (!one_find(rq, db, x, err))
+    if (!one_find(rq, db, x, err)
+        || !topic_subscription_find_locked(db, rq->arena, x->topic.id, x->subscription.identifier, &x->subscription, err))
         return false;
     if (x->name.p)
         x->subscription.name = x->name;

@@ -97,6 +97,8 @@ static bool topic_apply(struct api_write *w, struct db *db, struct error *err)
         return false;
     if (x->kind == ERASE)
         return erase_apply(x, db, err);
+    if (!topic_find_locked(db, w->rq->arena, w->rq->principal.environment, x->key, &x->row, err))
+        return false;
     if (x->name.p)
         x->row.name = x->name;
     if (x->data.p || x->clears_data)

@@ -5,8 +5,8 @@
 
 enum { COMPLAINTS = 8 };
 
-/* A trigger's channels join the stored ones, as credentials do that are set through the API (engine.md §1.7). What has no
- * integration yet is kept under its provider's name; what is no channel is left out. */
+/* A trigger's channels join the stored ones, device tokens too (engine.md §1.7; upstream's create-or-update-subscriber). What
+ * has no integration yet is kept under its provider's name; what is no channel, or would be too many tokens, is left out. */
 static bool channels_join(struct worker *w, struct arena *a, struct id environment, struct str stored, struct str given, struct str *out,
                           struct error *err)
 {
@@ -27,7 +27,9 @@ static bool channels_join(struct worker *w, struct arena *a, struct id environme
             s.integration = x->id;
             s.integration_identifier = str_dup(a, x->identifier);
         }
-        *out = channels_put(a, *out, &s, false, &tokens);
+        struct str joined = channels_put(a, *out, &s, true, &tokens);
+        if (tokens <= DEVICE_TOKENS_MAX)
+            *out = joined;
     }
     cached_unref(&e->head);
     return true;
@@ -50,6 +52,7 @@ bool person_load(struct worker *w, struct plan *p, const struct subscriber_patch
         out->row = (struct subscriber){.id = id_new(w->engine->c.ids, now), .environment = environment,
                                        .subscriber_id = patch->subscriber_id, .is_online = -1, .created_at = now};
     }
+    out->channels_before = out->row.field[SUBSCRIBER_CHANNELS];
     if (patch->present & 1u << SUBSCRIBER_CHANNELS
         && !channels_join(w, p->arena, environment, out->row.field[SUBSCRIBER_CHANNELS], patch->field[SUBSCRIBER_CHANNELS],
                           &out->patch.field[SUBSCRIBER_CHANNELS], err))

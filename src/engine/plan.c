@@ -96,12 +96,28 @@ static bool effect_apply(struct plan *p, struct db *db, const struct effect *e, 
     return true;
 }
 
+/* A device may have registered since the plan was made. */
+static bool channels_settled(struct plan *p, const struct planned_person *x, struct db *db, struct error *err)
+{
+    struct subscriber now;
+    struct error missing = {0};
+    if (!(x->patch.present & 1u << SUBSCRIBER_CHANNELS))
+        return true;
+    if (!subscriber_find_locked(db, p->arena, x->row.environment, x->row.subscriber_id, &now, &missing))
+        return missing.code == ERROR_NOT_FOUND || (*err = missing, false);
+    if (str_eq(now.field[SUBSCRIBER_CHANNELS], x->channels_before))
+        return true;
+    p->conflict = true;
+    return error_set(err, ERROR_CONFLICT, "The subscriber's channels changed meanwhile");
+}
+
 static bool person_apply(struct plan *p, const struct planned_person *x, struct db *db, struct error *err)
 {
     struct id stored;
     if (!x->upsert)
         return true;
-    if (!subscriber_upsert(db, x->row.environment, &x->patch, x->row.id, x->row.updated_at, &stored, err))
+    if (!channels_settled(p, x, db, err)
+        || !subscriber_upsert(db, x->row.environment, &x->patch, x->row.id, x->row.updated_at, &stored, err))
         return false;
     if (id_eq(stored, x->row.id))
         return true;

@@ -14,6 +14,7 @@ struct planned_person {
     bool upsert;
     struct subscriber_patch patch;
     struct subscriber row;              /* as it will be stored */
+    struct str channels_before;         /* what patch's channels were worked out from */
 };
 
 struct planned_run {

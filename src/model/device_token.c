@@ -23,7 +23,7 @@ bool device_token_remove(struct db *db, struct id environment, struct id subscri
     struct subscriber s;
     yyjson_val *v;
     yyjson_mut_doc *d = json_doc(a);
-    if (!subscriber_find_by_id(db, a, environment, subscriber, &s, &missing))
+    if (!subscriber_find_by_id_locked(db, a, environment, subscriber, &s, &missing))
         return missing.code == ERROR_NOT_FOUND || (*err = missing, false);
     if (!s.field[SUBSCRIBER_CHANNELS].n || !json_parse(a, s.field[SUBSCRIBER_CHANNELS], &v, NULL))
         return true;

@@ -160,7 +160,7 @@ static bool stored_find(struct db *db, struct arena *a, const struct preference 
     size_t n;
     struct db_stmt *s = db_query(db, err, "SELECT " PREFERENCE_COLUMNS
                                  " FROM preferences WHERE subscriber_id = ?1 AND workflow_id = ?2 AND subscription_id = ?3 "
-                                 "AND context = ?4 FOR UPDATE",
+                                 "AND context = ?4",
                                  p->subscriber, p->workflow, p->subscription, context_of(p->context));
     if (!s)
         return false;

@@ -48,7 +48,9 @@ bool preference_list(struct db *db, struct arena *a, struct id subscriber, const
 bool preference_list_by_subscription(struct db *db, struct arena *a, struct id subscription, struct preference **out,
                                      size_t *n, struct error *err);
 
-/* Merges what p sets into the stored row (keyed by subscriber, workflow, subscription, context), or inserts it with
+/* Both writes are worked out from what is stored: the caller holds the subscriber (subscriber_find_locked), or for a
+ * subscription's rows the subscription.
+ * Merges what p sets into the stored row (keyed by subscriber, workflow, subscription, context), or inserts it with
  * p->id. Writing a channel on the global row takes that channel out of the subscriber's workflow rows of the same
  * context (decisions.md 15). */
 bool preference_write(struct db *db, const struct preference *p, int64_t now, struct error *err);

@@ -90,34 +90,40 @@ void subscriber_patch_apply(const struct subscriber_patch *p, struct subscriber 
             s->field[f] = p->field[f];
 }
 
-bool subscriber_find(struct db *db, struct arena *a, struct id environment, struct str subscriber_id,
-                     struct subscriber *out, struct error *err)
+#define FIND "SELECT " SUBSCRIBER_COLUMNS " FROM subscribers WHERE environment_id = ?1 AND subscriber_id = ?2"
+#define FIND_BY_ID "SELECT " SUBSCRIBER_COLUMNS " FROM subscribers WHERE environment_id = ?1 AND id = ?2"
+
+static bool find(struct db_stmt *s, struct arena *a, struct subscriber *out, struct error *err)
 {
-    struct db_stmt *s = db_query(db, err, "SELECT " SUBSCRIBER_COLUMNS
-                                 " FROM subscribers WHERE environment_id = ?1 AND subscriber_id = ?2",
-                                 environment, subscriber_id);
-    if (!s)
-        return false;
-    if (!row_one(s, "Subscriber not found", err))
+    if (!s || !row_one(s, "Subscriber not found", err))
         return false;
     subscriber_read(s, 0, a, out);
     db_reset(s);
     return true;
 }
 
+bool subscriber_find(struct db *db, struct arena *a, struct id environment, struct str subscriber_id,
+                     struct subscriber *out, struct error *err)
+{
+    return find(db_query(db, err, FIND, environment, subscriber_id), a, out, err);
+}
+
+bool subscriber_find_locked(struct db *db, struct arena *a, struct id environment, struct str subscriber_id,
+                            struct subscriber *out, struct error *err)
+{
+    return find(db_query(db, err, FIND " FOR UPDATE", environment, subscriber_id), a, out, err);
+}
+
 bool subscriber_find_by_id(struct db *db, struct arena *a, struct id environment, struct id id, struct subscriber *out,
                            struct error *err)
 {
-    struct db_stmt *s = db_query(db, err, "SELECT " SUBSCRIBER_COLUMNS
-                                 " FROM subscribers WHERE environment_id = ?1 AND id = ?2",
-                                 environment, id);
-    if (!s)
-        return false;
-    if (!row_one(s, "Subscriber not found", err))
-        return false;
-    subscriber_read(s, 0, a, out);
-    db_reset(s);
-    return true;
+    return find(db_query(db, err, FIND_BY_ID, environment, id), a, out, err);
+}
+
+bool subscriber_find_by_id_locked(struct db *db, struct arena *a, struct id environment, struct id id, struct subscriber *out,
+                                  struct error *err)
+{
+    return find(db_query(db, err, FIND_BY_ID " FOR UPDATE", environment, id), a, out, err);
 }
 
 static void bind_fields(struct db_stmt *s, int first, const struct subscriber_patch *p)

@@ -44,6 +44,12 @@ bool subscriber_find(struct db *db, struct arena *a, struct id environment, stru
                      struct subscriber *out, struct error *err);
 bool subscriber_find_by_id(struct db *db, struct arena *a, struct id environment, struct id id, struct subscriber *out,
                            struct error *err);
+/* For a write of what is worked out from what is stored: their channels, their preferences. Under PostgreSQL the row is held
+ * until the transaction ends, so that no other process works from the same state. Not for readers. */
+bool subscriber_find_locked(struct db *db, struct arena *a, struct id environment, struct str subscriber_id,
+                            struct subscriber *out, struct error *err);
+bool subscriber_find_by_id_locked(struct db *db, struct arena *a, struct id environment, struct id id, struct subscriber *out,
+                                  struct error *err);
 /* Inserts with new_id or updates the present fields; *id is the row's id afterwards. */
 bool subscriber_upsert(struct db *db, struct id environment, const struct subscriber_patch *p, struct id new_id,
                        int64_t now, struct id *id, struct error *err);

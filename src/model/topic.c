@@ -101,13 +101,18 @@ bool topic_upsert(struct db *db, struct arena *a, struct topic *t, bool *created
     return true;
 }
 
+#define FIND "SELECT " TOPIC_COLUMNS " FROM topics WHERE environment_id = ?1 AND key = ?2"
+
 bool topic_find(struct db *db, struct arena *a, struct id environment, struct str key, struct topic *out, struct error *err)
 {
-    struct db_stmt *s = db_query(db, err, "SELECT " TOPIC_COLUMNS " FROM topics WHERE environment_id = ?1 AND key = ?2",
-                                 environment, key);
-    if (!s)
-        return false;
-    return topic_one(s, a, out, err);
+    struct db_stmt *s = db_query(db, err, FIND, environment, key);
+    return s && topic_one(s, a, out, err);
+}
+
+bool topic_find_locked(struct db *db, struct arena *a, struct id environment, struct str key, struct topic *out, struct error *err)
+{
+    struct db_stmt *s = db_query(db, err, FIND " FOR UPDATE", environment, key);
+    return s && topic_one(s, a, out, err);
 }
 
 bool topic_find_by_id(struct db *db, struct arena *a, struct id environment, struct id id, struct topic *out, struct error *err)
@@ -198,13 +203,19 @@ bool topic_subscription_find_of(struct db *db, struct arena *a, struct id subscr
     return row_find(s, a, subscription_read, out, "Subscription not found", err);
 }
 
+#define FIND_SUBSCRIPTION "SELECT " SUBSCRIPTION_COLUMNS " FROM topic_subscriptions WHERE topic_id = ?1 AND identifier = ?2"
+
 bool topic_subscription_find(struct db *db, struct arena *a, struct id topic, struct str identifier,
                              struct topic_subscription *out, struct error *err)
 {
-    struct db_stmt *s = db_query(db, err, "SELECT " SUBSCRIPTION_COLUMNS
-                                 " FROM topic_subscriptions WHERE topic_id = ?1 AND identifier = ?2",
-                                 topic, identifier);
-    return row_find(s, a, subscription_read, out, "Subscription not found", err);
+    return row_find(db_query(db, err, FIND_SUBSCRIPTION, topic, identifier), a, subscription_read, out, "Subscription not found", err);
+}
+
+bool topic_subscription_find_locked(struct db *db, struct arena *a, struct id topic, struct str identifier,
+                                    struct topic_subscription *out, struct error *err)
+{
+    return row_find(db_query(db, err, FIND_SUBSCRIPTION " FOR UPDATE", topic, identifier), a, subscription_read, out,
+                    "Subscription not found", err);
 }
 
 bool topic_subscribe(struct db *db, struct arena *a, struct topic_subscription *sub, bool *created, struct error *err)

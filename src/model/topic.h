@@ -21,6 +21,8 @@ bool topic_key_valid(struct str key);
  * *created; t is what is stored. */
 bool topic_upsert(struct db *db, struct arena *a, struct topic *t, bool *created, struct error *err);
 bool topic_find(struct db *db, struct arena *a, struct id environment, struct str key, struct topic *out, struct error *err);
+/* Before a change of some of its fields: under PostgreSQL the row is held until the transaction ends. Not for readers. */
+bool topic_find_locked(struct db *db, struct arena *a, struct id environment, struct str key, struct topic *out, struct error *err);
 bool topic_find_by_id(struct db *db, struct arena *a, struct id environment, struct id id, struct topic *out,
                       struct error *err);
 /* Name, data and time of t. */
@@ -55,6 +57,9 @@ bool topic_subscription_find_of(struct db *db, struct arena *a, struct id subscr
                                 struct topic_subscription *out, struct error *err);
 bool topic_subscription_find(struct db *db, struct arena *a, struct id topic, struct str identifier,
                              struct topic_subscription *out, struct error *err);
+/* As topic_find_locked. */
+bool topic_subscription_find_locked(struct db *db, struct arena *a, struct id topic, struct str identifier,
+                                    struct topic_subscription *out, struct error *err);
 /* Name and time. */
 bool topic_subscription_update(struct db *db, const struct topic_subscription *s, struct error *err);
 /* All of one subscriber to one topic, oldest first. */

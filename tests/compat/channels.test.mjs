@@ -152,7 +152,10 @@ test("a trigger's channels join those that its recipient has", async () => {
   await send([{ providerId: "fcm", credentials: { deviceTokens: ["one"] } }]);
   await becomes({ "slack-1": "https://hook.example/joan", "fcm-1": ["one"] });
   await send([{ providerId: "fcm", integrationIdentifier: "fcm-1", credentials: { deviceTokens: ["two"] } }]);
-  await becomes({ "slack-1": "https://hook.example/joan", "fcm-1": ["two"] });
+  await becomes({ "slack-1": "https://hook.example/joan", "fcm-1": ["one", "two"] });
+  await send([{ providerId: "fcm", credentials: { deviceTokens: ["one"] } }, { providerId: "fcm", credentials: { deviceTokens: Array.from({ length: 100 }, (_, i) => `d${i}`) } }]);
+  await send([{ providerId: "fcm", credentials: { deviceTokens: ["three"] } }]);
+  await becomes({ "slack-1": "https://hook.example/joan", "fcm-1": ["one", "two", "three"] });
 });
 
 // Upstream: apps/api/src/app/channel-endpoints/e2e/create-channel-endpoint.e2e.ts and update-channel-endpoint.e2e.ts.

@@ -75,6 +75,9 @@ test("channels given with the subscriber", async () => {
   const made = await server.call("POST", "/v2/subscribers", { subscriberId: "with-channels", channels });
   assert.equal(made.status, 201, made.text);
   assert.deepEqual(tokens((await novu.subscribers.retrieve("with-channels")).result, "fcm-2"), ["one"]);
+  const more = [{ providerId: "fcm", credentials: { deviceTokens: ["two", "one"] } }];
+  assert.equal((await server.call("PUT", "/v1/subscribers/with-channels", { channels: more })).status, 200);
+  assert.deepEqual(tokens((await novu.subscribers.retrieve("with-channels")).result, "fcm-2"), ["one", "two"]);
   const bulk = await server.call("POST", "/v1/subscribers/bulk", {
     subscribers: [{ subscriberId: "b1", channels }, { subscriberId: "b2", channels: [{ providerId: "apns", credentials: {} }] }, { subscriberId: "b3", channels: [{}] }],
   });
