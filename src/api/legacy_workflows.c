@@ -72,7 +72,7 @@ static void add_template(struct request *rq, yyjson_mut_doc *d, yyjson_mut_val *
 static struct str add_step(struct request *rq, yyjson_mut_doc *d, yyjson_mut_val *s, yyjson_val *stored, struct str parent,
                            const struct workflow *w)
 {
-    static const char *const copied[] = {"name", "stepId", "uuid", "shouldStopOnFail", "replyCallback"};
+    static const char *const copied[] = {"name", "stepId", "uuid", "shouldStopOnFail"};
     struct str id = json_get_str(stored, "_id");
     json_add_str(d, s, "_id", id);
     json_add_str(d, s, "_templateId", id);
@@ -80,6 +80,10 @@ static struct str add_step(struct request *rq, yyjson_mut_doc *d, yyjson_mut_val
     json_add_bool(d, s, "active", json_get_bool(stored, "active", true));
     for (size_t k = 0; k < sizeof copied / sizeof *copied; k++)
         json_add_val(d, s, copied[k], json_get(stored, copied[k]));
+    if (yyjson_is_obj(json_get(stored, "replyCallback")))
+        json_add_val(d, s, "replyCallback", json_get(stored, "replyCallback"));
+    else
+        json_add_obj(d, s, "replyCallback");
     if (json_get(stored, "filters"))
         json_add_val(d, s, "filters", json_get(stored, "filters"));
     else
@@ -130,7 +134,9 @@ static void add_preferences(yyjson_mut_doc *d, yyjson_mut_val *o, yyjson_val *do
     yyjson_mut_val *settings = json_add_obj(d, o, "preferenceSettings");
     for (int c = 0; c < CHANNELS; c++) {
         struct str name = channel_name((enum channel)c);
-        yyjson_mut_obj_add_bool(d, settings, name.p, json_get_bool(json_getn(channels, name), "enabled", true));
+        bool on = json_get_bool(json_getn(channels, name), "enabled", true);
+        if (c != CHANNEL_TOOL || !on)       /* younger than these routes: only what differs is told */
+            yyjson_mut_obj_add_bool(d, settings, name.p, on);
     }
 }
 
@@ -523,6 +529,25 @@ static bool variants_have_filters(struct request *rq)
     return true;
 }
 
+static bool action_is_whole(yyjson_val *step)
+{
+    yyjson_val *action = json_get(json_get(json_get(step, "template"), "cta"), "action");
+    return !action || yyjson_is_null(action) || yyjson_is_obj(action);
+}
+
+/* Answers the request if a button's action has no shape. */
+static bool actions_are_whole(struct request *rq)
+{
+    size_t i, n;
+    yyjson_val *step;
+    yyjson_arr_foreach(json_get(rq->json, "steps"), i, n, step)
+        if (!action_is_whole(step)) {
+            reply_fail(rq, 400, "Please provide a valid CTA action");
+            return false;
+        }
+    return true;
+}
+
 /* before: the stored workflow that is changed, or NULL. */
 static void save(struct request *rq, struct template_write *x, const struct workflow *before)
 {
@@ -544,7 +569,7 @@ static void save(struct request *rq, struct template_write *x, const struct work
         reply_error(rq, &err);
         return;
     }
-    if (!checks_done(&c) || !variants_have_filters(rq) || !groups_load(rq, &groups, &n) || !group_is_known(rq, groups, n))
+    if (!checks_done(&c) || !variants_have_filters(rq) || !actions_are_whole(rq) || !groups_load(rq, &groups, &n) || !group_is_known(rq, groups, n))
         return;
     keep_legacy(rq, &x->row, old);
     submit(rq, x, groups, n);

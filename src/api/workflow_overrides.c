@@ -118,6 +118,16 @@ static struct override_write *write_new(struct request *rq, int kind)
     return x;
 }
 
+/* Of a new override every channel is on that it does not name; `tool` is younger than these routes. */
+static yyjson_mut_val *preferences_new(yyjson_mut_doc *d)
+{
+    yyjson_mut_val *all = yyjson_mut_obj(d);
+    for (int i = 0; i < CHANNELS; i++)
+        if (i != CHANNEL_TOOL)
+            yyjson_mut_obj_add_bool(d, all, channel_name((enum channel)i).p, true);
+    return all;
+}
+
 /* active, and the channels that preferenceSettings names; the others stay as they are. */
 static void members_read(struct checks *c, struct workflow_override *x)
 {
@@ -126,7 +136,7 @@ static void members_read(struct checks *c, struct workflow_override *x)
     yyjson_mut_doc *d = json_doc(rq->arena);
     x->active = check_bool(c, rq->json, "active", x->active);
     json_parse(rq->arena, x->preferences, &old, NULL);
-    yyjson_mut_val *all = yyjson_is_obj(old) ? yyjson_val_mut_copy(d, old) : yyjson_mut_obj(d);
+    yyjson_mut_val *all = yyjson_is_obj(old) ? yyjson_val_mut_copy(d, old) : preferences_new(d);
     for (int i = 0; i < CHANNELS; i++) {
         struct str name = channel_name((enum channel)i);
         if (!(v = json_getn(given, name)))
@@ -144,7 +154,7 @@ static void handle_create(struct request *rq)
     struct override_write *x = write_new(rq, CREATE);
     struct error err = {0};
     struct str workflow = check_string(&c, rq->json, "workflowId", true), tenant = check_string(&c, rq->json, "tenantId", true);
-    x->row = (struct workflow_override){.id = app_id(rq), .environment = rq->principal.environment, .preferences = STR("{}"),
+    x->row = (struct workflow_override){.id = app_id(rq), .environment = rq->principal.environment, .preferences = STR("null"),
                                         .created_at = app_now(rq), .updated_at = app_now(rq)};
     members_read(&c, &x->row);
     if (!checks_done(&c))

@@ -79,14 +79,15 @@ test("workflow overrides of a tenant", async () => {
   })).body.data;
   const tenant = (await novu.tenants.create("umbrella", { name: "Umbrella" })).data.data;
   const overrides = novu.workflowOverrides;
+  const every = { in_app: true, email: true, sms: true, push: true, chat: true };
   const made = (await overrides.create({ workflowId: workflow._id, tenantId: tenant._id, active: true, preferenceSettings: { email: false } })).data.data;
-  assert.deepEqual([made._workflowId, made._tenantId, made.active, made.preferenceSettings], [workflow._id, tenant._id, true, { email: false }]);
+  assert.deepEqual([made._workflowId, made._tenantId, made.active, made.preferenceSettings], [workflow._id, tenant._id, true, { ...every, email: false }]);
   await fails(overrides.create({ workflowId: workflow._id, tenantId: tenant._id }), 409, /override/);
   await fails(overrides.create({ workflowId: "none", tenantId: tenant._id }), 404, /^Workflow with id none is not found$/);
   await fails(overrides.create({ workflowId: workflow._id, tenantId: "none" }), 404, /^Tenant with id none is not found$/);
   await fails(overrides.create({ workflowId: workflow._id, tenantId: tenant._id, preferenceSettings: { email: 1 } }), 422, /./);
-  const changed = (await overrides.updateOneById(made._id, { active: false, preferenceSettings: { sms: true } })).data.data;
-  assert.deepEqual([changed.active, changed.preferenceSettings], [false, { email: false, sms: true }]);
+  const changed = (await overrides.updateOneById(made._id, { active: false, preferenceSettings: { sms: false } })).data.data;
+  assert.deepEqual([changed.active, changed.preferenceSettings], [false, { ...every, email: false, sms: false }]);
   assert.equal((await overrides.updateOneByTenantIdandWorkflowId(workflow._id, tenant._id, { active: true })).data.data.active, true);
   assert.equal((await overrides.getOneById(made._id)).data.data.active, true);
   assert.equal((await overrides.getOneByTenantIdandWorkflowId("overridden", "umbrella")).data.data._id, made._id);
