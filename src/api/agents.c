@@ -133,6 +133,21 @@ static bool behavior_valid(struct checks *c, yyjson_val *given)
     return c->n == before;
 }
 
+/* Members of a behavior that are not given stay. */
+static struct str behavior_with(struct arena *a, struct str before, yyjson_val *given)
+{
+    yyjson_mut_doc *d = json_doc(a);
+    yyjson_val *old = NULL, *k;
+    json_parse(a, before.n ? before : STR("{}"), &old, NULL);
+    yyjson_mut_val *o = yyjson_val_mut_copy(d, old);
+    yyjson_obj_iter it = yyjson_obj_iter_with(given);
+    while ((k = yyjson_obj_iter_next(&it))) {
+        yyjson_mut_obj_remove_keyn(o, yyjson_get_str(k), yyjson_get_len(k));
+        yyjson_mut_obj_add(o, yyjson_val_mut_copy(d, k), yyjson_val_mut_copy(d, yyjson_obj_iter_get_val(k)));
+    }
+    return json_write_mut(a, o);
+}
+
 /* Members that are given replace those of x; false: there are none. */
 static bool members_read(struct checks *c, struct agent *x)
 {
@@ -150,7 +165,7 @@ static bool members_read(struct checks *c, struct agent *x)
     if (description.p)
         x->description = description;
     if (behavior && behavior_valid(c, behavior))
-        x->behavior = json_write(rq->arena, behavior);
+        x->behavior = behavior_with(rq->arena, x->behavior, behavior);
     x->active = check_bool(c, rq->json, "active", x->active);
     url_read(c, "bridgeUrl", &x->bridge_url);
     url_read(c, "devBridgeUrl", &x->dev_bridge_url);

@@ -205,6 +205,8 @@ static void consume_reply(struct api_write *w)
     json_add_bool(d, o, "success", true);
     json_add_str(d, o, "botUsername", x->username);
     json_add_str(d, o, "webhookUrl", x->webhook_url);
+    json_add_id(d, o, "integrationId", x->integration.id);
+    json_add_str(d, o, "integrationIdentifier", x->integration.identifier);
     if (x->start_url.n)
         json_add_str(d, o, "deepLinkUrl", x->start_url);
     reply_json(w->rq, 0, o);
@@ -275,11 +277,16 @@ static void handle_page(struct request *rq)
     reply_text(rq, 200, "text/html; charset=utf-8", (struct str){page, sizeof page - 1});
 }
 
+#define CONFIGURE(path, suffix)                                                                                                          \
+    {HTTP_GET, path "/status", "integrationsMobileConfigureStatus" suffix, "Integrations", "Is a phone's setup link still good?", AUTH_PUBLIC, \
+     NULL, RATE_CONFIGURATION, 1, 200, ENVELOPE_DATA, 0, 0, handle_status},                                                              \
+    {HTTP_POST, path, "integrationsMobileConfigure" suffix, "Integrations", "Set up a Telegram bot by a phone's link", AUTH_PUBLIC, NULL, \
+     RATE_CONFIGURATION, 1, 200, ENVELOPE_DATA, BODY_MAX, ROUTE_NOT_IDEMPOTENT, handle_consume}
+
+/* The second path is what the first was called before. */
 const struct route telegram_setup_routes[] = {
-    {HTTP_GET, "/v1/integrations/mobile-configure/status", "integrationsMobileConfigureStatus", "Integrations", "Is a phone's setup link still good?",
-     AUTH_PUBLIC, NULL, RATE_CONFIGURATION, 1, 200, ENVELOPE_DATA, 0, 0, handle_status},
-    {HTTP_POST, "/v1/integrations/mobile-configure", "integrationsMobileConfigure", "Integrations", "Set up a Telegram bot by a phone's link",
-     AUTH_PUBLIC, NULL, RATE_CONFIGURATION, 1, 200, ENVELOPE_DATA, BODY_MAX, ROUTE_NOT_IDEMPOTENT, handle_consume},
+    CONFIGURE("/v1/integrations/mobile-configure", ""),
+    CONFIGURE("/v1/integrations/telegram/mobile-configure", "Telegram"),
     {HTTP_GET, "/telegram/connect/{token}", "telegramConnectPage", "Integrations", "The page of a phone's setup link", AUTH_PUBLIC, NULL,
      RATE_NONE, 0, 200, ENVELOPE_NONE, 0, 0, handle_page},
 };

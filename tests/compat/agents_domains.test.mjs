@@ -82,8 +82,8 @@ test("agents and what they speak through", async () => {
   await fails(novu.agents.update({}, "helper"), 400, /At least one field must be provided\./);
   await fails(novu.agents.update({ name: "x" }, "nobody"), 404, /Agent with identifier "nobody" was not found\./);
   await fails(other.agents.retrieve("helper"), 404, /was not found/);
-  const changed = (await novu.agents.update({ active: false, behavior: { acknowledgeOnReceived: true, subscriberAccess: "restricted" } }, "helper")).result;
-  assert.deepEqual([changed.active, changed.name, changed.behavior.subscriberAccess], [false, "Helper", "restricted"]);
+  const changed = (await novu.agents.update({ active: false, behavior: { subscriberAccess: "restricted" } }, "helper")).result;
+  assert.deepEqual([changed.active, changed.name, changed.behavior], [false, "Helper", { acknowledgeOnReceived: true, subscriberAccess: "restricted" }]);
   await fails(novu.agents.updateBridge({ bridgeUrl: "ftp://x" }, "helper"), 422, /bridgeUrl/);
   const bridge = (await novu.agents.updateBridge({ bridgeUrl: "https://bridge.example.com/api", devBridgeActive: true }, "helper")).result;
   assert.deepEqual([bridge.bridgeUrl, bridge.devBridgeActive], ["https://bridge.example.com/api", true]);

@@ -138,7 +138,7 @@ test("a phone's link: its page, its state, and the bot's token by it, once", asy
   const done = await enter(token, good);
   assert.equal(done.status, 200, done.text);
   const { success, botUsername, webhookUrl, deepLinkUrl } = done.body.data;
-  assert.deepEqual([success, botUsername], [true, "acme_bot"]);
+  assert.deepEqual([success, botUsername, done.body.data.integrationIdentifier], [true, "acme_bot", "later"]);
   ({ url: hook, secret_token: secret } = asked.at(-1).body);
   assert.equal(webhookUrl, hook);
   const code = new URL(deepLinkUrl).searchParams.get("start");
@@ -149,6 +149,8 @@ test("a phone's link: its page, its state, and the bot's token by it, once", asy
   const again = await enter(token, good);
   assert.deepEqual([again.status, again.body.code], [409, "token_already_used"]);
   assert.deepEqual(await status("short"), { valid: false, reason: "invalid" });
+  const older = await open("GET", `/v1/integrations/telegram/mobile-configure/status?token=${token}`);
+  assert.deepEqual(older.body.data, { valid: false, reason: "used" });
   assert.deepEqual([(await enter("short", good)).status, (await enter("short", good)).body.code], [401, "token_invalid"]);
 
   const second = await issue({ subscriberId: "nobody" });
