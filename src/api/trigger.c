@@ -4,6 +4,7 @@
 #include "api/bridge_doc.h"
 #include "api/gate.h"
 #include "api/idempotency.h"
+#include "api/template_variables.h"
 #include "model/context.h"
 #include "model/event.h"
 #include "model/tenant.h"
@@ -282,7 +283,8 @@ bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct error *err)
     }
     yyjson_val *payload = member(event, "payload");
     c->transaction_id = tx;
-    if (!payload_check(rq, d, &payload, err) || !status_find(c, d, event, err)) {
+    if (!payload_check(rq, d, &payload, err) || !status_find(c, d, event, err)
+        || (c->status == TRIGGER_PROCESSED && !template_variables_apply(rq->arena, d, &payload, err))) {
         cached_unref(&d->head);
         return false;
     }

@@ -97,6 +97,13 @@ static bool step_compile(struct arena *a, struct str origin, yyjson_val *v, stru
     s->name = json_get_str(v, "name");
     s->uuid = json_get_str(v, "uuid");
     s->older = json_get(v, "legacy") != NULL;
+    s->variables = json_path(v, STR("legacy.template.variables"));
+    if (!yyjson_arr_size(s->variables))
+        s->variables = NULL;
+    if (str_eqz(json_str(json_path(v, STR("legacy.metadata.type"))), "scheduled"))
+        s->delay_path = json_str(json_path(v, STR("legacy.metadata.delayPath")));
+    if (!str_ends(json_get_str(json_get(v, "controlValues"), "dynamicKey"), s->delay_path))
+        s->delay_path = STR_NULL;           /* it was changed since */
     s->active = json_get_bool(v, "active", true);
     s->stop_on_fail = json_get_bool(v, "shouldStopOnFail", false);
     s->values = values_normalised(a, origin, v);

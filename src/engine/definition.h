@@ -28,6 +28,8 @@ struct step_definition {
     yyjson_val *filters;            /* legacy step filters (engine.md §5.3); NULL: none */
     struct step_definition *variants;   /* of older workflows: the first active one whose filters pass is sent in the step's place */
     int variants_n;
+    yyjson_val *variables;          /* of an older template: what the payload must have, and defaults; NULL: none */
+    struct str delay_path;          /* of an older delay until a date: where that is in the payload; empty: none */
     yyjson_val *skip;               /* JSON-logic run condition, NULL: always (engine.md §5.1) */
     struct controls *condition;     /* the same, compiled: its values may be templates… */
     const struct jsonlogic *rule;   /* …and if none is, the program. Else NULL: each run has a rule of its own */

@@ -1,0 +1,159 @@
+// What the original's end-to-end tests of triggers say, as tables: apps/api/src/app/events/e2e (trigger-event, throttle-events,
+// cancel-event, send-message-push, digest-events, delay-events, trigger-event-topic, process-subscriber).
+import { after, before, test } from "node:test";
+import assert from "node:assert/strict";
+import { Carillon } from "./carillon.mjs";
+import { api } from "./clients.mjs";
+
+let server, novu, group;
+before(async () => {
+  server = await Carillon.start({ args: ["--clock", "virtual"] });
+  novu = api(server);
+  group = (await server.call("POST", "/v1/notification-groups", { name: "General" })).body.data._id;
+});
+after(() => server?.stop());
+
+const pass = (advance) => server.call("POST", "/v1/testing/clock", { advance });
+let made = 0;
+const older = async (...steps) => {
+  const { status, body } = await server.call("POST", "/v1/notification-templates", { name: `older ${++made}`, notificationGroupId: group, active: true, steps });
+  assert.equal(status, 201, JSON.stringify(body));
+  return body.data.triggers[0].identifier;
+};
+const workflow = async (...steps) => (await novu.workflows.create({ name: `new ${++made}`, workflowId: `new-${made}`, active: true,
+  steps: steps.map((s, i) => ({ name: `step ${i}`, ...s })) })).result.workflowId;
+const trigger = async (name, to, payload = {}, more = {}) => {
+  const { body, status } = await server.call("POST", "/v1/events/trigger", { name, to, payload, ...more });
+  assert.equal(status, 201, JSON.stringify(body));
+  await pass("PT0S");
+  return body.data.transactionId;
+};
+const runs = async (transactionId) => (await server.call("GET", `/v1/notifications?transactionId=${transactionId}`)).body.data;
+const messages = async (transactionId) => (await server.call("GET", `/v1/messages?transactionId=${transactionId}`)).body.data.reverse();
+const statuses = async (transactionId) => (await runs(transactionId))[0].jobs.slice(1).map((j) => j.status);
+const bell = (content, more) => ({ template: { type: "in_app", content }, ...more });
+const mail = (more) => ({ template: { type: "email", subject: "Subject", content: [{ type: "text", content: "Text {{x}}" }] }, ...more });
+const when = (...children) => [{ isNegated: false, type: "GROUP", value: "AND", children }];
+
+test("the trigger says where an e-mail goes, and nobody's record changes but by what `to` says", async () => {
+  const name = await older(mail());
+  await novu.subscribers.create({ subscriberId: "owner", email: "own@example.com" });
+  for (const [to, overrides, email, stored] of [
+    ["owner", { email: { toRecipient: "new@example.com" } }, "new@example.com", "own@example.com"],
+    [{ subscriberId: "owner", email: "gg@example.com" }, { email: { toRecipient: "new@example.com" } }, "new@example.com", "gg@example.com"],
+    ["owner", {}, "gg@example.com", "gg@example.com"], [{ subscriberId: "addressless" }, { email: { toRecipient: "only@example.com" } }, "only@example.com", undefined],
+  ]) {
+    const id = await trigger(name, to, { email: "elsewhere@example.com" }, { overrides });
+    const [message] = await messages(id);
+    assert.equal(message.email, email, JSON.stringify(overrides));
+    const [{ to: sentTo }] = await server.outbox(id);
+    assert.deepEqual([sentTo].flat(), [email]);
+    assert.equal((await server.call("GET", `/v2/subscribers/${to.subscriberId ?? to}`)).body.data.email ?? undefined, stored);
+  }
+});
+
+test("an e-mail that was opened is read to the steps behind it", async () => {
+  const uuid = "1b4e28ba-2fa1-11d2-883f-0016d3cca427";
+  const behind = (stepType) => bell(stepType, { filters: when({ on: "previousStep", step: uuid, stepType }) });
+  const name = await older(mail({ uuid }), { template: { type: "delay" }, metadata: { type: "regular", amount: 1, unit: "hours" } },
+    ...["read", "seen", "unread", "unseen"].map(behind));
+  const id = await trigger(name, { subscriberId: "reader", email: "reader@example.com" });
+  await pass("PT1H");
+  assert.deepEqual((await statuses(id)).slice(2), ["canceled", "canceled", "completed", "completed"]);
+});
+
+test("variables of a template that are required must be there, and those with a default are filled", async () => {
+  const variables = [{ name: "myUser.lastName", required: true, type: "String" }, { name: "myUser.array", required: true, type: "Array" },
+    { name: "myUser.bool", required: true, type: "Boolean" }];
+  const name = await older({ template: { type: "sms", content: "Hello {{myUser.lastName}}", variables } });
+  const all = "payload is missing required key(s) and type(s): myUser.lastName (Value), myUser.array (Array), myUser.bool (Boolean)";
+  for (const [payload, status] of [[{}, 400], [{ myUser: { lastName: true, array: "John", bool: 0 } }, 400], [{ myUser: { lastName: "", array: [], bool: true } }, 201]]) {
+    const reply = await server.call("POST", "/v1/events/trigger", { name, to: { subscriberId: "var", phone: "+1" }, payload });
+    assert.equal(reply.status, status, JSON.stringify(reply.body));
+    if (status === 400) assert.equal(reply.body.message, all);
+  }
+  const filled = await older({ template: { type: "sms", content: "Hello {{myUser.lastName}}, welcome to {{organizationName}}", variables: [
+    { name: "myUser.lastName", required: false, type: "String", defaultValue: "John Doe" }, { name: "organizationName", required: false, type: "String", defaultValue: "Novu Corp" }] } });
+  const id = await trigger(filled, { subscriberId: "var", phone: "+1" }, { organizationName: "Umbrella Corp" });
+  assert.equal((await messages(id))[0].content, "Hello John Doe, welcome to Umbrella Corp");
+});
+
+test("a delay until a date of the payload needs that date", async () => {
+  const name = await older({ template: { type: "delay" }, metadata: { type: "scheduled", delayPath: "sendAt" } }, { template: { type: "sms", content: "Hello" } });
+  for (const payload of [{}, { sendAt: "20-09-2025" }, { sendAt: 5 }]) {
+    const { status, body } = await server.call("POST", "/v1/events/trigger", { name, to: { subscriberId: "var", phone: "+1" }, payload });
+    assert.deepEqual([status, body.message], [400, "payload is missing required key(s) and type(s): sendAt (ISO Date)"]);
+    const bulk = await server.call("POST", "/v1/events/trigger/bulk", { events: [{ name, to: "var", payload }] });
+    assert.deepEqual([bulk.status, bulk.body.data[0].status, bulk.body.data[0].error], [201, "error", ["payload is missing required key(s) and type(s): sendAt (ISO Date)"]]);
+  }
+});
+
+test("a filter of a delay or a digest leaves it out, wherever it stands", async () => {
+  const exclude = when({ on: "payload", operator: "IS_DEFINED", field: "exclude", value: "" });
+  const wait = { delay: { type: "regular", amount: 2, unit: "seconds" }, digest: { type: "regular", amount: 2, unit: "seconds" } };
+  for (const type of ["delay", "digest"])
+    for (const [first, payload, want] of [[true, {}, ["skipped", "completed"]], [false, {}, ["completed", "skipped", "completed"]], [false, { exclude: false }, ["completed", "delayed", "pending"]]]) {
+      const waits = { template: { type }, metadata: wait[type], filters: exclude };
+      const id = await trigger(await older(...(first ? [] : [mail()]), waits, mail()), { subscriberId: "f", email: "f@example.com" }, payload);
+      assert.deepEqual(await statuses(id), want, `${type} ${JSON.stringify(payload)}`);
+      const said = (await runs(id))[0].jobs.flatMap((j) => j.executionDetails).filter((d) => d.detail === "Step was skipped based on steps conditions");
+      assert.equal(said.length, want.includes("skipped") ? 1 : 0);
+      await pass("PT3S");
+    }
+});
+
+test("a throttle lets its number through: by window, by key, by a time or a duration of the payload", async () => {
+  const fixed = { type: "fixed", amount: 1, unit: "minutes" };
+  const soon = () => new Date(Date.now() + 3600e3).toISOString();
+  for (const [values, payloads, through] of [
+    [{ ...fixed, threshold: 3 }, [{}, {}], [0, 1]], [{ ...fixed, threshold: 2 }, [{}, {}, {}], [0, 1]], [{ ...fixed, threshold: 1 }, Array(20).fill({}), [0]],
+    [{ ...fixed, threshold: 1, throttleKey: "userId" }, [{ userId: "a" }, { userId: "b" }, { userId: "a" }], [0, 1]],
+    [{ ...fixed, threshold: 1, throttleKey: "payload.userId" }, [{ userId: "a" }, { userId: "b" }, { userId: "a" }], [0, 1]],
+    [{ type: "dynamic", dynamicKey: "payload.until", threshold: 1 }, "until", [0]],
+    [{ type: "dynamic", dynamicKey: "payload.window", threshold: 1 }, [{ window: { amount: 1, unit: "minutes" } }, { window: { amount: 1, unit: "minutes" } }], [0]],
+    [{ ...fixed, unit: "hours", threshold: 1 }, [{}, {}], [0]], [{ ...fixed, unit: "days", threshold: 1 }, [{}, {}], [0]],
+  ]) {
+    const name = await workflow({ type: "throttle", controlValues: values }, { type: "in_app", controlValues: { body: "x {{payload.userId}}" } });
+    if (payloads === "until") {
+      const { body } = await server.call("GET", "/v1/testing/clock");
+      const until = new Date(new Date(body.data?.now ?? body.now).getTime() + 120000).toISOString();
+      payloads.length;
+      const ids = [];
+      for (let i = 0; i < 2; i++) ids.push(await trigger(name, "thr", { until }));
+      assert.deepEqual(await Promise.all(ids.map(async (id) => (await statuses(id))[0])), ["completed", "skipped"]);
+      continue;
+    }
+    const ids = [];
+    for (const p of payloads) ids.push(await trigger(name, "thr", p));
+    const got = await Promise.all(ids.map(async (id) => (await statuses(id))[0]));
+    assert.deepEqual(got, ids.map((_, i) => (through.includes(i) ? "completed" : "skipped")), JSON.stringify(values));
+    assert.equal((await Promise.all(ids.map(messages))).flat().length, through.length);
+    void soon;
+  }
+});
+
+test("of twenty at the same time a throttle of one lets one through", async () => {
+  const name = await workflow({ type: "throttle", controlValues: { type: "fixed", amount: 1, unit: "minutes", threshold: 1 } }, { type: "in_app", controlValues: { body: "x" } });
+  const ids = await Promise.all(Array.from({ length: 20 }, () => trigger(name, "crowd")));
+  const got = (await Promise.all(ids.map(statuses))).map((s) => s.join(" ")).sort();
+  assert.deepEqual(got, ["completed completed", ...Array(19).fill("skipped skipped")]);
+});
+
+test("of a digest any event is canceled alone: the first hands over, and what is left is told", async () => {
+  const digest = { template: { type: "digest" }, metadata: { type: "regular", amount: 10, unit: "seconds", digestKey: "id" } };
+  for (const [cancel, sent] of [[[], "1 2 3"], [[1], "1 3"], [[0], "2 3"], [[0, 1], "3"], [[0, 1, 2], undefined], [[2], "1 2"]]) {
+    const name = await older(digest, bell("{{#each step.events}}{{n}} {{/each}}"));
+    const ids = [];
+    for (const n of [1, 2, 3]) {
+      ids.push(await trigger(name, "dig", { n, id: "same" }));
+      await pass("PT1S");
+    }
+    for (const i of cancel) assert.equal((await server.call("DELETE", `/v1/events/trigger/${ids[i]}`)).body.data, true);
+    await pass("PT10S");
+    const all = (await Promise.all(ids.map(messages))).flat();
+    assert.deepEqual(all.map((m) => m.content.trim()), sent === undefined ? [] : [sent], JSON.stringify(cancel));
+    const of = await Promise.all(ids.map(statuses));
+    const lead = [0, 1, 2].find((i) => !cancel.includes(i));
+    of.forEach((s, i) => assert.deepEqual(s, Array(2).fill(cancel.includes(i) ? "canceled" : i === lead ? "completed" : "merged"), `${JSON.stringify(cancel)} ${i}`));
+  }
+});
