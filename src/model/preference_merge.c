@@ -73,8 +73,9 @@ struct preference_result preference_merge(const struct workflow_preferences *w, 
         workflow_layer(&r, w, 0, SOURCE_WORKFLOW_RESOURCE);
     if (w->has_user)
         workflow_layer(&r, w, 1, SOURCE_USER_WORKFLOW);
-    if (w->has_tenant)
-        for (int c = 0; c < CHANNELS; c++)
+    /* An override names every channel; it decides those that it changes. */
+    for (int c = 0; w->has_tenant && c < CHANNELS; c++)
+        if (w->tenant[c] != (r.channel[c] ? CHOICE_ON : CHOICE_OFF))
             say(&r, c, w->tenant[c], SOURCE_TENANT);
     if (w->read_only || !rows)
         return r;
