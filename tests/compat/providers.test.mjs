@@ -37,6 +37,7 @@ before(async () => {
     ["sms", "sms", { body: "Hello Ada" }],
     ["push", "push", { subject: "Hi Ada", body: "Order 42 shipped" }],
     ["chat", "chat", { body: "Order 42 shipped" }],
+    ["tool", "tool", { body: "Order 42 shipped" }],
   ]) await novu.workflows.create({ name: workflowId, workflowId, active: true, steps: [{ name: "Step", type, controlValues }] });
 });
 after(async () => {
@@ -430,6 +431,39 @@ describe("chat", () => {
     const { message } = await send("chat", { to: phone });
     assert.equal(message.identifier, "wamid.1");
     assert.deepEqual(got[0].body, { messaging_product: "whatsapp", recipient_type: "individual", to: "+15551234567", type: "text", text: { body: "Order 42 shipped", preview_url: false } });
+  });
+});
+
+describe("what a trigger says beside the text", () => {
+  test("SMS: another sender, and data of the provider's own", async () => {
+    await integration("gupshup", "sms", { user: "u", password: "p-secret" });
+    answers["*"] = ok("success | 1 | gs-1");
+    await send("sms", { to: phone, overrides: { sms: { customData: { principalEntityId: "pe", dltTemplateId: "dlt" } } } });
+    const { principalEntityId, dltTemplateId, send_to } = form(got[0].text);
+    assert.deepEqual([principalEntityId, dltTemplateId, send_to], ["pe", "dlt", "+15551234567"]);
+    await integration("telnyx", "sms", { apiKey: "k-secret", messageProfileId: "mp", from: "Acme" }).then((x) => server.call("POST", `/v1/integrations/${x._id}/set-primary`));
+    answers["*"] = ok({ data: { id: "t-1" } });
+    await send("sms", { to: phone, overrides: { sms: { from: "Other" } } });
+    assert.equal(got.at(-1).body.from, "Other");
+  });
+
+  test("tools: an alert of a service of the subscriber's, told of again as the same one", async () => {
+    const made = await integration("pagerduty", "tool", {});
+    await novu.subscribers.create({ subscriberId: "on-call" });
+    const reply = await server.call("POST", "/v1/channel-endpoints", { integrationIdentifier: made.identifier, subscriberId: "on-call", type: "pagerduty_service", endpoint: { routingKey: "r-secret-key", region: "eu" } });
+    assert.equal(reply.status, 201, reply.text);
+    answers["*"] = ok({ status: "success", dedup_key: "d-1" }, 202);
+    const { message, transactionId, run } = await send("tool", { to: "on-call", overrides: { providers: { pagerduty: { severity: "warning", orderId: "42" } } } });
+    assert.equal(got.length, 1, details({ run }));
+    assert.equal(`${got[0].host}${got[0].path}`, "events.eu.pagerduty.com/v2/enqueue");
+    const { dedup_key, ...body } = got[0].body;
+    assert.deepEqual(body, { routing_key: "r-secret-key", event_action: "trigger",
+      payload: { summary: "Order 42 shipped", source: "novu", severity: "warning", custom_details: { order_id: "42" } } });
+    assert.ok(dedup_key.startsWith(`novu:${transactionId}:on-call:`), dedup_key);
+    assert.equal(message.identifier, "d-1");
+    answers["*"] = ok({ status: "invalid event", errors: ["no service has r-secret-key"] }, 400);
+    const failed = await send("tool", { to: "on-call" });
+    assert.ok(details(failed).includes("no service has ***"), details(failed));
   });
 });
 
