@@ -654,6 +654,12 @@ static bool is_ok(struct sending *s, const struct http_response *r, yyjson_val *
         && (!json_get(res, "ok") || template_truthy(template_value(&s->scope, json_get_str(res, "ok"))));
 }
 
+/* Of credentials that were asked about. Some may do what is needed but not what was asked: "ok" knows such answers. */
+static bool is_let_in(struct sending *s, const struct http_response *r)
+{
+    return r->outcome == DELIVERY_SENT || (r->status && holds(s, part(s, "check"), "ok"));
+}
+
 static enum verdict go_on(struct sending *s, struct delivery_result *out)
 {
     struct error err = {0};
@@ -757,7 +763,7 @@ static enum verdict provider_end(struct job *j, CURLcode code, struct delivery_r
         s->token_renewed = true;
         return go_on(s, out);
     }
-    if (s->phase == PHASE_CHECK ? r->outcome != DELIVERY_SENT : !is_ok(s, r, res)) {
+    if (s->phase == PHASE_CHECK ? !is_let_in(s, r) : !is_ok(s, r, res)) {
         out->host_unknown = code == CURLE_COULDNT_RESOLVE_HOST;
         fail(s, r, res, out);
         return JOB_DONE;

@@ -6,6 +6,7 @@
  *                      false: it never does
  *    "cases": [{
  *      "name":      what it shows,
+ *      "check":     true: nothing is sent, the provider is asked about the credentials (needed where a declaration can),
  *      "full":      true: the mail has all that a mail can have (full_mail below),
  *      "message":   members over those of the plain message; null takes one away,
  *      "overrides": as the trigger gives them for this provider,
@@ -383,11 +384,12 @@ static struct attempt *attempt_of(struct world *w, yyjson_val *c, yyjson_val *ov
     struct arena *a = t->arena;
     struct delivery *d = &t->delivery;
     d->channel = str_of(w->provider->channel);
-    d->message = json_of(a, json_write(a, message_of(w, c)));
+    d->purpose = json_get_bool(c, "check", false) ? DELIVERY_CHECK : DELIVERY_SEND;
+    d->message = d->purpose == DELIVERY_SEND ? json_of(a, json_write(a, message_of(w, c))) : NULL;
     d->configurations = of_case(w, c, "configurations") ? json_of(a, json_write(a, of_case(w, c, "configurations"))) : NULL;
     d->target = of_case(w, c, "target") ? json_of(a, json_write(a, of_case(w, c, "target"))) : NULL;
     d->overrides = overrides ? json_of(a, json_write(a, overrides)) : NULL;
-    if (strcmp(w->provider->channel, "email"))
+    if (strcmp(w->provider->channel, "email") || d->purpose == DELIVERY_CHECK)
         d->email = NULL;
     else
         email_of(a, d->message, d->email);
@@ -550,15 +552,23 @@ static void failures_check(struct world *w, yyjson_val *c)
 static yyjson_val *first_of(struct world *w, yyjson_val *cases)
 {
     size_t i, n;
-    bool refused = false, full = strcmp(w->provider->channel, "email");
+    bool refused = false, full = strcmp(w->provider->channel, "email"), let_in = false, turned_away = false;
     yyjson_val *c, *sent = NULL;
+    yyjson_val *declaration = data_json(w->arena, str_fmt(w->arena, SOURCE_DIR "/providers/%s.json", w->provider->name).p);
     yyjson_arr_foreach(cases, i, n, c) {
+        if (json_get_bool(c, "check", false)) {
+            let_in |= !json_get(c, "error");
+            turned_away |= json_get(c, "error") != NULL;
+            continue;
+        }
         sent = !sent && json_get(c, "id") && yyjson_arr_size(json_get(c, "asks")) ? c : sent;
         refused |= json_get(c, "error") && yyjson_arr_size(json_get(c, "asks"));
         full |= json_get_bool(c, "full", false);
     }
     if (!sent || !refused || !full)
         fail_msg("%s: its facts lack %s", w->provider->name, !sent ? "a success" : !refused ? "a refusal" : "a full mail");
+    if (json_get(declaration, "check") && !(let_in && turned_away))
+        fail_msg("%s: its facts lack credentials that are good, or such that are not", w->provider->name);
     return sent;
 }
 
