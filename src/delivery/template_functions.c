@@ -153,7 +153,8 @@ static yyjson_mut_val *f_files(struct template_call *c)
     return yyjson_mut_arr_size(out) ? out : NULL;
 }
 
-/* parts(list, cid | !cid): those attachments as files of a multipart body (provider_body.c writes {"$file":…}). */
+/* parts(list, cid | !cid, cid=name): those attachments as files of a multipart body (provider_body.c writes {"$file":…}); the
+ * last for providers whose texts show a file by its name. */
 static yyjson_mut_val *f_parts(struct template_call *c)
 {
     struct template_scope *t = c->scope;
@@ -166,7 +167,10 @@ static yyjson_mut_val *f_parts(struct template_call *c)
         if (is_left_out(c, x))
             continue;
         yyjson_mut_val *o = yyjson_mut_arr_add_obj(t->doc, out);
-        yyjson_mut_obj_add_val(t->doc, o, "$file", template_copy(t, x));
+        yyjson_mut_val *file = template_copy(t, x);
+        if (c->n > 2 && str_eqz(c->args[2], "cid=name") && template_get(x, "cid"))
+            yyjson_mut_obj_put(file, yyjson_mut_str(t->doc, "name"), template_copy(t, template_get(x, "cid")));
+        yyjson_mut_obj_add_val(t->doc, o, "$file", file);
     }
     return yyjson_mut_arr_size(out) ? out : NULL;
 }
