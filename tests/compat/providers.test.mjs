@@ -424,7 +424,7 @@ describe("chat", () => {
     answers["*"] = ok({ ok: true, result: { message_id: 5 } });
     got = [];
     assert.equal((await send("chat", { to: telegram })).message.identifier, "5");
-    assert.deepEqual([got[0].path, got[0].body], ["/bot1%3Aa/sendMessage", { chat_id: "77", text: "Order 42 shipped" }]);
+    assert.deepEqual([got[0].path, got[0].body], ["/bot1:a/sendMessage", { chat_id: "77", text: "Order 42 shipped" }]);
     await integration("whatsapp-business", "chat", { apiToken: "w", phoneNumberIdentification: "100" });
     answers["*"] = ok({ messages: [{ id: "wamid.1" }] });
     got = [];
