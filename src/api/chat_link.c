@@ -1,6 +1,7 @@
 /* Operations that only some integrations know: chat linking by a bot, and bots that are set up (rest-api.md §6.14, §6.15). */
 #include "api/channel_links.h"
 #include "api/context_member.h"
+#include "api/context_proof.h"
 #include "api/tables.h"
 #include "api/telegram.h"
 
@@ -31,10 +32,11 @@ static void handle_link(struct request *rq)
     if (!own) {
         l.subscriber_id = check_string(&c, rq->json, "subscriberId", true);
         context_member_read(&c, json_get(rq->json, "context"), context);
+        check_string(&c, rq->json, "contextHash", false);
     }
     if (!checks_done(&c) || !find(rq, identifier, &i))
         return;
-    if (!channel_link_subscriber(app_db(rq), rq->arena, &l, &err))
+    if (!context_proved(rq, &i, &err) || !channel_link_subscriber(app_db(rq), rq->arena, &l, &err))
         reply_error(rq, &err);
     else if (str_eqz(i.provider_id, "telegram"))
         telegram_link(rq, &i, l.subscriber_id, own ? rq->principal.context : context->keys, own ? NULL : context);

@@ -1,6 +1,7 @@
 /* Leads people to the consent page of a chat provider. */
 #include "api/chat_oauth.h"
 
+#include "api/context_proof.h"
 #include "api/integration_secrets.h"
 #include "api/tables.h"
 #include "model/context.h"
@@ -138,7 +139,7 @@ static const char *owner_flaw(const struct dialogue *g)
     return s->links_user ? NULL : channel_owner_flaw(s->subscriber_id.n, g->has_context, g->mode);
 }
 
-/* Integration, provider, owner and credentials, in this order. */
+/* Integration, provider, owner, the context's proof and credentials, in this order. */
 static bool dialogue_settle(struct request *rq, struct dialogue *g, struct error *err)
 {
     struct channel_link l = {.environment = rq->principal.environment, .integration_identifier = g->state.integration_identifier,
@@ -152,7 +153,8 @@ static bool dialogue_settle(struct request *rq, struct dialogue *g, struct error
         return error_http(err, 400, "OAuth not supported for provider: %.*s", STR_ARG(i.provider_id));
     if ((flaw = owner_flaw(g)))
         return error_http(err, 400, "%s", flaw);
-    if (!channel_link_subscriber(app_db(rq), rq->arena, &l, err) || !chat_credentials(rq, &i, g->provider, false, &credentials, err))
+    if (!context_proved(rq, &i, err) || !channel_link_subscriber(app_db(rq), rq->arena, &l, err)
+        || !chat_credentials(rq, &i, g->provider, false, &credentials, err))
         return false;
     g->state.provider_id = i.provider_id;
     g->client_id = json_get_str(credentials, "clientId");
@@ -200,6 +202,7 @@ static void dialogue_read(struct checks *c, struct dialogue *g)
     struct request *rq = c->rq;
     g->state.integration_identifier = check_string(c, rq->json, "integrationIdentifier", true);
     g->state.connection_identifier = check_string(c, rq->json, "connectionIdentifier", false);
+    check_string(c, rq->json, "contextHash", false);
     g->state.auto_link = check_bool(c, rq->json, "autoLinkUser", false);
     g->mode = check_string(c, rq->json, "connectionMode", false);
     g->scope = scopes(c, "scope", &g->wants_webhook);

@@ -1,8 +1,8 @@
 /* POST /v1/inbox/session, and its older form /v1/widgets/session/initialize: who opens an Inbox, and whether they may
  * (inbox-realtime.md §1, §3). */
+#include "api/context_proof.h"
 #include "api/inbox_keyless.h"
 #include "api/inbox_private.h"
-#include "api/integration_secrets.h"
 #include "api/subscriber_hash.h"
 #include "api/token.h"
 #include "model/preference.h"
@@ -85,24 +85,13 @@ static void subscriber_read(struct checks *c, struct session *x)
 
 /* --- HMAC (§1.4) ------------------------------------------------------------------------------------------------ */
 
-static bool hash_enforced(struct request *rq, const struct environment *e, const struct integration *i, bool *enforced,
-                          struct error *err)
-{
-    yyjson_val *v;
-    *enforced = environment_is_production(e);
-    if (!integration_secrets_open(rq, i, &v, err))
-        return error_set(err, ERROR_INTERNAL, "The in-app integration's credentials cannot be read");
-    *enforced = json_get_bool(v, "hmac", *enforced);
-    return true;
-}
-
 static bool hashes_check(struct request *rq, struct session *x, const struct integration *i, struct error *err)
 {
     struct str given = json_get_str(rq->json, x->widget ? "hmacHash" : "subscriberHash"), context = json_get_str(rq->json, "contextHash");
     struct str *secrets;
     size_t n;
     bool enforced;
-    if (!hash_enforced(rq, &x->environment, i, &enforced, err))
+    if (!inbox_hash_enforced(rq, &x->environment, i, &enforced, err))
         return false;
     if (!enforced && !given.n)
         return true;
@@ -113,8 +102,7 @@ static bool hashes_check(struct request *rq, struct session *x, const struct int
         return true;
     if (!x->trusted)
         return error_http(err, 400, "Please provide a valid HMAC hash");
-    if (x->context && !subscriber_hash_good(rq->arena, secrets, n, canonical_json(rq->arena, x->context, false), context)
-        && !subscriber_hash_good(rq->arena, secrets, n, canonical_json(rq->arena, x->context, true), context))
+    if (x->context && !context_hash_good(rq->arena, secrets, n, x->context, context))
         return error_http(err, 400, "Please provide a valid context HMAC hash");
     return true;
 }

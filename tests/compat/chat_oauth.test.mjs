@@ -132,6 +132,41 @@ test("what cannot be is refused by name", async () => {
   assert.equal((await server.call("POST", `/v1/integrations/65f0c2a1b3d4e5f6ffffffff/auto-configure`)).status, 404);
 });
 
+// Upstream: apps/api/src/app/integrations/e2e/generate-connect-oauth-url.e2e.ts.
+test("an integration that validates by HMAC takes no context on trust", async () => {
+  const credentials = { clientId: "client", secretKey: "secret", hmac: true };
+  await novu.integrations.create({ providerId: "slack", channel: "chat", identifier: "proved", active: true, credentials });
+  const hash = (text, key = server.dev.secretKey) => createHmac("sha256", key).update(text).digest("hex");
+  const acme = hash('{"region":"eu","tenant":"acme"}');
+  const cases = [
+    [{ subscriberId: "ada.l" }, 400, "A context is required when HMAC validation is enabled."],
+    [{ context: { tenant: "acme" } }, 400, "A valid contextHash is required when HMAC validation is enabled."],
+    [{ context: { tenant: "other" }, contextHash: acme }, 400, "Please provide a valid context HMAC hash"],
+    [{ context: { tenant: "acme" }, contextHash: hash('{"tenant":"acme"}', server.prod.secretKey) }, 400, "Please provide a valid context HMAC hash"],
+    [{ context: { tenant: "acme", region: "eu" }, contextHash: acme }, 201],
+    [{ context: { tenant: "acme", region: "eu" }, contextHash: acme.toUpperCase() }, 201],
+  ];
+  for (const path of ["channel-connections/oauth", "channel-endpoints/oauth", "chat/oauth", "channel-endpoints/link"])
+    for (const [body, status, message] of cases) {
+      const to = { integrationIdentifier: "proved", subscriberId: "ada.l", ...body };
+      const answer = await server.call("POST", `/v1/integrations/${path}`, to);
+      const links = status === 201 && path === "channel-endpoints/link";
+      assert.equal(answer.status, links ? 400 : status, `${path} ${JSON.stringify(body)}`);
+      if (message || links) assert.equal(answer.body.message, message ?? 'Provider "slack" does not support subscriber chat linking via this endpoint.');
+    }
+  // The Inbox's contexts are as good as its sessions.
+  const { _id, ...inApp } = (await server.call("GET", "/v1/integrations")).body.data.find((i) => i.channel === "in_app");
+  const session = { applicationIdentifier: server.dev.applicationIdentifier, subscriber: { subscriberId: "ada.l" }, subscriberHash: hash("ada.l") };
+  const { token } = (await server.call("POST", "/v1/inbox/session", session, { key: null })).body.data;
+  for (const [hmac, status] of [[false, 400], [true, 201]]) {
+    const set = await server.call("PUT", `/v1/integrations/${_id}`, { credentials: { ...inApp.credentials, hmac } });
+    assert.equal(set.status, 200);
+    const answer = await server.call("POST", "/v1/inbox/channel-connections/oauth", { integrationIdentifier: "proved" }, { key: null, headers: { Authorization: `Bearer ${token}` } });
+    assert.equal(answer.status, status, JSON.stringify(answer.body));
+  }
+  await server.call("PUT", `/v1/integrations/${_id}`, { credentials: { ...inApp.credentials, hmac: false } });
+});
+
 test("a state is good as signed, and not for long", async () => {
   const callback = async (query) => (await server.call("GET", `/v1/integrations/chat/oauth/callback${query}`, undefined, { key: null }));
   assert.equal((await callback("?code=x")).body.message, "Missing required OAuth parameter: state");
