@@ -156,7 +156,8 @@ static bool bound_settle(struct request *rq, struct db *db, struct wish *w, stru
     struct preference *rows;
     size_t n;
     struct preference merged = w->row;
-    if (!preference_list_by_subscription(db, rq->arena, w->subscription.id, &rows, &n, err))
+    if (!topic_subscription_find_locked(db, rq->arena, w->subscription.topic, w->subscription.identifier, &w->subscription, err)
+        || !preference_list_by_subscription(db, rq->arena, w->subscription.id, &rows, &n, err))
         return false;
     for (size_t i = 0; i < n; i++) {
         if (!id_eq(rows[i].workflow, w->workflow->workflow.id))

@@ -89,13 +89,20 @@ static void handle_list(struct request *rq)
         return;
     }
     bool more = n > (size_t)limit;
+    int64_t total = q.offset + (int64_t)n, counted = 0;
+    if ((more || (!n && q.offset)) && !message_count(app_db(rq), rq->arena, rq->principal.environment, &q, &counted, &err)) {
+        reply_error(rq, &err);
+        return;
+    }
+    if (!n || counted > total)
+        total = counted;
     yyjson_mut_doc *d = json_doc(rq->arena);
     yyjson_mut_val *o = yyjson_mut_obj(d), *data = json_add_arr(d, o, "data");
     for (size_t i = 0; i < n - more; i++)
         yyjson_mut_arr_append(data, message_view_json(rq, d, &list[i]));
     json_add_int(d, o, "page", page);
     json_add_int(d, o, "pageSize", limit);
-    json_add_int(d, o, "totalCount", q.offset + (int64_t)n);
+    json_add_int(d, o, "totalCount", total);
     json_add_bool(d, o, "hasMore", more);
     reply_json(rq, 0, o);
 }

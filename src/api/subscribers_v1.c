@@ -191,13 +191,19 @@ void subscriber_v1_handle_feed(struct request *rq)
     if (payload)
         payload_filter(rq, payload, list, &n, page * limit);
     bool more = n > (size_t)limit;
+    int64_t total = page * limit + (int64_t)n, counted = 0;
+    if (more && !payload && !inbox_is_person(rq)
+        && !message_count(app_db(rq), rq->arena, rq->principal.environment, &q, &counted, &err)) {
+        reply_error(rq, &err);
+        return;
+    }
     yyjson_mut_doc *d = json_doc(rq->arena);
     yyjson_mut_val *o = yyjson_mut_obj(d), *data = json_add_arr(d, o, "data");
     n = more ? (size_t)limit : n;
     for (size_t i = 0; i < n; i++)
         yyjson_mut_arr_append(data, message_view_json(rq, d, &list[i]));
     /* The widget's total is never more than a page (inbox-realtime.md §3). */
-    add_page(d, o, page, limit, inbox_is_person(rq) ? (int64_t)n : page * limit + (int64_t)n + more, more);
+    add_page(d, o, page, limit, inbox_is_person(rq) ? (int64_t)n : counted > total ? counted : total, more);
     reply_json(rq, 0, o);
 }
 

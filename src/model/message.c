@@ -192,37 +192,38 @@ static const char *message_source(const struct message_query *q)
     return q->runs ? "messages m WHERE m.environment_id BETWEEN ?1 AND ?1" : "messages m WHERE m.environment_id = ?1";
 }
 
-bool message_list(struct db *db, struct arena *a, struct id environment, const struct message_query *q,
-                  struct message **out, size_t *n, struct error *err)
+static void add_conditions(struct buf *sql, const struct message_query *q)
 {
-    struct buf sql = {.arena = a};
-    bool of_subscriber = !id_is_zero(q->subscriber);
-    buf_fmt(&sql, "SELECT " MESSAGE_COLUMNS_OF("m.") " FROM %s", message_source(q));
     if (q->channel >= 0)
-        buf_z(&sql, q->channel > 0 ? " AND m.channel = ?2 AND m.channel <> 0" : " AND m.channel = ?2");
+        buf_z(sql, q->channel > 0 ? " AND m.channel = ?2 AND m.channel <> 0" : " AND m.channel = ?2");
     if (q->seen >= 0)
-        buf_z(&sql, " AND m.seen = ?6");
+        buf_z(sql, " AND m.seen = ?6");
     if (q->read >= 0)
-        buf_z(&sql, " AND m.read = ?7");
+        buf_z(sql, " AND m.read = ?7");
     if (q->context)
-        buf_z(&sql, " AND m.context = ?8");
+        buf_z(sql, " AND m.context = ?8");
     if (q->runs) {
-        buf_z(&sql, " AND m.run_id IN (NULL");
+        buf_z(sql, " AND m.run_id IN (NULL");
         for (size_t i = 0; i < q->runs_n; i++)
-            buf_fmt(&sql, ", ?%d", 9 + (int)i);
-        buf_char(&sql, ')');
+            buf_fmt(sql, ", ?%d", 9 + (int)i);
+        buf_char(sql, ')');
     }
-    buf_z(&sql, " AND " REMOVAL_NOT_HIDDEN("m.subscriber_id"));
-    buf_z(&sql, of_subscriber ? " ORDER BY r.id DESC, m.id DESC LIMIT ?4 OFFSET ?5" : " ORDER BY m.id DESC LIMIT ?4 OFFSET ?5");
-    struct db_stmt *s = db_query(db, err, buf_finish(&sql).p, environment);
+    buf_z(sql, " AND " REMOVAL_NOT_HIDDEN("m.subscriber_id"));
+}
+
+/* NULL: err. */
+static struct db_stmt *list_statement(struct db *db, struct str sql, struct id environment, const struct message_query *q, int limit,
+                                      int64_t offset, struct error *err)
+{
+    struct db_stmt *s = db_query(db, err, sql.p, environment);
     if (!s)
-        return false;
+        return NULL;
     if (q->channel >= 0)
         db_bind_int(s, 2, q->channel);
-    if (of_subscriber)
+    if (!id_is_zero(q->subscriber))
         db_bind_id(s, 3, q->subscriber);
-    db_bind_int(s, 4, q->limit);
-    db_bind_int(s, 5, q->offset);
+    db_bind_int(s, 4, limit);
+    db_bind_int(s, 5, offset);
     if (q->seen >= 0)
         db_bind_int(s, 6, q->seen);
     if (q->read >= 0)
@@ -231,7 +232,32 @@ bool message_list(struct db *db, struct arena *a, struct id environment, const s
         db_bind_text(s, 8, q->context->p ? *q->context : STR(""));
     for (size_t i = 0; q->runs && i < q->runs_n; i++)
         db_bind_id(s, 9 + (int)i, q->runs[i]);
-    return message_collect(s, a, out, n, err);
+    return s;
+}
+
+bool message_list(struct db *db, struct arena *a, struct id environment, const struct message_query *q,
+                  struct message **out, size_t *n, struct error *err)
+{
+    struct buf sql = {.arena = a};
+    buf_fmt(&sql, "SELECT " MESSAGE_COLUMNS_OF("m.") " FROM %s", message_source(q));
+    add_conditions(&sql, q);
+    buf_z(&sql, !id_is_zero(q->subscriber) ? " ORDER BY r.id DESC, m.id DESC LIMIT ?4 OFFSET ?5" : " ORDER BY m.id DESC LIMIT ?4 OFFSET ?5");
+    struct db_stmt *s = list_statement(db, buf_finish(&sql), environment, q, q->limit, q->offset, err);
+    return s && message_collect(s, a, out, n, err);
+}
+
+bool message_count(struct db *db, struct arena *a, struct id environment, const struct message_query *q, int64_t *n, struct error *err)
+{
+    struct buf sql = {.arena = a};
+    buf_fmt(&sql, "SELECT count(*) FROM (SELECT 1 FROM %s", message_source(q));
+    add_conditions(&sql, q);
+    buf_z(&sql, " LIMIT ?4 OFFSET ?5) AS capped");
+    struct db_stmt *s = list_statement(db, buf_finish(&sql), environment, q, MESSAGES_COUNTED, 0, err);
+    if (!s || !row_one(s, "no count", err))
+        return false;
+    *n = db_int(s, 0);
+    db_reset(s);
+    return true;
 }
 
 /* --- marks of v1 --------------------------------------------------------------------------------------------------- */

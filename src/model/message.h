@@ -61,6 +61,9 @@ bool message_mark_all(struct db *db, struct id environment, struct id subscriber
 /* Of an environment, newest first; of one subscriber, by the age of their runs. */
 bool message_list(struct db *db, struct arena *a, struct id environment, const struct message_query *q,
                   struct message **out, size_t *n, struct error *err);
+enum { MESSAGES_COUNTED = 1000 };
+/* How many the whole list has, at most MESSAGES_COUNTED; limit and offset do not matter. */
+bool message_count(struct db *db, struct arena *a, struct id environment, const struct message_query *q, int64_t *n, struct error *err);
 
 /* The stored form as REST (/v1/messages) and the socket send it. subscriber and payload may be NULL/empty. */
 yyjson_mut_val *message_json(yyjson_mut_doc *d, const struct message *m, yyjson_val *doc, struct id organization,

@@ -131,6 +131,42 @@ test("cursor lists of rows of one instant go both ways by every limit", async ()
     }
 });
 
+test("pages by number: every limit and filter gives the whole list, and its length", async () => {
+  const subscribers = Array.from({ length: 4 }, (_, i) => ({ subscriberId: `n-${i}`, email: `n${i}@pages.example` }));
+  assert.equal((await server.call("POST", "/v1/subscribers/bulk", { subscribers })).status, 201);
+  assert.equal((await server.call("POST", "/v2/topics/numbered/subscriptions", { subscriptions: ["n-0", "n-1"] })).status, 201);
+  const events = Array.from({ length: 16 }, (_, i) => ({ name: ["red", "blue"][i & 1], to: i % 4 ? `n-${i & 3}` : { type: "Topic", topicKey: "numbered" }, transactionId: `n-${i}`,
+    ...(i % 4 && { context: { page: i % 3 ? "x" : "y" } }) }));
+  assert.equal((await server.call("POST", "/v1/events/trigger/bulk", { events })).status, 201);
+  const get = async (path, limit, page) => {
+    const answer = await server.call("GET", `${path}${path.includes("?") ? "&" : "?"}limit=${limit}&page=${page}`);
+    assert.equal(answer.status, 200, answer.text);
+    return answer.body;
+  };
+  const contexts = "contextKeys=page:x";
+  await until(async () => (await Promise.all(subscribers.map((s) => get(`/v1/messages?subscriberId=${s.subscriberId}`, 50, 0)))).flatMap((page) => page.data).length === 20, "the messages");
+  const red = (await server.call("GET", "/v2/workflows/red")).body.data._id, ids = (page) => page.data.map((row) => row._id);
+  for (const path of [`/v1/messages?${contexts}`, "/v1/messages?subscriberId=n-1", "/v1/messages?channel=in_app&transactionId=n-0&transactionId=n-4", "/v1/notifications?topicKey=numbered",
+    "/v1/notifications?emails=n1@pages.example", "/v1/notifications?search=pages.example", `/v1/notifications?${contexts}`, `/v1/notifications?templates=${red}&${contexts}`,
+    "/v1/notifications?subscriberIds=n-1&subscriberIds=n-2", "/v1/notifications?transactionId=n-0&transactionId=n-5", "/v1/subscribers/n-1/notifications/feed"]) {
+    const whole = await get(path, 50, 0);
+    assert.ok(whole.data.length > 1, path);
+    for (const limit of [1, 2, 3, 7]) {
+      const found = [];
+      for (let page = 0, more = true; more; page++) {
+        const part = await get(path, limit, page);
+        assert.equal(part.totalCount, whole.totalCount, `${path} by ${limit}`);
+        assert.equal(part.page, page);
+        found.push(...ids(part));
+        more = part.hasMore;
+      }
+      assert.deepEqual(found, ids(whole), `${path} by ${limit}`);
+    }
+    const beyond = await get(path, 10, 90);
+    assert.deepEqual([beyond.data, beyond.hasMore], [[], false]);
+  }
+});
+
 test("the row that a cursor names is gone", async () => {
   const me = await somebody(), all = (await receive(me, ["red", "red", "red", "red"])).map((m) => m.id);
   assert.equal((await me.ask("DELETE", `/notifications/${all[1]}/delete`)).status, 204);
