@@ -3,9 +3,23 @@
 #include <stdlib.h>
 
 #include "content/blocks.h"
+#include "content/chat_issues.h"
 #include "content/email.h"
 #include "content/email_convert.h"
 #include "content/sanitize.h"
+
+/* What is said of the document as the card of a chat step. */
+static void judge_as_chat(struct arena *a, struct str body)
+{
+    static const struct chat_provider providers[] = {{{"slack", 5}, {"Slack", 5}}, {{"telegram", 8}, {"Telegram", 8}}};
+    yyjson_mut_doc *d = json_doc(a);
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    yyjson_val *step = NULL;
+    json_add_str(d, o, "type", STR("chat"));
+    json_add_str(d, json_add_obj(d, o, "controlValues"), "body", body);
+    if (json_parse(a, json_write_mut(a, o), &step, NULL))
+        chat_issues(a, d, step, providers, 2);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -48,6 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct chat_content chat;
     if (email_body_is_block(in.body))
         email_body_chat(in.body, NULL, &ctx, a, &chat, &err);
+    judge_as_chat(a, body);
     /* No mark of the conversion is left behind, whatever the document says. */
     struct str html;
     if (email_html_of_blocks(a, body, true, true, &html, &err) && str_find(body, STR("zqv")) < 0 && str_find(body, STR("\\")) < 0
