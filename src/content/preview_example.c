@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "content/json_mock.h"
 #include "content/step_schema.h"
+#include "content/template_check.h"
 
 enum { DIGEST_EVENTS = 3, DEPTH_MAX = 60 };
 #define DAY_MS (24 * 60 * 60 * 1000LL)
@@ -234,11 +235,72 @@ static yyjson_mut_val *env_of(yyjson_mut_doc *d, const struct preview_input *in,
     return o;
 }
 
+static bool is_white(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* As encodeURI writes it, with a - for white space. */
+static struct str url_part(struct arena *a, struct str s)
+{
+    struct buf b = {.arena = a};
+    s = str_trim(s);
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (is_white(s.p[i])) {
+            if (!is_white(s.p[i + 1]))
+                buf_char(&b, '-');
+        } else if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')
+                   || (c && c < 0x80 && strchr(";,/?:@&=+$-_.!~*'()#", c))) {
+            buf_char(&b, (char)c);
+        } else {
+            buf_fmt(&b, "%%%02X", c);
+        }
+    }
+    return b.n ? buf_finish(&b) : STR("");
+}
+
+/* Makes the value at path one that may stand in a URL; what is no text becomes the name of its variable. */
+static void url_make(struct arena *a, yyjson_mut_doc *d, yyjson_mut_val *payload, struct str path)
+{
+    yyjson_mut_val *at = payload, *v;
+    struct str part;
+    bool index;
+    path_next(&path, &part, &index);        /* payload */
+    while (path_next(&path, &part, &index)) {
+        if (!yyjson_mut_is_obj(at) || index)
+            return;
+        v = get(at, part);
+        if (!path.n)
+            yyjson_mut_obj_put(at, json_mut_str(d, part),
+                               json_mut_str(d, yyjson_mut_is_str(v) ? url_part(a, key_of(v)) : part));
+        at = v;
+    }
+}
+
+/* Where an Inbox message leads must be a link, in a preview, too. */
+static void urls_make(struct arena *a, yyjson_mut_doc *d, const struct preview_input *in, yyjson_val *values, yyjson_mut_val *payload)
+{
+    yyjson_val *step = yyjson_arr_get(json_get(in->workflow->doc, "steps"), in->step);
+    yyjson_val *redirects[] = {json_get(values, "redirect"), json_get(json_get(values, "primaryAction"), "redirect"),
+                               json_get(json_get(values, "secondaryAction"), "redirect")};
+    if (!str_eqz(json_get_str(step, "type"), "in_app"))
+        return;
+    for (size_t i = 0; i < sizeof redirects / sizeof *redirects; i++) {
+        struct template_report uses = {0};
+        template_check(a, json_get_str(redirects[i], "url"), NULL, &uses);
+        for (size_t k = 0; k < uses.uses_n; k++)
+            if (str_starts(uses.uses[k].path, STR("payload.")))
+                url_make(a, d, payload, uses.uses[k].path);
+    }
+}
+
 yyjson_mut_val *preview_example(struct arena *a, yyjson_mut_doc *d, const struct preview_input *in, yyjson_val *values)
 {
     yyjson_mut_val *o = yyjson_mut_obj(d), *part;
     yyjson_mut_val *used = used_by(a, d, values), *actor = get(used, STR("actor"));
-    yyjson_mut_obj_add_val(d, o, "payload", payload_of(a, d, in, values, used));
+    yyjson_mut_obj_add_val(d, o, "payload", part = payload_of(a, d, in, values, used));
+    urls_make(a, d, in, values, part);
     yyjson_mut_obj_add_val(d, o, "subscriber", person_of(d, get(used, STR("subscriber")), json_get(in->payload, "subscriber"), SUBSCRIBER));
     if (actor || yyjson_is_obj(json_get(in->payload, "actor")))
         yyjson_mut_obj_add_val(d, o, "actor", person_of(d, actor, json_get(in->payload, "actor"), ACTOR));

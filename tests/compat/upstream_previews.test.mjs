@@ -27,6 +27,29 @@ const node = (type, attrs, ...content) => ({ type, attrs: { showIfKey: null, ...
 const paragraph = (...content) => node("paragraph", { textAlign: null }, ...content);
 const doc = (...content) => JSON.stringify({ type: "doc", content });
 
+test("what an in-app preview's links are made of may stand in a URL", async () => {
+  const { result: flow } = await novu.workflows.create({ name: "Links", workflowId: "links", steps: [{ name: "In", type: "in_app", controlValues: { body: "b" } }] });
+  const preview = async (url, payload) => {
+    const controlValues = { body: "{{payload.name}}", redirect: { url, target: "_self" }, primaryAction: { label: "Go", redirect: { url: "https://x.example/{{payload.deep.er}}", target: "_self" } } };
+    const { body } = await server.call("POST", `/v2/workflows/links/step/${flow.steps[0].id}/preview`, { controlValues, previewPayload: { payload } });
+    return body.data;
+  };
+  for (const [given, url] of [
+    ["two  words ", "https://x.example/two-words"],
+    ["Zoë + co", "https://x.example/Zo%C3%AB-+-co"],
+    ["plain", "https://x.example/plain"],
+    [7, "https://x.example/name"],
+    [undefined, "https://x.example/name"],
+  ]) {
+    const data = await preview("https://x.example/{{payload.name}}", { name: given });
+    assert.equal(data.result.preview.redirect.url, url);
+    assert.equal(data.result.preview.primaryAction.redirect.url, "https://x.example/er");
+    assert.equal(data.previewPayloadExample.payload.name, url.slice(18));
+  }
+  const kept = await preview("https://x.example/fixed", { name: "two words" });
+  assert.equal(kept.result.preview.body, "two words", "other texts are as they are given");
+});
+
 test("a chat's block document is a card, with its Markdown beside it", async () => {
   const { result: flow } = await novu.workflows.create({ name: "Card", workflowId: "card", active: true, steps: [{ name: "Chat", type: "chat", controlValues: { body: "b" } }] });
   const body = JSON.stringify({
