@@ -41,6 +41,15 @@ static void link_to(struct reading *r, yyjson_mut_val *o, struct str url)
     json_add_str(r->d, redirect, "target", STR("_self"));
 }
 
+static bool actor_is_known(yyjson_val *actor)
+{
+    static const char *const types[] = {"none", "user", "system_icon", "system_custom"};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (str_eqz(json_get_str(actor, "type"), types[i]))
+            return true;
+    return false;
+}
+
 static void in_app(struct reading *r)
 {
     yyjson_val *cta = json_get(r->template, "cta"), *button, *actor = json_get(r->template, "actor");
@@ -59,6 +68,8 @@ static void in_app(struct reading *r)
         if (json_get_str(button, "url").n)
             link_to(r, action, json_get_str(button, "url"));
     }
+    if (actor && !yyjson_is_null(actor) && !actor_is_known(actor))
+        fail(r, "template.actor must be an object whose type is one of none, user, system_icon, system_custom");
     if (str_eqz(json_get_str(actor, "type"), "system_custom") && json_get_str(actor, "data").n)
         json_add_str(r->d, r->values, "avatar", json_get_str(actor, "data"));
 }

@@ -100,6 +100,9 @@ static bool step_compile(struct arena *a, struct str origin, yyjson_val *v, stru
     s->variables = json_path(v, STR("legacy.template.variables"));
     if (!yyjson_arr_size(s->variables))
         s->variables = NULL;
+    s->actor = json_path(v, STR("legacy.template.actor"));
+    if (!json_get_str(s->actor, "type").n || str_eqz(json_get_str(s->actor, "type"), "none"))
+        s->actor = NULL;
     if (str_eqz(json_str(json_path(v, STR("legacy.metadata.type"))), "scheduled"))
         s->delay_path = json_str(json_path(v, STR("legacy.metadata.delayPath")));
     if (!str_ends(json_get_str(json_get(v, "controlValues"), "dynamicKey"), s->delay_path))
@@ -153,6 +156,7 @@ struct definition *definition_compile(const struct workflow *row, struct error *
     while ((step = yyjson_arr_iter_next(&it)))
         if (!step_compile(a, json_get_str(d->doc, "origin"), step, &d->steps[d->steps_n++], err))
             goto fail;
+    d->looks_back = str_find(d->workflow.doc, STR("\"previousStep\"")) >= 0;
     d->external = str_eqz(json_get_str(d->doc, "origin"), "external");
     d->severity = SEVERITY_NONE;
     severity_parse(json_get_str(d->doc, "severity"), &d->severity);

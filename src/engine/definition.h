@@ -29,6 +29,7 @@ struct step_definition {
     struct step_definition *variants;   /* of older workflows: the first active one whose filters pass is sent in the step's place */
     int variants_n;
     yyjson_val *variables;          /* of an older template: what the payload must have, and defaults; NULL: none */
+    yyjson_val *actor;              /* of an older in-app template: {type, data} for the message, as it came; NULL: none */
     struct str delay_path;          /* of an older delay until a date: where that is in the payload; empty: none */
     yyjson_val *skip;               /* JSON-logic run condition, NULL: always (engine.md §5.1) */
     struct controls *condition;     /* the same, compiled: its values may be templates… */
@@ -46,6 +47,7 @@ struct definition {
     int steps_n;
     enum severity severity;
     bool critical, validate_payload;
+    bool looks_back;                /* a filter asks whether an earlier message was read */
     bool external;                  /* code-first: its steps are computed by the application's bridge (bridge-cli.md §3.5) */
     yyjson_val *tags, *payload_schema;          /* NULL: none */
     struct jsonschema *payload_program;         /* NULL: every payload passes */

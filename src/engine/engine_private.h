@@ -236,6 +236,9 @@ struct facts {
 bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct run *run, const struct event *event,
                 yyjson_val *doc, struct definition *definition, const struct subscriber *subscriber,
                 const struct preference_rows *preferences, struct facts *f, struct error *err);
+/* Of the run's messages: a mail that was opened counts as seen and read for filters that ask (engine.md §5.3). */
+bool facts_opened(struct db *db, struct arena *a, const struct facts *f, const struct run_row *row, struct message *messages, size_t n,
+                  struct error *err);
 void facts_release(struct facts *f);
 /* What runs share, as this connection sees it. */
 struct machine_lookups lookups_of(struct db *db);

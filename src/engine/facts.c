@@ -187,6 +187,24 @@ fail:
     return false;
 }
 
+bool facts_opened(struct db *db, struct arena *a, const struct facts *f, const struct run_row *row, struct message *messages, size_t n,
+                  struct error *err)
+{
+    struct run_marked *marks;
+    size_t marks_n, mails = 0;
+    for (size_t i = 0; i < n; i++)
+        mails += messages[i].channel == CHANNEL_EMAIL;
+    if (!mails || !(f->current->looks_back || f->version->looks_back))
+        return true;
+    if (!run_marks(db, a, row->environment, row->id, &marks, &marks_n, err))
+        return false;
+    for (size_t k = 0; k < marks_n; k++)
+        for (size_t i = 0; i < n; i++)
+            if (marks[k].what == MARKED_OPENED && messages[i].channel == CHANNEL_EMAIL && id_eq(messages[i].id, marks[k].message))
+                messages[i].seen = messages[i].read = true;
+    return true;
+}
+
 void facts_release(struct facts *f)
 {
     if (f->environment)

@@ -679,7 +679,8 @@ static bool run_load(struct worker *w, struct plan *p, struct planned_run *r, st
     r->person.row = f->subscriber;
     p->event = *event;
     p->attached = attachments_named(doc);
-    if (company_facts(w, p, event, doc, f->environment->environment.organization, &f->machine, err))
+    if (facts_opened(w->db, p->arena, f, &row, messages, n, err)
+        && company_facts(w, p, event, doc, f->environment->environment.organization, &f->machine, err))
         return true;
     facts_release(f);
     return false;

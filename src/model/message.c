@@ -354,7 +354,7 @@ yyjson_mut_val *message_json(yyjson_mut_doc *d, const struct message *m, yyjson_
 {
     static const char *const copied[] = {"transactionId", "templateIdentifier", "stepId", "providerId", "subject", "content",
                                          "avatar", "data", "tags", "email", "phone", "title", "identifier", "errorId",
-                                         "errorText", "deviceTokens", "overrides", "workflow"};
+                                         "errorText", "deviceTokens", "overrides", "workflow", "actor"};
     yyjson_mut_val *o = yyjson_mut_obj(d);
     json_add_id(d, o, "_id", m->id);
     json_add_id(d, o, "_templateId", m->workflow);

@@ -52,7 +52,7 @@ test("the trigger says where an e-mail goes, and nobody's record changes but by 
   }
 });
 
-test("an e-mail that was opened is read to the steps behind it", async () => {
+test("an e-mail that nobody opened is unread to the steps behind it", async () => {
   const uuid = "1b4e28ba-2fa1-11d2-883f-0016d3cca427";
   const behind = (stepType) => bell(stepType, { filters: when({ on: "previousStep", step: uuid, stepType }) });
   const name = await older(mail({ uuid }), { template: { type: "delay" }, metadata: { type: "regular", amount: 1, unit: "hours" } },
@@ -85,6 +85,17 @@ test("a delay until a date of the payload needs that date", async () => {
     assert.deepEqual([status, body.message], [400, "payload is missing required key(s) and type(s): sendAt (ISO Date)"]);
     const bulk = await server.call("POST", "/v1/events/trigger/bulk", { events: [{ name, to: "var", payload }] });
     assert.deepEqual([bulk.status, bulk.body.data[0].status, bulk.body.data[0].error], [201, "error", ["payload is missing required key(s) and type(s): sendAt (ISO Date)"]]);
+  }
+});
+
+test("an in-app step's actor is on the message", async () => {
+  await novu.subscribers.create({ subscriberId: "actor", avatar: "https://x.example/a.png" });
+  for (const [actor, more] of [[{ type: "system_icon", data: "warning" }, {}], [{ type: "system_custom", data: "https://x.example/c.png" }, {}],
+    [{ type: "user", data: null }, { actor: "actor" }]]) {
+    const id = await trigger(await older({ template: { type: "in_app", content: "Hello", actor } }), "bob", {}, more);
+    const [message] = (await server.call("GET", `/v1/subscribers/bob/notifications/feed`)).body.data;
+    assert.equal(message.transactionId, id);
+    assert.deepEqual(message.actor, actor);
   }
 });
 

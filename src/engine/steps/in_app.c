@@ -100,6 +100,11 @@ static struct str message_doc(struct machine *m, int job, const struct step_defi
         avatar = json_get_str(m->facts->actor, "avatar");       /* decisions.md 18 */
     if (avatar.n)
         json_add_str(d, doc, "avatar", avatar);
+    if (s->actor) {
+        yyjson_mut_val *actor = json_add_obj(d, doc, "actor");
+        json_add_str(d, actor, "type", json_get_str(s->actor, "type"));
+        json_add_str(d, actor, "data", json_get_str(s->actor, "data"));
+    }
     if (yyjson_is_obj(json_get(o, "data")))
         json_add_val(d, doc, "data", json_get(o, "data"));
     add_cta(d, doc, o);

@@ -963,6 +963,44 @@ static void what_cannot_be_stored_ends_its_run(void **state)
     rig_end(r);
 }
 
+struct opening {
+    struct rig *rig;
+    struct id run, message;
+};
+
+static bool opening_apply(void *arg, struct db *db, struct error *err)
+{
+    struct opening *x = arg;
+    return run_mark_reported(db, x->rig->environment, x->run, x->message, MARKED_OPENED, clock_now_ms(&x->rig->clock), err);
+}
+
+/* A mail has no reader of its own: that its provider reports it as opened is what a filter of a later step asks about. */
+static void an_opened_mail_is_read_to_filters(void **state)
+{
+#define IF_EARLIER(what) "{\"type\":\"in_app\",\"controlValues\":{\"body\":\"" what "\"},\"filters\":[{\"value\":\"AND\"," \
+    "\"children\":[{\"on\":\"previousStep\",\"step\":\"mail-uuid\",\"stepType\":\"" what "\"}]}]}"
+    struct rig *r = rig_start(state, true);
+    struct error err = {0};
+    rig_workflow(r, "later", "[{\"type\":\"email\",\"uuid\":\"mail-uuid\",\"controlValues\":{\"subject\":\"s\",\"body\":\"b\"}},"
+                             "{\"type\":\"delay\",\"controlValues\":{\"amount\":1,\"unit\":\"hours\"}},"
+                             IF_EARLIER("read") "," IF_EARLIER("seen") "," IF_EARLIER("unread") "," IF_EARLIER("unseen") "]");
+    for (int opened = 0; opened < 2; opened++) {
+        rig_trigger(r, "later", opened ? "t2" : "t1", ADA);
+        rig_advance(r, 0);
+        struct db_stmt *s = db_prepare(r->db, "SELECT run_id, id FROM messages WHERE channel = 1 ORDER BY id DESC", &err);
+        assert_int_equal(db_step(s, &err), DB_ROW);
+        struct id run = db_id(s, 0), message = db_id(s, 1);
+        db_reset(s);
+        if (opened)
+            assert_true(writer_run(r->writer, opening_apply, &(struct opening){r, run, message}, &err));
+        rig_advance(r, 3600000);
+        assert_int_equal(count(r, "messages WHERE channel = 0 AND doc LIKE '%\"content\":\"read\"%'"), opened);
+        assert_int_equal(count(r, "messages WHERE channel = 0 AND doc LIKE '%\"content\":\"seen\"%'"), opened);
+        assert_int_equal(count(r, "messages WHERE channel = 0 AND doc LIKE '%\"content\":\"un%'"), 2);
+    }
+    rig_end(r);
+}
+
 #define EACH_DB(f) {#f " (sqlite)", f, NULL, NULL, (void *)(uintptr_t)&both_kinds[0]}, \
                    {#f " (postgres)", f, NULL, NULL, (void *)(uintptr_t)&both_kinds[1]}
 
@@ -970,6 +1008,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         EACH_DB(a_trigger_is_one_commit),
+        EACH_DB(an_opened_mail_is_read_to_filters),
         EACH_DB(repeated_triggers_do_nothing_new),
         EACH_DB(duplicates_in_one_batch),
         EACH_DB(one_new_subscriber_from_many_threads),
