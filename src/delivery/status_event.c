@@ -11,7 +11,7 @@
 enum scheme { SIGNED_NOT, SIGNED_MAILGUN, SIGNED_SVIX, SIGNED_ANYPOST, SIGNED_SENDGRID, SIGNED_SNS };
 enum { EVENTS_MAX = 10000, MAILGUN_WINDOW_S = 900, WINDOW_S = 300 };
 
-/* Paths are dotted; alternatives stand between bars. map: "native=status;…". */
+/* Paths are dotted; alternatives stand between bars. map: "native=status;…", with "*" at its end for all others. */
 struct reporter {
     const char *provider, *list, *id, *event, *date, *attempts, *response, *map;
     bool angled;                /* ids are kept in angle brackets, as Message-ID is */
@@ -62,7 +62,7 @@ static const struct reporter reporters[] = {
     {"ring-central", NULL, "id", "messageStatus", "creationTime", "smsSendingAttemptsCount", "subject",
      "Received=accepted;Queued=queued;Sent=sent;DeliveryFailed=failed;SendingFailed=failed;Delivered=delivered", false, SIGNED_NOT},
     {"imedia", NULL, "referentId|MessageSid", "status|MessageStatus", NULL, NULL, NULL,
-     "accepted=queued;queued=queued;sending=sending;sent=sent;failed=failed;error=failed;delivered=delivered;undelivered=undelivered",
+     "accepted=queued;queued=queued;sending=sending;sent=sent;failed=failed;error=failed;delivered=delivered;undelivered=undelivered;*=sent",
      false, SIGNED_NOT},
     {"fcm", NULL, "eventId", "eventType", NULL, NULL, NULL, PUSH, false, SIGNED_NOT},
     {"apns", NULL, "eventId", "eventType", NULL, NULL, NULL, PUSH, false, SIGNED_NOT},
@@ -191,7 +191,7 @@ static struct str status_of(const struct reporter *r, struct str native)
         ptrdiff_t end = str_find(rest, STR(";"));
         struct str pair = str_sub(rest, 0, end < 0 ? rest.n : (size_t)end);
         ptrdiff_t eq = str_find(pair, STR("="));
-        if (str_eq_nocase(str_sub(pair, 0, (size_t)eq), native))
+        if (str_eq_nocase(str_sub(pair, 0, (size_t)eq), native) || pair.p[0] == '*')
             return str_sub(pair, (size_t)eq + 1, pair.n);
         rest = str_sub(rest, pair.n + 1, rest.n);
     }

@@ -15,6 +15,9 @@
  *      "id":        what it is sent as, or
  *      "error", "outcome" (failed), "retryAfterMs" (0), "gone": the device is no longer known }]}
  *
+ * Of those that report what became of messages also
+ *    "reports": [{"name", "body": JSON or text, "events": [{"id", "status", and if told "date", "attempts", "response"}]}]
+ *
  * Expected texts that begin with "~" are regular expressions. Headers that are not listed must not be sent (but for
  * those of every request). A case without "asks" must fail before anything is asked.
  *
@@ -31,8 +34,10 @@
 
 #include <regex.h>
 
+#include "base/clock.h"
 #include "base/crypto.h"
 #include "declared.h"
+#include "delivery/status_event.h"
 #include "fetch.h"
 #include "support/data.h"
 #include "../../support/sink.h"
@@ -572,6 +577,38 @@ static yyjson_val *first_of(struct world *w, yyjson_val *cases)
     return sent;
 }
 
+static void report_check(struct world *w, yyjson_val *report)
+{
+    struct arena *a = w->arena;
+    struct status_event *got;
+    yyjson_val *body = json_get(report, "body"), *events = json_get(report, "events"), *json;
+    w->about = str_z(a, json_get_str(report, "name"));
+    assert_true(status_event_body(a, yyjson_is_str(body) ? json_str(body) : json_write(a, body), &json));
+    size_t n = status_event_read(a, str_of(w->provider->id), json, &got);
+    if (n != yyjson_arr_size(events))
+        differ(w, "number of events", str_fmt(a, "%zu", n), str_fmt(a, "%zu", yyjson_arr_size(events)));
+    for (size_t i = 0; i < n; i++) {
+        yyjson_val *want = yyjson_arr_get(events, i);
+        struct str date = got[i].date ? time_iso_str(a, got[i].date) : STR_NULL;
+        if (!str_eq(got[i].id, json_get_str(want, "id")) || !str_eq(got[i].status, json_get_str(want, "status")))
+            differ(w, "event", str_fmt(a, "%.*s %.*s", STR_ARG(got[i].id), STR_ARG(got[i].status)), json_write(a, want));
+        if (!str_eq(date, json_get_str(want, "date")) || got[i].attempts != json_get_int(want, "attempts", 1)
+            || !str_eq(got[i].response, json_get_str(want, "response")))
+            differ(w, "event", str_fmt(a, "%.*s, attempt %d, \"%.*s\"", STR_ARG(date), (int)got[i].attempts, STR_ARG(got[i].response)),
+                   json_write(a, want));
+    }
+}
+
+static void reports_check(struct world *w)
+{
+    size_t i, n;
+    yyjson_val *list = json_get(w->facts, "reports"), *x;
+    if (status_event_known(str_of(w->provider->id)) != (yyjson_arr_size(list) > 0))
+        fail_msg("%s: its facts say %s of reports", w->provider->name, list ? "something" : "nothing");
+    yyjson_arr_foreach(list, i, n, x)
+        report_check(w, x);
+}
+
 static void provider_keeps_to_its_facts(void **state)
 {
     struct world *w = *state;
@@ -582,6 +619,7 @@ static void provider_keeps_to_its_facts(void **state)
         case_check(w, c);
     passthrough_check(w, sent);
     failures_check(w, sent);
+    reports_check(w);
 }
 
 static int world_open(void **state)
