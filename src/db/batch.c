@@ -73,6 +73,7 @@ static enum verdict try_once(struct batch *b, bool savepoints)
     arena_reset(b->arena);
     b->failed = NULL;
     b->rows_undone = 0;
+    b->unsynced = false;
     if (!db_begin(b->db, true, &why))
         return is_everybodys(b, &why, &v) ? v : (b->error = why, GIVE_UP);
     int64_t rows = db_rows_written(b->db);
@@ -81,15 +82,14 @@ static enum verdict try_once(struct batch *b, bool savepoints)
         db_rollback(b->db);
         return v;
     }
-    int64_t start = clock_mono_ns();
+    b->commit_began_ns = clock_mono_ns();
     rows = db_rows_written(b->db) - rows - b->rows_undone;
-    if (!db_commit(b->db, &why)) {
+    if (!db_commit_unsynced(b->db, &b->unsynced, &why)) {
         if (is_everybodys(b, &why, &v))
             return v;
         b->error = why;
         return savepoints ? GIVE_UP : A_TASK_FAILED;
     }
-    b->commit_ns = clock_mono_ns() - start;
     b->rows = rows;
     return COMMITTED;
 }

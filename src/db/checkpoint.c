@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 struct checkpointer {
@@ -15,6 +16,8 @@ struct checkpointer {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool wanted, stopping;
+    _Atomic bool busy;          /* copies, or was asked to */
+    _Atomic int copied;         /* pages of the log that the last copy has brought into the file */
     struct db *db;
 };
 
@@ -23,13 +26,14 @@ static void *checkpointer_main(void *arg)
     struct checkpointer *c = arg;
     pthread_mutex_lock(&c->lock);
     for (;;) {
+        atomic_store(&c->busy, c->wanted);
         while (!c->wanted && !c->stopping)
             pthread_cond_wait(&c->wake, &c->lock);
         if (c->stopping)
             break;
         c->wanted = false;
         pthread_mutex_unlock(&c->lock);
-        db_wal_copy(c->db);
+        atomic_store(&c->copied, db_wal_copy(c->db));
         pthread_mutex_lock(&c->lock);
     }
     pthread_mutex_unlock(&c->lock);
@@ -69,8 +73,19 @@ void checkpointer_poke(struct checkpointer *c)
         return;
     pthread_mutex_lock(&c->lock);
     c->wanted = true;
+    atomic_store(&c->busy, true);
     pthread_cond_signal(&c->wake);
     pthread_mutex_unlock(&c->lock);
+}
+
+bool checkpointer_busy(const struct checkpointer *c)
+{
+    return c && atomic_load(&c->busy);
+}
+
+int checkpointer_copied(const struct checkpointer *c)
+{
+    return c ? atomic_load(&c->copied) : 0;
 }
 
 void checkpointer_stop(struct checkpointer *c)

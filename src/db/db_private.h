@@ -92,20 +92,42 @@ static inline void db_stmt_set_stepping(struct db_stmt *s, bool on)
  * checkpoint by itself inside of commits. */
 void db_wal_manual(struct db *db);
 int db_wal_pages(const struct db *db);          /* after this connection's last commit */
-/* Copies the log into the file, without waiting for anybody. */
-void db_wal_copy(struct db *db);
+/* Copies the log into the file, without waiting for anybody; returns how many of the log's pages are copied now. */
+int db_wal_copy(struct db *db);
 /* Copies the rest and lets the next commit write from the log's beginning. Waits for readers for some 30 ms at
  * most; for a copy under way on another connection as long as it is told. SQLite only, on the connection that writes. */
 enum wal_restart { WAL_RESTARTED, WAL_HELD_BY_READERS, WAL_BEING_COPIED };
 enum wal_restart db_wal_restart(struct db *db, int patience_ms);
 
+/* Commits as db_commit does, but *unsynced says that what was written is not on the disk yet, only seen by all: nobody may
+ * be told of it before a db_log_sync that began after it has succeeded. Under PostgreSQL a commit is all. */
+bool db_commit_unsynced(struct db *db, bool *unsynced, struct error *err);
+/* From any one thread, while the connection's own goes on. After a failure nothing that was committed since the last
+ * success can be trusted, not even by trying again (the system forgets what it could not write): the log must be read
+ * anew by another process, which finds its valid part. db_log_abandon sees to it that closing does not copy it. */
+bool db_log_sync(struct db *db, struct error *err);
+void db_log_abandon(struct db *db);
+
 /* wal_file.c: the name of the file system that gathers writes to the log; for a connection with synchronous=FULL. */
+struct sqlite3_file;
 const char *wal_file_vfs(void);
+/* From here until wal_file_deferred syncs are put off; that says whether one was. */
+void wal_file_defer(struct sqlite3_file *log);
+bool wal_file_deferred(struct sqlite3_file *log);
+int wal_file_sync(struct sqlite3_file *log);
+
+/* log_sync.c: a thread for db_log_sync. done is called on it, once after each log_sync_begin, err NULL for success. */
+struct log_sync;
+bool log_sync_start(struct db *db, void (*done)(void *arg, const struct error *err), void *arg, struct log_sync **out, struct error *err);
+void log_sync_begin(struct log_sync *s);    /* not before the last one was done */
+void log_sync_stop(struct log_sync *s);     /* accepts NULL; waits for one under way */
 
 /* checkpoint.c: a thread that moves the log into the file while the writer commits. NULL under PostgreSQL. */
 struct checkpointer;
 bool checkpointer_start(const char *url, struct checkpointer **out, struct error *err);
 void checkpointer_poke(struct checkpointer *c);
+bool checkpointer_busy(const struct checkpointer *c);     /* copies, or was poked to */
+int checkpointer_copied(const struct checkpointer *c);    /* what the last copy returned (db_wal_copy) */
 void checkpointer_stop(struct checkpointer *c);     /* accepts NULL */
 
 /* sql_text.c: the common SQL in a driver's words. The result is the caller's (free). */

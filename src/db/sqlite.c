@@ -14,7 +14,7 @@
 enum {
     BUSY_MS = 5000, RESTART_BUSY_MS = 20, RESTART_TRIES = 10,
     WRITER_CACHE_KIB = 8192, READER_CACHE_KIB = 2048,
-    WAL_KEEP_BYTES = 64 << 20,
+    WAL_KEEP_BYTES = 112 << 20,
 };
 
 struct sqlite_db {
@@ -35,14 +35,22 @@ struct sqlite_stmt {
 static struct sqlite_db *db_of(struct db *db) { return (struct sqlite_db *)db; }
 static struct sqlite_stmt *stmt_of(struct db_stmt *s) { return (struct sqlite_stmt *)s; }
 
+static sqlite3_file *log_of(struct sqlite_db *d)
+{
+    sqlite3_file *log = NULL;
+    if (sqlite3_file_control(d->h, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK || !log || !log->pMethods)
+        return NULL;
+    return log;
+}
+
 /* What the system said. SQLite knows it of the call as a whole, or only of the file that failed: the database or its log. */
 static int system_errno(struct sqlite_db *d)
 {
     int e = sqlite3_system_errno(d->h);
-    sqlite3_file *log = NULL;
     if (!e)
         sqlite3_file_control(d->h, "main", SQLITE_FCNTL_LAST_ERRNO, &e);
-    if (!e && sqlite3_file_control(d->h, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK && log && log->pMethods)
+    sqlite3_file *log = e ? NULL : log_of(d);
+    if (log)
         log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &e);
     return e;
 }
@@ -362,6 +370,32 @@ static int remember_wal_pages(void *arg, sqlite3 *h, const char *name, int pages
     return SQLITE_OK;
 }
 
+bool db_commit_unsynced(struct db *db, bool *unsynced, struct error *err)
+{
+    *unsynced = false;
+    sqlite3_file *log = db->kind == DB_SQLITE ? log_of(db_of(db)) : NULL;
+    if (!log)
+        return db_commit(db, err);
+    wal_file_defer(log);
+    bool ok = db_commit(db, err);
+    *unsynced = wal_file_deferred(log);
+    return ok;
+}
+
+bool db_log_sync(struct db *db, struct error *err)
+{
+    sqlite3_file *log = log_of(db_of(db));
+    if (log && wal_file_sync(log) == SQLITE_OK)
+        return true;
+    return error_set(err, ERROR_IO, "The database's log could not be put on the disk: restart the server.");
+}
+
+void db_log_abandon(struct db *db)
+{
+    if (db->kind == DB_SQLITE)
+        sqlite3_db_config(db_of(db)->h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}
+
 void db_wal_manual(struct db *db)
 {
     if (db->kind == DB_SQLITE)
@@ -374,10 +408,19 @@ int db_wal_pages(const struct db *db)
 }
 
 /* A failure is not ours to report: the log keeps everything, and the next commit meets the same disk. */
-void db_wal_copy(struct db *db)
+int db_wal_copy(struct db *db)
 {
-    if (db->kind == DB_SQLITE)
-        sqlite3_wal_checkpoint_v2(db_of(db)->h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    int frames = 0, copied = 0;
+    sqlite3_file *file = NULL;
+    if (db->kind != DB_SQLITE)
+        return 0;
+    sqlite3 *h = db_of(db)->h;
+    if (sqlite3_wal_checkpoint_v2(h, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &copied) != SQLITE_OK || copied <= 0)
+        return 0;
+    /* SQLite syncs the file only once all is copied. By then it would be a lot, and a commit waits for that. */
+    if (copied < frames && sqlite3_file_control(h, "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK && file && file->pMethods)
+        file->pMethods->xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+    return copied;
 }
 
 /* RESTART alone would starve: it waits for readers of an older state one slot at a time, and a busy thread takes

@@ -3,7 +3,10 @@
  * commit costs is that. So what follows on each other is put together until SQLite reads, syncs or asks anything of the file.
  *
  * With synchronous=FULL every commit ends in a sync, and only after it the log's index tells other connections of the
- * frames: nobody can miss what is still held back here. Only the connection that writes may use this file system. */
+ * frames: nobody can miss what is still held back here. Only the connection that writes may use this file system.
+ *
+ * That sync can be put off (wal_file_defer), for another thread to do it while the next transaction runs (wal_file_sync).
+ * A new beginning of the log is synced at once nevertheless: frames must not reach the disk before the header they follow. */
 #include "db/db_private.h"
 
 #include <pthread.h>
@@ -18,6 +21,8 @@ struct wal_file {
     unsigned char *held;                /* n bytes that belong at `at` */
     sqlite3_int64 at;
     int n;
+    bool deferring, deferred;           /* syncs are to be put off; one was */
+    bool begun_anew;                    /* its header was written, and not synced yet */
     _Alignas(sqlite3_int64) unsigned char real[];  /* the file of the system's file system */
 };
 
@@ -49,6 +54,7 @@ static int wal_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 static int wal_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
 {
     struct wal_file *w = wal_of(f);
+    w->begun_anew |= at == 0;
     int rc = w->n && (at != w->at + w->n || n > HELD_MAX - w->n) ? wal_flush(f) : SQLITE_OK;
     if (rc != SQLITE_OK || n > HELD_MAX)
         return rc != SQLITE_OK ? rc : real_of(f)->pMethods->xWrite(real_of(f), from, n, at);
@@ -67,8 +73,32 @@ static int wal_truncate(sqlite3_file *f, sqlite3_int64 size)
 
 static int wal_sync(sqlite3_file *f, int flags)
 {
+    struct wal_file *w = wal_of(f);
     int rc = wal_flush(f);
+    if (rc == SQLITE_OK && w->deferring && !w->begun_anew) {
+        w->deferred = true;
+        return SQLITE_OK;
+    }
+    w->begun_anew = false;
     return rc == SQLITE_OK ? real_of(f)->pMethods->xSync(real_of(f), flags) : rc;
+}
+
+void wal_file_defer(sqlite3_file *f)
+{
+    wal_of(f)->deferring = true;
+    wal_of(f)->deferred = false;
+}
+
+bool wal_file_deferred(sqlite3_file *f)
+{
+    wal_of(f)->deferring = false;
+    return wal_of(f)->deferred;
+}
+
+/* The system's own function, which takes nothing but the descriptor: it may run beside a write to the same file. */
+int wal_file_sync(sqlite3_file *f)
+{
+    return real_of(f)->pMethods->xSync(real_of(f), SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
 }
 
 static int wal_size(sqlite3_file *f, sqlite3_int64 *size)

@@ -10,12 +10,18 @@
 #include "base/log.h"
 #include "db/batch.h"
 
-/* Pages of 4 KiB. The log is copied into the file each 4 MiB, and starts anew from 32 MiB on: that much is read
- * again at a start after a crash. */
-enum { QUEUE_MAX = 65536, BATCH_MAX = 4096, WAL_COPY_PAGES = 1024, WAL_RESTART_PAGES = 8192, PROBE_SECONDS = 1 };
+enum {
+    QUEUE_MAX = 65536, BATCH_MAX = 4096, PROBE_SECONDS = 1,
+    SYNCING_MIN = 64,                   /* tasks that are worth a commit while another is on its way to the disk */
+};
 
-/* Where commits begin to wait for the thread that copies the log: a disk that is slower than they are must not fill. */
-enum { WAL_PATIENT_PAGES = WAL_RESTART_PAGES * 3 / 2, WAL_PATIENCE_MS = 5000 };
+/* Pages of 4 KiB. The log is copied into the file each 4 MiB, and starts anew from 64 MiB on: that much is read again at a
+ * start after a crash. For that a commit must wait, until the rest of the log is copied: so it is done when little is left,
+ * or when the log has grown by half, since a disk that is slower than commits must not fill. */
+enum {
+    WAL_COPY_PAGES = 1024, WAL_RESTART_PAGES = 16384, WAL_TAIL_PAGES = 512, WAL_PATIENT_PAGES = WAL_RESTART_PAGES * 3 / 2,
+    WAL_PATIENCE_MS = 5000,
+};
 
 struct writer_metrics {
     struct histogram *batch_size, *commit_seconds;
@@ -26,6 +32,7 @@ struct writer {
     pthread_t thread;
     struct db *db;
     struct checkpointer *checkpointer;
+    struct log_sync *log_sync;      /* NULL under PostgreSQL */
     struct metrics *metrics;
     struct writer_metrics m;
     int queue_max, batch_max;
@@ -35,6 +42,8 @@ struct writer {
     struct write_task *head, **tail;
     bool idle;                      /* the thread waits for wake */
     bool stopping;
+    bool sync_over;                 /* of the batch that is syncing */
+    struct error sync_error;
 
     _Atomic int depth;              /* tasks that are in no batch yet */
     _Atomic bool healthy;
@@ -42,7 +51,10 @@ struct writer {
 
     /* The thread's own. */
     struct write_task *taken;       /* taken from the queue, not in a batch yet */
-    struct batch batch;
+    struct batch batches[2];
+    struct batch *batch;            /* the one to be run next */
+    struct batch *syncing;          /* committed, and on its way to the disk; or NULL */
+    bool log_lost;                  /* a sync failed: nothing can be written until a restart */
     int wal_copied;                 /* length of the log when its copy was last asked for */
     int wal_restart;                /* length from which on to start it anew */
 };
@@ -84,28 +96,35 @@ static void wait_for_work(struct writer *w)
     w->idle = false;
 }
 
-enum next { WORK, PROBE, STOP };
+enum next { NOTHING, SYNCED, WORK, PROBE, STOP };
+
+/* With the lock held. While a batch is on its way to the disk the next one is not begun for a few tasks: commits cost. */
+static enum next next_of(const struct writer *w)
+{
+    if (w->syncing && w->sync_over)
+        return SYNCED;
+    if (w->taken || (w->head && (!w->syncing || atomic_load(&w->depth) >= SYNCING_MIN)))
+        return WORK;
+    return w->stopping && !w->head && !w->syncing ? STOP : NOTHING;
+}
 
 /* Waits until there is something to do. While the store is unhealthy each second without tasks is for a probe:
  * with its health check at 503 a server is sent no requests that could find out. */
 static enum next wait_next(struct writer *w)
 {
-    enum next next = WORK;
-    if (w->taken)
-        return WORK;
+    enum next next;
     pthread_mutex_lock(&w->lock);
-    while (!w->head && !w->stopping && next == WORK) {
+    while ((next = next_of(w)) == NOTHING) {
         wait_for_work(w);
-        if (!w->head && !w->stopping && !atomic_load(&w->healthy))
+        if (!atomic_load(&w->healthy) && !w->syncing && next_of(w) == NOTHING) {
             next = PROBE;
+            break;
+        }
     }
-    if (w->head) {
-        next = WORK;
+    if (next == WORK && !w->taken) {
         w->taken = w->head;
         w->head = NULL;
         w->tail = &w->head;
-    } else if (w->stopping) {
-        next = STOP;
     }
     pthread_mutex_unlock(&w->lock);
     return next;
@@ -117,8 +136,8 @@ static void cut_batch(struct writer *w)
     int n = 0;
     for (; *end && n < w->batch_max; n++)
         end = &(*end)->next;
-    w->batch.first = w->taken;
-    w->batch.n = n;
+    w->batch->first = w->taken;
+    w->batch->n = n;
     w->taken = *end;
     *end = NULL;
     pthread_mutex_lock(&w->lock);       /* for the gauge: the last one to count is the last one to set it */
@@ -136,14 +155,13 @@ static void set_health(struct writer *w, bool healthy, const char *why)
         log_error("store_not_writable", "error", why, NULL);
 }
 
-static void count_commit(struct writer *w)
+static void count_commit(struct writer *w, const struct batch *b)
 {
-    const struct batch *b = &w->batch;
     atomic_fetch_add(&w->rows, b->rows);
     if (!w->metrics)
         return;
     histogram_observe(w->m.batch_size, b->n);
-    histogram_observe(w->m.commit_seconds, (double)b->commit_ns / 1e9);
+    histogram_observe(w->m.commit_seconds, (double)(clock_mono_ns() - b->commit_began_ns) / 1e9);
     counter_add(w->m.commits, 1);
     counter_add(w->m.rows, b->rows);
 }
@@ -164,32 +182,97 @@ static void tell_tasks(struct batch *b)
  * comes after some growth. */
 static void wal_tend(struct writer *w)
 {
-    int pages = db_wal_pages(w->db);
+    if (w->log_lost)
+        return;
+    int pages = db_wal_pages(w->db), left = pages - checkpointer_copied(w->checkpointer);
     if (pages < w->wal_copied) {        /* it has started anew */
         w->wal_copied = 0;
         w->wal_restart = WAL_RESTART_PAGES;
     }
-    if (pages >= w->wal_restart) {
-        if (db_wal_restart(w->db, pages < WAL_PATIENT_PAGES ? 0 : WAL_PATIENCE_MS) != WAL_BEING_COPIED)
+    bool due = pages >= w->wal_restart, patient = pages < WAL_PATIENT_PAGES;
+    if (due && (!patient || (left <= WAL_TAIL_PAGES && !checkpointer_busy(w->checkpointer)))) {
+        if (db_wal_restart(w->db, patient ? 0 : WAL_PATIENCE_MS) != WAL_BEING_COPIED)
             w->wal_restart = pages + pages / 16;
-    } else if (pages - w->wal_copied >= WAL_COPY_PAGES) {
+    } else if (due || pages - w->wal_copied >= WAL_COPY_PAGES) {
         w->wal_copied = pages;
         checkpointer_poke(w->checkpointer);
     }
 }
 
-static void run_batch(struct writer *w)
+static void batch_finish(struct writer *w, struct batch *b)
 {
-    struct batch *b = &w->batch;
-    cut_batch(w);
-    batch_run(b);
     if (b->committed) {
-        count_commit(w);
+        count_commit(w, b);
         set_health(w, true, NULL);
     } else if (b->unhealthy) {
         set_health(w, false, b->error.message);
     }
     tell_tasks(b);
+}
+
+static void batch_refuse(struct batch *b, const struct error *why)
+{
+    b->committed = false;
+    b->unhealthy = true;
+    b->failed = NULL;
+    b->error = *why;
+}
+
+/* On log_sync's thread. */
+static void sync_over(void *arg, const struct error *err)
+{
+    struct writer *w = arg;
+    pthread_mutex_lock(&w->lock);
+    w->sync_over = true;
+    if (err)
+        w->sync_error = *err;           /* stays: the log is lost */
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* Waits for the batch that is on its way to the disk, if there is one, and tells its tasks. */
+static void sync_settle(struct writer *w)
+{
+    struct batch *b = w->syncing;
+    if (!b)
+        return;
+    pthread_mutex_lock(&w->lock);
+    while (!w->sync_over)
+        pthread_cond_wait(&w->wake, &w->lock);
+    w->log_lost = w->sync_error.code != ERROR_NONE;
+    pthread_mutex_unlock(&w->lock);
+    w->syncing = NULL;
+    if (w->log_lost) {
+        db_log_abandon(w->db);
+        batch_refuse(b, &w->sync_error);
+    }
+    batch_finish(w, b);
+}
+
+static void sync_begin(struct writer *w, struct batch *b)
+{
+    struct batch *other = b == w->batches ? w->batches + 1 : w->batches;
+    other->careful = b->careful;
+    w->batch = other;
+    w->syncing = b;
+    w->sync_over = false;               /* nobody else looks before log_sync_begin */
+    log_sync_begin(w->log_sync);
+}
+
+/* One batch may be on its way to the disk while the next one is run. They are told in their order. */
+static void run_batch(struct writer *w)
+{
+    struct batch *b = w->batch;
+    cut_batch(w);
+    if (!w->log_lost)
+        batch_run(b);
+    sync_settle(w);
+    if (w->log_lost)
+        batch_refuse(b, &w->sync_error);
+    if (b->committed && b->unsynced)
+        sync_begin(w, b);
+    else
+        batch_finish(w, b);
     wal_tend(w);
 }
 
@@ -200,7 +283,9 @@ static void *writer_main(void *arg)
     while ((next = wait_next(w)) != STOP) {
         if (next == WORK)
             run_batch(w);
-        else if (db_probe(w->db, NULL))
+        else if (next == SYNCED)
+            sync_settle(w);
+        else if (!w->log_lost && db_probe(w->db, NULL))
             set_health(w, true, NULL);
     }
     return NULL;
@@ -208,9 +293,11 @@ static void *writer_main(void *arg)
 
 static void writer_free(struct writer *w)
 {
+    log_sync_stop(w->log_sync);
     checkpointer_stop(w->checkpointer);
     db_close(w->db);
-    arena_destroy(w->batch.arena);
+    for (int i = 0; i < 2; i++)
+        arena_destroy(w->batches[i].arena);
     pthread_mutex_destroy(&w->lock);
     pthread_cond_destroy(&w->wake);
     free(w);
@@ -224,7 +311,7 @@ static bool open_store(struct writer *w, const char *url, struct error *err)
     if (db_kind_of(w->db) != DB_SQLITE)
         return true;
     db_wal_manual(w->db);
-    return checkpointer_start(url, &w->checkpointer, err);
+    return checkpointer_start(url, &w->checkpointer, err) && log_sync_start(w->db, sync_over, w, &w->log_sync, err);
 }
 
 struct writer *writer_start(const struct writer_config *c, struct error *err)
@@ -243,14 +330,16 @@ struct writer *writer_start(const struct writer_config *c, struct error *err)
     w->metrics = c->metrics;
     w->tail = &w->head;
     w->wal_restart = WAL_RESTART_PAGES;
-    w->batch.arena = arena_create(0);
+    for (int i = 0; i < 2; i++)
+        w->batches[i].arena = arena_create(0);
+    w->batch = w->batches;
     atomic_store(&w->healthy, true);
     metrics_open(w);
     if (!open_store(w, c->url, err)) {
         writer_free(w);
         return NULL;
     }
-    w->batch.db = w->db;
+    w->batches[0].db = w->batches[1].db = w->db;
     int e = pthread_create(&w->thread, NULL, writer_main, w);
     if (e) {
         error_set(err, ERROR_INTERNAL, "Cannot start a thread: %s.", strerror(e));

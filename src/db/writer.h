@@ -2,7 +2,10 @@
  *
  * Everybody hands it tasks; it takes all that wait, runs them in one transaction, commits once (fsync), and
  * only then tells each that it is done. So a request is answered when it is durable, and a commit is shared
- * by all requests that came while the last one was on its way to the disk (design.md, idea 2).
+ * by all requests that came while the last one was on its way to the disk (design.md, idea 2). With SQLite the next
+ * transaction runs while the last one's log is synced: others may read what is not on the disk for a moment longer, but
+ * nobody is told that it is done, and what builds on it is on the disk no sooner. A sync that fails is final: the writer
+ * stays unhealthy until a restart, which reads what of the log is valid.
  *
  * A task's apply may run MORE THAN ONCE: if one task of a batch fails, the batch is rolled back and run again
  * with a savepoint around each task, so that only the failing ones are lost. Therefore apply must not change

@@ -2,15 +2,17 @@
 #ifndef TESTS_DB_FAILING_DISK_H
 #define TESTS_DB_FAILING_DISK_H
 
+#include <semaphore.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum disk_state { DISK_FINE, DISK_FULL, DISK_BROKEN };
+enum disk_state { DISK_FINE, DISK_FULL, DISK_BROKEN, DISK_KEEPS_NOTHING, DISK_WAITS };   /* the last two: in syncs only */
 
 /* One a test program: SQLite calls without an argument of ours. */
 static _Atomic int disk_state;
+static sem_t disk_sync_entered, disk_sync_go;       /* of DISK_WAITS */
 static sqlite3_vfs disk_vfs;
 static sqlite3_vfs *real_vfs;
 
@@ -33,7 +35,12 @@ static int disk_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at)
 
 static int disk_sync(sqlite3_file *f, int flags)
 {
-    return atomic_load(&disk_state) == DISK_BROKEN ? SQLITE_IOERR_FSYNC : disk_file_of(f)->real->xSync(disk_file_of(f)->inner, flags);
+    int s = atomic_load(&disk_state);
+    if (s == DISK_WAITS) {
+        sem_post(&disk_sync_entered);
+        sem_wait(&disk_sync_go);
+    }
+    return s == DISK_BROKEN || s == DISK_KEEPS_NOTHING ? SQLITE_IOERR_FSYNC : disk_file_of(f)->real->xSync(disk_file_of(f)->inner, flags);
 }
 
 #define PASS(f) disk_file_of(f)->real
@@ -78,6 +85,8 @@ static int disk_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int fl
 /* Before the first connection of the program. */
 static inline void disk_install(void)
 {
+    sem_init(&disk_sync_entered, 0, 0);
+    sem_init(&disk_sync_go, 0, 0);
     sqlite3_initialize();
     real_vfs = sqlite3_vfs_find(NULL);
     disk_vfs = *real_vfs;
