@@ -17,7 +17,7 @@ static bool progress_read(struct db *db, const struct event *e, struct fanout *f
         return false;
     }
     *f = (struct fanout){.event = e->id, .state = FANOUT_COMPLETED, .created_at = e->created_at, .updated_at = e->created_at};
-    if (!run_count_by_event(db, e->id, &f->runs, err))
+    if (!run_count_by_event(db, e->environment, e->id, &f->runs, err))
         return false;
     f->total = f->expanded = f->runs;
     return true;

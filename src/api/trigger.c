@@ -7,6 +7,7 @@
 #include "api/template_variables.h"
 #include "model/context.h"
 #include "model/event.h"
+#include "model/request_log.h"
 #include "model/tenant.h"
 
 static bool recipient_is_valid(yyjson_val *v)
@@ -316,6 +317,8 @@ bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct error *err)
         c->done(c, NULL);
         return true;
     }
+    if (!c->bulk)
+        request_log_id(str_of(rq->id), &c->trigger.request);
     idempotency_event(rq, c->bulk ? (long)c->index : -1, &c->trigger.idempotency_hash, &c->trigger.body_hash);
     if (!c->bulk)
         idempotency_event_has_it(rq, true);

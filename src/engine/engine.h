@@ -140,6 +140,7 @@ struct trigger {
     struct arena *arena;
     struct id environment, organization;
     struct definition *definition;          /* a reference, released by the engine */
+    struct id request;                      /* request_id as an id, when its event is the request's only one; else zero */
     struct str request_id, transaction_id;
     struct str idempotency_hash, body_hash; /* 32 bytes or empty */
     yyjson_val *to, *payload, *overrides, *actor, *tenant, *context;    /* NULL where absent */

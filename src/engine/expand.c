@@ -12,6 +12,7 @@ struct expansion {
     struct str context;
     enum severity severity;
     int64_t now;
+    bool alone;                         /* the event is for one person */
     bool company_known;
     yyjson_val *actor, *tenant;
 };
@@ -79,7 +80,7 @@ static bool run_start(struct expansion *x, struct planned_run *r, struct str top
     r->fresh = true;
     r->run = (struct run){.arena = p->arena, .topics = topics, .subscription = subscription};
     r->run.row = (struct run_row){
-        .id = id_new(e->c.ids, x->now), .environment = p->event.environment, .event = p->event.id,
+        .id = x->alone ? p->event.id : id_new(e->c.ids, x->now), .environment = p->event.environment, .event = p->event.id,
         .workflow = x->definition->workflow.id, .workflow_version = x->definition->workflow.version,
         .subscriber = r->person.row.id, .context = x->context, .severity = x->severity, .created_at = x->now,
         .updated_at = x->now};
@@ -260,7 +261,18 @@ bool trigger_expand(struct worker *w, struct plan *p, const struct trigger *t, i
     p->event.trace = trace_encode(p->arena, traces, traces_n, now);
     struct expansion x = expansion_begin(w, p, t->definition, doc);
     fanout_begin(p, t, &all, first, now);
+    x.alone = all.singles_n == 1 && p->fanout_change == FANOUT_NONE;
     return singles_expand(&x, all.singles, first, err);
+}
+
+enum { REQUEST_AGE_MAX = 2 };           /* seconds; less than SLACK_S of model/run.c */
+
+/* The request's own, if that is of the engine's time: what is old is known by its id. */
+static struct id event_id(struct engine *e, const struct trigger *t, int64_t now)
+{
+    struct id id = id_new(e->c.ids, now);
+    int64_t age = id_seconds(id) - id_seconds(t->request);
+    return age >= 0 && age <= REQUEST_AGE_MAX ? t->request : id;
 }
 
 void plan_trigger(struct worker *w, struct work *work)
@@ -272,7 +284,7 @@ void plan_trigger(struct worker *w, struct work *work)
     int64_t now = clock_now_ms(e->c.clock);
     p->insert_event = true;
     p->event = (struct event){
-        .id = id_new(e->c.ids, now),
+        .id = event_id(e, t, now),
         .environment = t->environment,
         .workflow = t->definition->workflow.id,
         .transaction_id = t->transaction_id,

@@ -97,7 +97,7 @@ static bool runs_stop(struct worker *w, struct plan *p, struct id after, struct 
     struct run_row *rows;
     size_t n;
     s.facts = (struct machine_facts){.now = clock_now_ms(w->engine->c.clock), .lookups = &s.lookups};
-    if (!run_list_open(w->db, p->arena, p->cancel->event, after, CHUNK, &rows, &n, err))
+    if (!run_list_open(w->db, p->arena, p->work->cancellation->environment, p->cancel->event, after, CHUNK, &rows, &n, err))
         return false;
     for (size_t i = 0; i < n; i++)
         if (!run_stop(&s, &rows[i], err))

@@ -322,7 +322,10 @@ bool attachment_settle(struct db *db, struct arena *a, struct id event, bool spa
     if (!exists(db, sparing ? "SELECT 1 FROM fanouts WHERE event_id = ?1"
                             : "SELECT 1 FROM fanouts WHERE event_id = ?1 AND state IN (1, 2)", event, &busy, err))
         return false;
-    if (!busy && !exists(db, "SELECT 1 FROM runs WHERE event_id = ?1 AND status = 0 LIMIT 1", event, &busy, err))
+    if (!busy && !exists(db, "SELECT 1 FROM runs WHERE event_id = ?1 AND event_id <> id AND status = 0 LIMIT 1", event, &busy, err))
+        return false;
+    if (!busy && !exists(db, "SELECT 1 FROM runs WHERE environment_id IN (SELECT id FROM environments) AND id = ?1 AND status = 0",
+                         event, &busy, err))
         return false;
     if (busy)
         return true;

@@ -1,14 +1,15 @@
 /* Answers kept for idempotency keys, in the store. */
 #include "model/idempotency.h"
 
+#include "model/request_log.h"
 #include "model/row.h"
 
 bool idempotency_find(struct db *db, struct arena *a, struct str hash, struct idempotency_row *out, struct error *err)
 {
     struct db_stmt *s = db_query(
             db, err,
-            "SELECT body_hash, status, answer, created_at, NULL, NULL FROM idempotency_keys WHERE hash = ?1 UNION ALL "
-            "SELECT body_hash, NULL, NULL, created_at, transaction_id, request_id FROM events WHERE idempotency_hash = ?1",
+            "SELECT body_hash, status, answer, created_at, NULL, NULL, NULL FROM idempotency_keys WHERE hash = ?1 UNION ALL "
+            "SELECT body_hash, NULL, NULL, created_at, transaction_id, request_id, id FROM events WHERE idempotency_hash = ?1",
             db_as_blob(hash));
     if (!s)
         return false;
@@ -18,6 +19,8 @@ bool idempotency_find(struct db *db, struct arena *a, struct str hash, struct id
     *out = (struct idempotency_row){.body_hash = str_dup(a, body), .status = (int)db_int(s, 1), .answer = row_text(s, 2, a),
                                     .created_at = db_int(s, 3), .transaction_id = row_text(s, 4, a),
                                     .request_id = row_text(s, 5, a)};
+    if (out->transaction_id.p && !out->request_id.p)
+        out->request_id = request_log_name(a, db_id(s, 6));
     db_reset(s);
     return true;
 }

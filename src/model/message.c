@@ -3,6 +3,7 @@
 
 #include "model/context.h"
 #include "model/message_private.h"
+#include "model/run_private.h"
 #include "model/removal.h"
 #include "model/row.h"
 #include "model/run.h"
@@ -126,7 +127,7 @@ static bool tell_deleted(struct db *db, struct id environment, struct id event, 
     if (!ears.n)
         return true;
     struct db_stmt *s = db_query(db, err, "SELECT id FROM messages WHERE environment_id = ?1 AND run_id IN "
-                                 "(SELECT id FROM runs WHERE event_id = ?2) AND (?3 < 0 OR channel = ?3) ORDER BY id",
+                                 RUNS_OF_EVENT("id", "?1", "?2") " AND (?3 < 0 OR channel = ?3) ORDER BY id",
                                  environment, event, channel);
     if (!ROWS_READ(s, a, id_read, &ids, &n, err))
         return false;
@@ -142,7 +143,7 @@ bool message_delete_by_event(struct db *db, struct id environment, struct id eve
     if (!tell_deleted(db, environment, event, channel, now, err))
         return false;
     struct db_stmt *s = db_prepare(
-        db, "DELETE FROM messages WHERE environment_id = ?1 AND run_id IN (SELECT id FROM runs WHERE event_id = ?2) "
+        db, "DELETE FROM messages WHERE environment_id = ?1 AND run_id IN " RUNS_OF_EVENT("id", "?1", "?2") " "
             "AND (?3 < 0 OR channel = ?3) RETURNING subscriber_id, channel", err);
     enum db_step step;
     *people_n = 0;

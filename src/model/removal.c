@@ -34,10 +34,11 @@ static const struct part parts[] = {
                       "(SELECT id FROM topic_subscriptions WHERE topic_id = ?1 ORDER BY id LIMIT ?2)"},
     {OF_PERSON, WITHIN, "DELETE FROM outbox WHERE environment_id = ?3 AND message_id IN "
                        "(SELECT id FROM messages WHERE run_id IN " RUNS_OF ")"},
-    /* Of an event for several people the others' runs are left; their picture of it is mended by events_scrub. */
+    /* Of an event for several people the others' runs are left; their picture of it is mended by events_scrub. (A run
+     * with its event's id is that event's only one.) */
     {OF_PERSON, WITHIN, "DELETE FROM events WHERE environment_id = ?3 AND id IN (SELECT event_id FROM runs WHERE id IN " RUNS_OF
                        " AND subscriber_id = ?1) AND NOT EXISTS "
-                       "(SELECT 1 FROM runs o WHERE o.event_id = events.id AND o.subscriber_id <> ?1)"},
+                       "(SELECT 1 FROM runs o WHERE o.event_id = events.id AND o.event_id <> o.id AND o.subscriber_id <> ?1)"},
     {OF_PERSON, ALONG, "DELETE FROM webhook_attempts WHERE message_id IN " TOLD_OF},
     {OF_PERSON, ALONG, "DELETE FROM webhook_deliveries WHERE message_id IN " TOLD_OF},
     {OF_PERSON, CHUNK, "DELETE FROM webhook_messages WHERE subscriber_id = ?1 AND id IN " TOLD_OF},

@@ -31,7 +31,7 @@ static const struct request_log_row accepted = {.operation = {"trigger", 7}, .me
 static void event_read(struct db_stmt *s, struct arena *a, void *out)
 {
     struct request_log_row *r = out;
-    struct str request = row_text(s, 2, a);
+    struct str request = row_text(s, 2, a);     /* NULL: the event has its id */
     *r = accepted;
     r->event = db_id(s, 0);
     r->environment = db_id(s, 1);
@@ -64,8 +64,9 @@ bool request_log_find(struct db *db, struct arena *a, struct id environment, str
         *err = missing;
         return false;
     }
-    return row_find(db_query(db, err, "SELECT " EVENT_COLUMNS " FROM events WHERE environment_id = ?1 AND request_id = ?2 ORDER BY id LIMIT 1",
-                             environment, request_log_name(a, id)), a, event_read, out, "Request not found", err);
+    return row_find(db_query(db, err, "SELECT " EVENT_COLUMNS " FROM events WHERE environment_id = ?1 AND id = ?3 AND request_id IS NULL "
+                             "UNION ALL SELECT " EVENT_COLUMNS " FROM events WHERE environment_id = ?1 AND request_id = ?2 ORDER BY 1 LIMIT 1",
+                             environment, request_log_name(a, id), id), a, event_read, out, "Request not found", err);
 }
 
 /* ---- the list ---- */

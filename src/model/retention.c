@@ -16,7 +16,8 @@ static const char *const selects[] = {
         "ORDER BY id LIMIT ?4",
     [RETENTION_EVENTS] =
         "SELECT id, id FROM events WHERE environment_id = ?1 AND id > ?2 AND id < ?3 "
-        "AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.event_id = events.id) "
+        "AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.environment_id = ?1 AND runs.id = events.id) "
+        "AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.event_id = events.id AND runs.event_id <> runs.id) "
         "AND NOT EXISTS (SELECT 1 FROM digest_events d WHERE d.event_id = events.id) "
         "AND NOT EXISTS (SELECT 1 FROM fanouts f WHERE f.event_id = events.id AND f.state IN (1, 2)) ORDER BY id LIMIT ?4",
     [RETENTION_IN_APP] =

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "model/removal.h"
 #include "model/row.h"
+#include "model/run_private.h"
 
 #define RUN_COLUMNS                                                                                                  \
     "id, environment_id, event_id, workflow_id, workflow_version, subscriber_id, context, status, delivery, severity, " \
@@ -35,16 +36,24 @@ static void run_read(struct db_stmt *s, struct arena *a, void *out)
 
 bool run_insert(struct db *db, const struct run_row *r, struct error *err)
 {
-    /* No run without its person: they may have been deleted since the run was planned. */
+    /* No run without its person: they may have been deleted since the run was planned. Not by INSERT … SELECT, for which
+     * SQLite copies each page before it changes it. */
     struct db_stmt *s = db_query(db, err, "INSERT INTO runs (" RUN_COLUMNS
-                                 ") SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15 "
-                                 "WHERE EXISTS (SELECT 1 FROM subscribers WHERE environment_id = ?2 AND id = ?6)",
+                                 ") VALUES (?1, ?2, ?3, ?4, ?5, (SELECT id FROM subscribers WHERE environment_id = ?2 AND id = ?6), "
+                                 "?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
                                  r->id, r->environment, r->event, r->workflow, r->workflow_version, r->subscriber,
                                  r->context.p ? r->context : STR(""), r->status, r->delivery, r->severity, r->channels,
                                  r->revision, r->state, r->created_at, r->updated_at);
-    if (!s || !db_run(s, err))
+    struct error why = {0};
+    if (!s)
         return false;
-    return db_changes(s) > 0 || error_set(err, ERROR_NOT_FOUND, "Subscriber not found");
+    if (db_run(s, &why))
+        return true;
+    if (why.code == ERROR_CONFLICT)     /* NOT NULL: ids are new */
+        return error_set(err, ERROR_NOT_FOUND, "Subscriber not found");
+    if (err)
+        *err = why;
+    return false;
 }
 
 bool run_update(struct db *db, const struct run_row *r, bool *updated, struct error *err)
@@ -147,9 +156,9 @@ bool run_find(struct db *db, struct arena *a, struct id environment, struct id i
     return row_find(s, a, run_read, out, "Notification not found", err);
 }
 
-bool run_count_by_event(struct db *db, struct id event, int64_t *n, struct error *err)
+bool run_count_by_event(struct db *db, struct id environment, struct id event, int64_t *n, struct error *err)
 {
-    struct db_stmt *s = db_query(db, err, "SELECT count(*) FROM runs WHERE event_id = ?1", event);
+    struct db_stmt *s = db_query(db, err, "SELECT count(*) FROM " RUNS_OF_EVENT("id", "?1", "?2") " AS of_event", environment, event);
     return row_int(s, n, err);
 }
 
@@ -169,13 +178,15 @@ bool run_exists(struct db *db, struct id event, struct id subscriber, bool *exis
     return step != DB_FAILED;
 }
 
-bool run_list_open(struct db *db, struct arena *a, struct id event, struct id after, int limit, struct run_row **out,
-                   size_t *n, struct error *err)
+bool run_list_open(struct db *db, struct arena *a, struct id environment, struct id event, struct id after, int limit,
+                   struct run_row **out, size_t *n, struct error *err)
 {
     /* 0: processing; 5: merged. */
-    struct db_stmt *s = db_query(db, err, "SELECT " RUN_COLUMNS " FROM runs WHERE event_id = ?1 AND id > ?2 "
-                                 "AND (status = 0 OR delivery = 5) ORDER BY id LIMIT ?3",
-                                 event, after, limit);
+    struct db_stmt *s = db_query(db, err, "SELECT " RUN_COLUMNS " FROM runs WHERE environment_id = ?1 AND id = ?2 AND id > ?3 "
+                                 "AND (status = 0 OR delivery = 5) UNION ALL "
+                                 "SELECT " RUN_COLUMNS " FROM runs WHERE event_id = ?2 AND event_id <> id AND id > ?3 "
+                                 "AND (status = 0 OR delivery = 5) ORDER BY 1 LIMIT ?4",
+                                 environment, event, after, limit);
     enum db_step step;
     if (!s)
         return false;
@@ -246,6 +257,26 @@ static void bind_ids(struct db_stmt *s, const struct id *ids, size_t n, int *nex
         db_bind_id(s, (*next)++, ids[i]);
 }
 
+/* The table to choose from: all runs, or those of the events. */
+static void runs_of(struct buf *b, const struct run_query *q, int *next)
+{
+    int first = *next;
+    buf_z(b, "SELECT " RUN_COLUMNS " FROM ");
+    if (q->events_n) {
+        buf_z(b, "(SELECT " RUN_COLUMNS " FROM runs WHERE environment_id = ?1");
+        in_list(b, "id", q->events_n, next);
+        *next = first;
+        buf_z(b, " UNION ALL SELECT " RUN_COLUMNS " FROM runs WHERE event_id <> id");
+        in_list(b, "event_id", q->events_n, next);
+        buf_z(b, ") AS ");
+    } else if (!id_is_zero(q->event)) {
+        buf_z(b, RUNS_OF_EVENT(RUN_COLUMNS, "?1", "?2") " AS ");
+    }
+    buf_z(b, q->events_n || !id_is_zero(q->event) ? "runs WHERE environment_id BETWEEN ?1 AND ?1" : "runs WHERE environment_id = ?1");
+    if (q->events_n && !id_is_zero(q->event))
+        buf_z(b, " AND event_id = ?2");
+}
+
 bool run_list(struct db *db, struct arena *a, struct id environment, const struct run_query *q, struct run_row **out,
               size_t *n, struct error *err)
 {
@@ -253,13 +284,10 @@ bool run_list(struct db *db, struct arena *a, struct id environment, const struc
     int next = FIRST_OF_LISTS;
     enum db_step step;
     /* An event has few runs, but the planner would rather walk the environment in the order that is asked for: written
-     * as a range, the environment cannot give that order, and runs_by_event is taken. */
-    buf_z(&sql, "SELECT " RUN_COLUMNS " FROM runs WHERE ");
-    buf_z(&sql, id_is_zero(q->event) && !q->events_n ? "environment_id = ?1" : "environment_id BETWEEN ?1 AND ?1");
-    if (!id_is_zero(q->event))
-        buf_z(&sql, " AND event_id = ?2");
-    /* A channel that few runs have is looked for among all: an index by channels would make each run's row 15 % dearer (3.5 us,
-     * measured with SQLite), and which channel is rare differs from environment to environment. A span of time bounds it. */
+     * as a range, the environment cannot give that order. A channel that few runs have is looked for among all: an index by
+     * channels would make each run's row 15 % dearer (3.5 us, measured with SQLite), and which channel is rare differs from
+     * environment to environment. A span of time bounds it. */
+    runs_of(&sql, q, &next);
     if (q->channels)
         buf_z(&sql, " AND (channels & ?3) <> 0");
     if (q->severities)
@@ -274,8 +302,6 @@ bool run_list(struct db *db, struct arena *a, struct id environment, const struc
         buf_z(&sql, " AND state LIKE ?9 ESCAPE '\\'");
     if (q->subscription.n)
         buf_z(&sql, " AND (state LIKE ?10 ESCAPE '\\' OR state LIKE ?11 ESCAPE '\\')");
-    if (q->events_n)
-        in_list(&sql, "event_id", q->events_n, &next);
     if (q->workflows_n)
         in_list(&sql, "workflow_id", q->workflows_n, &next);
     if (q->subscribers_n)

@@ -50,12 +50,12 @@ bool run_marks(struct db *db, struct arena *a, struct id environment, struct id 
                struct error *err);
 bool run_find(struct db *db, struct arena *a, struct id environment, struct id id, struct run_row *out, struct error *err);
 
-bool run_count_by_event(struct db *db, struct id event, int64_t *n, struct error *err);
+bool run_count_by_event(struct db *db, struct id environment, struct id event, int64_t *n, struct error *err);
 /* Has this event a run for this subscriber? Looks only at the subscriber's runs since then. */
 bool run_exists(struct db *db, struct id event, struct id subscriber, bool *exists, struct error *err);
 
 /* Runs of an event beyond `after`, in order of id, that may still do something: not ended, or merged into a digest. */
-bool run_list_open(struct db *db, struct arena *a, struct id event, struct id after, int limit, struct run_row **out,
+bool run_list_open(struct db *db, struct arena *a, struct id environment, struct id event, struct id after, int limit, struct run_row **out,
                    size_t *n, struct error *err);
 
 struct run_query {
