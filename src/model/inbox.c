@@ -17,6 +17,13 @@ enum { SCAN_CHUNK = 100, SCAN_MAX = 5000 };
           "AND +severity IN (?11, ?12, ?13, ?14)"
 #define NEWEST_FIRST " ORDER BY created_at DESC, id DESC"
 #define LISTED LISTED_OF(INBOX_IS_OWNED)
+#define LISTED_TOUCHED LISTED_OF(INBOX_IS_TOUCHED)
+/* Of the fresh ones there is all or nothing to list. */
+#define LISTED_FRESH                                                                                                   \
+    INBOX_IS_FRESH " AND (created_at, id) < (?3, ?4) AND created_at >= ?5 AND created_at <= ?6 "                        \
+                   "AND ?7 < 1 AND ?8 < 1 AND ?9 < 1 AND ?10 < 1 AND 0 IN (?11, ?12, ?13, ?14)"
+#define LISTED_ALL(columns)                                                                                            \
+    "SELECT " columns " FROM messages WHERE " LISTED_TOUCHED " UNION ALL SELECT " columns " FROM messages WHERE " LISTED_FRESH
 /* The same from the index of just those: archived ones, sleeping ones, read ones, severe ones. */
 #define LISTED_ARCHIVED LISTED " AND archived = 1"
 #define LISTED_ASLEEP LISTED " AND snoozed_until IS NOT NULL"
@@ -96,7 +103,7 @@ static bool scan_chunk(struct scan *c, int *rows, struct error *err)
 {
     enum db_step step = DB_DONE;
     struct message m;
-    struct db_stmt *s = db_prepare(c->db, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE " LISTED NEWEST_FIRST " LIMIT ?15", err);
+    struct db_stmt *s = db_prepare(c->db, LISTED_ALL(MESSAGE_COLUMNS) NEWEST_FIRST " LIMIT ?15", err);
     if (!s)
         return false;
     bind_listed(s, c->owner, c->filter, c->from_at, c->from);
@@ -167,7 +174,8 @@ static bool count_unread(struct db *db, const struct inbox_owner *o, const struc
 /* --- lists ----------------------------------------------------------------------------------------------------- */
 
 #define ROWS(which) "SELECT " MESSAGE_COLUMNS " FROM messages WHERE " which
-#define LIST(which) ROWS(which) NEWEST_FIRST " LIMIT ?15 OFFSET ?16"
+#define PAGE NEWEST_FIRST " LIMIT ?15 OFFSET ?16"
+#define LIST(which) ROWS(which) PAGE
 
 /* Which index holds nearly nothing but what the filter wants. Of read ones, archived or not, there are two in order of time. */
 static const char *list_text(const struct inbox_filter *f)
@@ -178,7 +186,7 @@ static const char *list_text(const struct inbox_filter *f)
         return LIST(LISTED_ASLEEP);
     if (f->read == 1)
         return f->archived == 0 ? LIST(LISTED_READ("= 0")) : ROWS(LISTED_READ("= 0")) " UNION ALL " LIST(LISTED_READ("= 1"));
-    return LIST(LISTED);
+    return LISTED_ALL(MESSAGE_COLUMNS) PAGE;
 }
 
 static bool list_plain(struct scan *c, int64_t offset, struct error *err)
@@ -319,7 +327,7 @@ static const char *count_text(const struct inbox_filter *f)
     if (f->read == 1)
         return f->archived == 0 ? COUNT(LISTED_READ("= 0"))
                                 : "SELECT count(*) FROM (" ONES(LISTED_READ("= 0")) " UNION ALL " ONES(LISTED_READ("= 1")) " LIMIT ?15) AS t";
-    return COUNT(LISTED);
+    return "SELECT count(*) FROM (" LISTED_ALL("1") " LIMIT ?15) AS t";
 }
 
 static bool count_listed(struct db *db, const struct inbox_owner *o, const struct inbox_filter *f, int cap, int *n,

@@ -17,10 +17,17 @@ bool inbox_find_locked(struct db *db, struct arena *a, const struct inbox_owner 
                        struct error *err);
 
 /* Whose messages, as ?1 and ?2; the same for indexes of parts (0017_inbox_parts.sql); those that are unread and awake; those
- * that sleep. */
+ * that sleep.
+ *
+ * The index of all holds only those with which something has been done (TOUCHED). Fresh ones, as a message comes, are in that
+ * of the unread ones, whose part of no severity and not seen is just that, in the order of time: a new message is written to
+ * one place, and a list is put together of two. */
 #define INBOX_IS_OWNED "channel = 0 AND subscriber_id = ?1 AND context = ?2"
 #define INBOX_IS_PART "channel < 1 AND subscriber_id = ?1 AND context = ?2"
 #define INBOX_IS_UNREAD INBOX_IS_PART " AND read = 0 AND archived = 0 AND snoozed_until IS NULL"
+#define INBOX_TOUCHED "(severity <> 0 OR seen <> 0 OR read <> 0 OR archived <> 0 OR snoozed_until > 0)"
+#define INBOX_IS_TOUCHED INBOX_IS_OWNED " AND " INBOX_TOUCHED
+#define INBOX_IS_FRESH INBOX_IS_UNREAD " AND severity = 0 AND seen = 0"
 #define INBOX_IS_ASLEEP INBOX_IS_OWNED " AND snoozed_until IS NOT NULL"
 void inbox_bind_owner(struct db_stmt *s, const struct inbox_owner *o);
 /* Four parameters; a severity that is not wanted is -1. */

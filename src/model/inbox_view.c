@@ -5,15 +5,19 @@
 
 enum { OFFSET_MAX = 10000 };            /* so many rows of each context are held to skip them */
 
-/* From one to the next through the index: as many steps as there are contexts. */
+#define FIRST_OF(where) "SELECT min(context) AS context FROM messages WHERE " where " AND subscriber_id = ?1"
+#define FIRST_CONTEXT(after)                                                                                           \
+    "SELECT min(context) FROM (" FIRST_OF("channel = 0 AND " INBOX_TOUCHED) after " UNION ALL "                         \
+    FIRST_OF("channel < 1 AND read = 0 AND archived = 0 AND snoozed_until IS NULL") after ") AS firsts"
+
+/* From one to the next through the indexes: as many steps as there are contexts. */
 bool inbox_contexts(struct db *db, struct arena *a, struct id subscriber, const struct str **out, size_t *n, struct error *err)
 {
     struct str *list = ARENA_ARRAY(a, struct str, INBOX_CONTEXTS_MAX), last = STR_NULL;
     for (*n = 0; *n < INBOX_CONTEXTS_MAX; (*n)++) {
         struct db_stmt *s = db_query(
                 db, err, last.p ?
-                "SELECT min(context) FROM messages WHERE channel = 0 AND subscriber_id = ?1 AND context > ?2" :
-                "SELECT min(context) FROM messages WHERE channel = 0 AND subscriber_id = ?1",
+                FIRST_CONTEXT(" AND context > ?2") : FIRST_CONTEXT(""),
                 subscriber);
         if (!s)
             return false;

@@ -165,8 +165,9 @@ static bool window_end(struct db *db, const struct inbox_owner *o, const struct 
                        bool *last, struct error *err)
 {
     struct db_stmt *s = db_query(
-            db, err, "SELECT created_at, id FROM messages WHERE channel = 0 AND subscriber_id = ?1 AND context = ?2 "
-            "AND (created_at, id) < (?3, ?4) ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?5",
+            db, err, "SELECT created_at, id FROM messages WHERE " INBOX_IS_TOUCHED " AND (created_at, id) < (?3, ?4) UNION ALL "
+            "SELECT created_at, id FROM messages WHERE " INBOX_IS_FRESH " AND (created_at, id) < (?3, ?4) "
+            "ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?5",
             o->subscriber, o->context.p ? o->context : STR(""), w->from_at, w->from, SWEEP_ROWS - 1);
     if (!s)
         return false;
@@ -201,22 +202,21 @@ static bool matches(struct arena *a, const struct inbox_filter *f, const struct 
     return inbox_filter_matches(f, m->id, doc);
 }
 
-/* Those of the window that match and would change. Their texts are not kept. */
+#define WINDOW(which)                                                                                                  \
+    "SELECT " MESSAGE_COLUMNS " FROM messages WHERE " which " AND (created_at, id) < (?3, ?4) AND (created_at, id) >= (?5, ?6) " \
+    "ORDER BY created_at DESC, id DESC LIMIT ?7 FOR UPDATE"
+
+/* Those of the window that match and would change, after the *n that there are. Their texts are not kept. */
 static bool window_read(struct db *db, const struct inbox_owner *o, const struct inbox_filter *f, enum inbox_action action,
-                        const struct inbox_sweep *w, int64_t end_at, struct id end, struct message *out, size_t *n,
+                        const struct inbox_sweep *w, const char *which, int64_t end_at, struct id end, struct message *out, size_t *n,
                         struct error *err)
 {
     struct arena *row ARENA_SCOPED = arena_create(8192);
     enum db_step step;
-    struct db_stmt *s = db_query(db, err, "SELECT " MESSAGE_COLUMNS
-                                 " FROM messages WHERE channel = 0 AND subscriber_id = ?1 AND context = ?2 "
-                                 "AND (created_at, id) < (?3, ?4) AND (created_at, id) >= (?5, ?6) "
-                                 "ORDER BY created_at DESC, id DESC LIMIT ?7 FOR UPDATE",
-                                 o->subscriber, o->context.p ? o->context : STR(""), w->from_at, w->from, end_at, end,
-                                 SWEEP_ROWS);
+    struct db_stmt *s = db_query(db, err, which, o->subscriber, o->context.p ? o->context : STR(""), w->from_at, w->from, end_at, end,
+                                 SWEEP_ROWS - (int64_t)*n);
     if (!s)
         return false;
-    *n = 0;
     while ((step = db_step(s, err)) == DB_ROW) {
         struct message m, after;
         arena_reset(row);
@@ -238,9 +238,10 @@ static bool sweep_window(struct db *db, struct arena *a, const struct inbox_owne
     int64_t end_at;
     struct id end;
     bool last;
-    size_t n;
+    size_t n = 0;
     if (!window_end(db, o, w, &end_at, &end, &last, err)
-        || !window_read(db, o, f, action, w, end_at, end, found, &n, err))
+        || !window_read(db, o, f, action, w, WINDOW(INBOX_IS_TOUCHED), end_at, end, found, &n, err)
+        || !window_read(db, o, f, action, w, WINDOW(INBOX_IS_FRESH), end_at, end, found, &n, err))
         return false;
     for (size_t i = 0; i < n; i++) {
         bool changed = false;

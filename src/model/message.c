@@ -2,6 +2,7 @@
 #include "model/message.h"
 
 #include "model/context.h"
+#include "model/inbox_private.h"
 #include "model/message_private.h"
 #include "model/run_private.h"
 #include "model/removal.h"
@@ -328,8 +329,10 @@ bool message_mark_all(struct db *db, struct id environment, struct id subscriber
     struct db_stmt *s = db_query(
             db, err, str_fmt(a,
             "UPDATE messages SET %s, updated_at = ?1 WHERE environment_id = ?2 AND id IN (SELECT id FROM messages "
-            "WHERE subscriber_id = ?3 AND channel = 0 AND environment_id = ?2 AND %s LIMIT ?4) RETURNING run_id, id" ,
-            marks[mark].set, marks[mark].where).p,
+            "WHERE subscriber_id = ?3 AND channel = 0 AND " INBOX_TOUCHED " AND environment_id = ?2 AND %s UNION ALL SELECT id FROM messages "
+            "WHERE subscriber_id = ?3 AND channel < 1 AND read = 0 AND archived = 0 AND snoozed_until IS NULL AND severity = 0 "
+            "AND seen = 0 AND environment_id = ?2 AND %s LIMIT ?4) RETURNING run_id, id" ,
+            marks[mark].set, marks[mark].where, marks[mark].where).p,
             now, environment, subscriber, max);
     if (!s)
         return false;
