@@ -427,25 +427,41 @@ static void handle_link_list(struct request *rq)
 
 /* --- replies ----------------------------------------------------------------------------------------------- */
 
+/* Is the part said? An empty list says nothing. */
+static bool says(struct request *rq, const char *part)
+{
+    yyjson_val *v = json_get(rq->json, part);
+    return v && !yyjson_is_null(v) && !(yyjson_is_arr(v) && !yyjson_arr_size(v));
+}
+
+static const char *reply_flaw(struct request *rq)
+{
+    static const char *const changes[] = {"resolve", "signals", "toolResults", "toolApprovalRequest", "addReactions", "deleteMessages"};
+    bool changes_any = false;
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
+        changes_any |= says(rq, changes[i]);
+    if (says(rq, "reply") && says(rq, "edit"))
+        return "Only one of reply or edit can be provided";
+    if (says(rq, "edit") && changes_any)
+        return "edit cannot be combined with resolve, signals, toolResults, toolApprovalRequest, addReactions, or deleteMessages";
+    if (changes_any || says(rq, "reply") || says(rq, "edit") || says(rq, "plan") || says(rq, "typing") || says(rq, "error"))
+        return NULL;
+    return "At least one of reply, edit, resolve, signals, toolResults, toolApprovalRequest, addReactions, deleteMessages, plan, typing, "
+           "or error must be provided";
+}
+
 /* A reply belongs to a conversation, and no conversation begins here. */
 static void handle_reply(struct request *rq)
 {
-    static const char *const parts[] = {"reply", "edit", "resolve", "signals", "toolResults", "toolApprovalRequest", "addReactions",
-                                        "deleteMessages", "plan", "typing", "error"};
     struct checks c = checks_begin(rq);
     struct agent x;
-    bool any = false;
+    const char *flaw;
     struct str conversation = check_string(&c, rq->json, "conversationId", true);
     check_string(&c, rq->json, "integrationIdentifier", true);
     if (!checks_done(&c) || !load(rq, "agentId", &x))
         return;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        any = any || json_get(rq->json, parts[i]);
-    if (!any)
-        reply_fail(rq, 400, "At least one of reply, edit, resolve, signals, toolResults, toolApprovalRequest, addReactions, "
-                            "deleteMessages, plan, typing or error must be provided.");
-    else if (json_get(rq->json, "reply") && json_get(rq->json, "edit"))
-        reply_fail(rq, 400, "Provide either reply or edit, not both.");
+    if ((flaw = reply_flaw(rq)))
+        reply_fail(rq, 400, "%s", flaw);
     else
         reply_fail(rq, 404, "Conversation \"%.*s\" was not found.", STR_ARG(str_sub(conversation, 0, SHOWN)));
 }

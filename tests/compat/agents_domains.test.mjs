@@ -113,6 +113,20 @@ test("agents and what they speak through", async () => {
   await fails(links.delete("helper", link.id), 404, /Agent integration/);
   const say = (body) => novu.agents.sendReply({ conversationId: "c", integrationIdentifier: "i", ...body }, "helper");
   await fails(say({}), 400, /At least one of reply/);
+  const edit = { messageId: "m", content: { markdown: "b" } };
+  const flaws = [
+    [{ signals: [], addReactions: [] }, 400, /^At least one of reply/],
+    [{ reply: { markdown: "a" }, edit }, 400, /^Only one of reply or edit can be provided$/],
+    [{ edit, signals: [{ type: "metadata", key: "k", value: "v" }] }, 400, /^edit cannot be combined with resolve, signals/],
+    [{ edit, addReactions: [{ messageId: "m", emojiName: "thumbs_up" }] }, 400, /^edit cannot be combined/],
+    [{ edit, signals: [] }, 404, /was not found/],
+    [{ typing: { status: "on" } }, 404, /was not found/],
+  ];
+  for (const [body, status, message] of flaws) {
+    const answer = await server.call("POST", "/v1/agents/helper/reply", { conversationId: "c", integrationIdentifier: "i", ...body });
+    assert.equal(answer.status, status, JSON.stringify(body));
+    assert.match(answer.body.message, message);
+  }
   await fails(say({ reply: { markdown: "Hi" } }), 404, /Conversation \\?"c\\?" was not found/);
   assert.deepEqual((await novu.agents.list({ identifier: "helper" })).result.data.length, 2);
   await novu.agents.delete("helper", "false");

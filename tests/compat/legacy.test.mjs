@@ -138,6 +138,14 @@ test("the organization of a secret key", async () => {
   assert.deepEqual((await novu.organizations.updateBranding(branding)).data.data, branding);
   const now = (await novu.organizations.getCurrent()).data.data;
   assert.deepEqual([now.name, now.branding], ["Acme", branding]);
+  // Upstream: apps/api/src/app/organization/e2e/update-branding-details.e2e.ts.
+  for (const [body, status] of [
+    [{ logo: "http://example.com/l.png" }, 422], [{ logo: "https://example.com/l.exe" }, 422], [{ logo: "https://example.com/l" }, 422],
+    [{ logo: "https://example.com/\"><b>.png" }, 422], [{ color: "red" }, 422], [{ fontColor: "#12345" }, 422], [{ contentBackground: "#fff;x" }, 422],
+    ...["png", "jpg", "jpeg", "gif", "svg", "PNG", "png?v=1"].map((end) => [{ logo: `https://example.com/l.${end}` }, 200]),
+    [branding, 200],
+  ])
+    assert.equal((await server.call("PUT", "/v1/organizations/branding", body)).status, status, JSON.stringify(body));
   const members = (await novu.organizations.getMembers()).data.data;
   assert.deepEqual(members.map((m) => m.roles), [["owner"]]);
   await fails(novu.organizations.removeMember(members[0]._id), 403, /secret key/);
