@@ -115,7 +115,6 @@ test("a filter of a delay or a digest leaves it out, wherever it stands", async 
 
 test("a throttle lets its number through: by window, by key, by a time or a duration of the payload", async () => {
   const fixed = { type: "fixed", amount: 1, unit: "minutes" };
-  const soon = () => new Date(Date.now() + 3600e3).toISOString();
   for (const [values, payloads, through] of [
     [{ ...fixed, threshold: 3 }, [{}, {}], [0, 1]], [{ ...fixed, threshold: 2 }, [{}, {}, {}], [0, 1]], [{ ...fixed, threshold: 1 }, Array(20).fill({}), [0]],
     [{ ...fixed, threshold: 1, throttleKey: "userId" }, [{ userId: "a" }, { userId: "b" }, { userId: "a" }], [0, 1]],
@@ -128,7 +127,6 @@ test("a throttle lets its number through: by window, by key, by a time or a dura
     if (payloads === "until") {
       const { body } = await server.call("GET", "/v1/testing/clock");
       const until = new Date(new Date(body.data?.now ?? body.now).getTime() + 120000).toISOString();
-      payloads.length;
       const ids = [];
       for (let i = 0; i < 2; i++) ids.push(await trigger(name, "thr", { until }));
       assert.deepEqual(await Promise.all(ids.map(async (id) => (await statuses(id))[0])), ["completed", "skipped"]);
@@ -139,7 +137,6 @@ test("a throttle lets its number through: by window, by key, by a time or a dura
     const got = await Promise.all(ids.map(async (id) => (await statuses(id))[0]));
     assert.deepEqual(got, ids.map((_, i) => (through.includes(i) ? "completed" : "skipped")), JSON.stringify(values));
     assert.equal((await Promise.all(ids.map(messages))).flat().length, through.length);
-    void soon;
   }
 });
 
@@ -166,5 +163,94 @@ test("of a digest any event is canceled alone: the first hands over, and what is
     const of = await Promise.all(ids.map(statuses));
     const lead = [0, 1, 2].find((i) => !cancel.includes(i));
     of.forEach((s, i) => assert.deepEqual(s, Array(2).fill(cancel.includes(i) ? "canceled" : i === lead ? "completed" : "merged"), `${JSON.stringify(cancel)} ${i}`));
+  }
+});
+
+test("what a throttle's key names: a path of the payload, or what a template says; nothing is one group", async () => {
+  for (const [throttleKey, payloads, want] of [
+    ["{{payload.group}}", [{ group: "tenantId", tenantId: "acme" }, { group: "tenantId", tenantId: "other" }, { group: "x", tenantId: "acme" }], [true, false, true]],
+    ["{{payload.userId}}", [{}, {}, { userId: "u" }], [true, false, true]],
+    ["userId", [{}, {}, { userId: "u" }], [true, false, true]],
+  ]) {
+    const name = await workflow({ type: "throttle", controlValues: { type: "fixed", amount: 1, unit: "minutes", threshold: 1, throttleKey } }, { type: "in_app", controlValues: { body: "x" } });
+    const got = [];
+    for (const p of payloads) got.push((await statuses(await trigger(name, "grouped", p)))[0] === "completed");
+    assert.deepEqual(got, want, throttleKey);
+  }
+});
+
+test("digests gather by key, nested keys, too; templates know whether there was one", async () => {
+  const digest = (metadata) => ({ template: { type: "digest" }, metadata: { type: "regular", amount: 10, unit: "seconds", ...metadata } });
+  const sms = (content) => ({ template: { type: "sms", content } });
+  const to = { subscriberId: "gather", phone: "+1" };
+  const says = "{{#if step.digest}}HAS{{else}}NO{{/if}} {{step.events.length}}";
+  assert.equal((await messages(await trigger(await older(sms(says)), to, {})))[0].content, "NO ");
+  for (const [metadata, payloads, want] of [
+    [{}, [{ n: 1 }, { n: 2 }], ["HAS 2"]], [{ digestKey: "id" }, [{ id: "a" }, { id: "a" }, { id: "b" }], ["HAS 1", "HAS 2"]],
+    [{ digestKey: "id" }, [{ id: "a" }, {}, { id: "a" }, {}], ["HAS 2", "HAS 2"]], [{ digestKey: "nested.key" }, [{ nested: { key: 1 } }, { nested: { key: 2 } }, { nested: { key: 1 } }], ["HAS 1", "HAS 2"]],
+    [{ type: "backoff", backoff: true, backoffAmount: 5, backoffUnit: "minutes", digestKey: "id" }, [{ id: "a" }, { id: "b" }, { id: "a" }, { id: "a" }, { id: "b" }], ["HAS 1", "HAS 2", "NO 0", "NO 0"]],
+  ]) {
+    const name = await older(digest(metadata), sms(says)), ids = [];
+    for (const p of payloads) {
+      ids.push(await trigger(name, to, p));
+      await pass("PT0.5S");
+    }
+    await pass("PT12S");
+    assert.deepEqual((await Promise.all(ids.map(messages))).flat().map((m) => m.content.trim()).sort(), want, JSON.stringify(metadata));
+  }
+});
+
+test("preferences: what the subscriber says of the workflow's channel counts, over a workflow that is off", async () => {
+  const off = { user: { all: { enabled: false, readOnly: false }, channels: Object.fromEntries(["in_app", "email", "sms", "push", "chat"].map((c) => [c, { enabled: false }])) } };
+  for (const [preferences, own, sent, detail] of [
+    [undefined, undefined, true], [undefined, { inApp: false }, false, "Step filtered by subscriber workflow preferences"], [off, { inApp: true }, true],
+    [off, undefined, false, "Step filtered by user preferences"],
+  ]) {
+    const workflowId = `preferred-${++made}`, subscriberId = `chooser-${made}`;
+    await novu.workflows.create({ name: workflowId, workflowId, active: true, preferences, steps: [{ name: "b", type: "in_app", controlValues: { body: "Test content" } }] });
+    await novu.subscribers.create({ subscriberId });
+    if (own) await novu.subscribers.preferences.update({ workflowId, channels: own }, subscriberId);
+    const id = await trigger(workflowId, subscriberId);
+    assert.equal((await messages(id)).length, sent ? 1 : 0);
+    const filtered = (await runs(id))[0].jobs.flatMap((j) => j.executionDetails.map((d) => d.detail)).filter((d) => d.startsWith("Step filtered"));
+    assert.deepEqual(filtered, detail ? [detail] : []);
+  }
+});
+
+test("contexts are made once and stay; runs and messages have their keys; bad ones are refused", async () => {
+  const name = await workflow({ type: "in_app", controlValues: { body: "x" } }, { type: "email", controlValues: { subject: "s", body: "b" } });
+  const to = { subscriberId: "ctx", email: "c@example.com" };
+  for (const tenant of [{ id: "org-acme", data: { plan: "basic" } }, "org-acme", { id: "org-acme", data: { plan: "enterprise" } }]) {
+    await trigger(name, to, {}, { context: { tenant } });
+    assert.deepEqual((await server.call("GET", "/v2/contexts/tenant/org-acme")).body.data.data, { plan: "basic" });
+  }
+  const id = await trigger(name, to, {}, { context: { tenant: { id: "org-acme" }, app: "jira", region: { id: "us-east-1" } } });
+  const keys = ["app:jira", "region:us-east-1", "tenant:org-acme"];
+  assert.deepEqual((await runs(id))[0].contextKeys, keys);
+  for (const m of await messages(id)) assert.deepEqual(m.contextKeys, keys);
+  assert.deepEqual((await runs(await trigger(name, to)))[0].contextKeys ?? [], []);
+  for (const context of [{ tenant: { invalid: "value" } }, Object.fromEntries("abcdef".split("").map((c) => [c, c]))]) {
+    const { status, body } = await server.call("POST", "/v1/events/trigger", { name, to: "ctx", payload: {}, context });
+    assert.deepEqual([status, body.message], [422, "Validation Error"]);
+  }
+});
+
+test("a topic leaves out the actor, unless named; nobody gets it twice; an unknown topic stops nothing", async () => {
+  const name = await workflow({ type: "in_app", controlValues: { body: "x" } });
+  const all = ["t1", "t2", "t3"];
+  for (const subscriberId of all) await novu.subscribers.create({ subscriberId });
+  for (const key of ["one", "two"]) {
+    await server.call("POST", "/v2/topics", { key, name: key });
+    await server.call("POST", `/v2/topics/${key}/subscriptions`, { subscriberIds: all });
+  }
+  const topic = (topicKey, more) => ({ type: "Topic", topicKey, ...more });
+  for (const [to, more, want] of [
+    [[topic("one")], {}, all], [[topic("one")], { actor: "t1" }, ["t2", "t3"]], [[topic("one"), "t1"], { actor: "t1" }, all], [[topic("one"), topic("two"), "t2"], {}, all],
+    [[topic("none"), topic("one")], {}, all], [[topic("none")], {}, []], [[topic("one", { exclude: ["t3"] })], {}, ["t1", "t2"]],
+    [[topic("one", { exclude: ["t3"] }), topic("two")], {}, ["t1", "t2"]], [[topic("one", { exclude: ["t3"] }), "t3"], {}, all],
+  ]) {
+    const id = await trigger(name, to, {}, more);
+    const got = (await runs(id)).map((r) => r.subscriber.subscriberId).sort();
+    assert.deepEqual(got, want, JSON.stringify([to, more]));
   }
 });
