@@ -183,6 +183,26 @@ static struct str cron_list(struct reading *r, yyjson_val *list)
     return b.n ? buf_finish(&b) : STR("*");
 }
 
+/* "The second day", "the last friday" of a month: the third and the fifth field of a cron expression. Which of the working days, or
+ * of the weekend, none can say. */
+static struct str cron_ordinal(struct reading *r, yyjson_val *timed, int minute, int hour)
+{
+    static const char *const days[] = {"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"};
+    struct str ordinal = json_get_str(timed, "ordinal"), of = json_get_str(timed, "ordinalValue");
+    bool last = str_eqz(ordinal, "last");
+    int64_t n = 0;
+    if (!last && (!str_to_i64(ordinal, &n) || n < 1 || n > 5))
+        fail(r, "metadata.timed.ordinal must be one of the following values: 1, 2, 3, 4, 5, last");
+    if (str_eqz(of, "day"))
+        return last ? str_fmt(r->a, "%d %d L * *", minute, hour) : str_fmt(r->a, "%d %d %d * *", minute, hour, (int)n);
+    for (int k = 0; k < 7; k++)
+        if (str_eqz(of, days[k]))
+            return last ? str_fmt(r->a, "%d %d * * %dL", minute, hour, k) : str_fmt(r->a, "%d %d * * %d#%d", minute, hour, k, (int)n);
+    fail(r, "metadata.timed.ordinalValue must be one of the following values: day, sunday, monday, tuesday, wednesday, thursday, friday, "
+            "saturday");
+    return STR("");
+}
+
 /* The times of a timed digest as a cron expression; those that none can say are refused. */
 static struct str cron_of(struct reading *r)
 {
@@ -195,8 +215,9 @@ static struct str cron_of(struct reading *r)
     if (at.n && (colon < 0 || !str_to_i64(str_sub(at, 0, (size_t)colon), &hour)
                  || !str_to_i64(str_sub(at, (size_t)colon + 1, (size_t)colon + 3), &minute) || hour < 0 || hour > 23 || minute < 0 || minute > 59))
         fail(r, "metadata.timed.atTime must be a time of the form HH:MM");
-    if (json_get_str(timed, "monthlyType").n && !str_eqz(json_get_str(timed, "monthlyType"), "each"))
-        fail(r, "metadata.timed.monthlyType must be each");
+    if (json_get_str(timed, "monthlyType").n && !str_eqz(json_get_str(timed, "monthlyType"), "each")
+        && !str_eqz(json_get_str(timed, "monthlyType"), "on"))
+        fail(r, "metadata.timed.monthlyType must be one of the following values: each, on");
     if (str_eqz(unit, "minutes") && every >= 1 && every <= 59)
         return str_fmt(r->a, "*/%d * * * *", (int)every);
     if (str_eqz(unit, "hours") && every >= 1 && every <= 23)
@@ -209,6 +230,8 @@ static struct str cron_of(struct reading *r)
         return str_fmt(r->a, "%d %d * * %s", (int)minute, (int)hour, cron_list(r, json_get(timed, "weekDays")).p);
     if (!str_eqz(unit, "months"))
         fail(r, "metadata.unit must be one of the following values: minutes, hours, days, weeks, months");
+    if (str_eqz(json_get_str(timed, "monthlyType"), "on"))
+        return cron_ordinal(r, timed, (int)minute, (int)hour);
     struct str days = yyjson_arr_size(json_get(timed, "monthDays")) ? cron_list(r, json_get(timed, "monthDays")) : STR("1");
     return str_fmt(r->a, "%d %d %.*s * *", (int)minute, (int)hour, STR_ARG(days));
 }

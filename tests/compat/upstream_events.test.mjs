@@ -254,3 +254,67 @@ test("a topic leaves out the actor, unless named; nobody gets it twice; an unkno
     assert.deepEqual(got, want, JSON.stringify([to, more]));
   }
 });
+
+test("a timed digest of an older workflow fires when its times say (timed-digest-delay.service.spec.ts)", async () => {
+  const zero = Date.parse("2031-05-04T12:00:00Z");        // before the year's tables of the original: any month will do
+  const { body } = await server.call("GET", "/v1/testing/clock");
+  const now = Date.parse((body.data ?? body).now);
+  if (now < zero) await pass(`PT${Math.round((zero - now) / 1000)}S`);
+  const at = async () => Date.parse(((await server.call("GET", "/v1/testing/clock")).body.data ?? (await server.call("GET", "/v1/testing/clock")).body).now);
+  for (const [unit, amount, timed, days] of [
+    ["minutes", 7, undefined, (d) => d.getUTCMinutes() % 7 === 0], ["hours", 10, undefined, (d) => d.getUTCHours() % 10 === 0 && d.getUTCMinutes() === 0],
+    ["days", 1, { atTime: "09:30:00" }, (d) => d.getUTCHours() === 9 && d.getUTCMinutes() === 30],
+    ["weeks", 1, { atTime: "09:00:00", weekDays: ["wednesday"] }, (d) => d.getUTCDay() === 3],
+    ["months", 1, { atTime: "12:00:00", monthDays: [15], monthlyType: "each" }, (d) => d.getUTCDate() === 15],
+    ["months", 1, { atTime: "12:00:00", ordinal: "2", ordinalValue: "day", monthlyType: "on" }, (d) => d.getUTCDate() === 2],
+    ["months", 1, { atTime: "12:00:00", ordinal: "last", ordinalValue: "day", monthlyType: "on" }, (d) => new Date(d.getTime() + 86400e3).getUTCDate() === 1],
+    ["months", 1, { atTime: "12:00:00", ordinal: "1", ordinalValue: "wednesday", monthlyType: "on" }, (d) => d.getUTCDay() === 3 && d.getUTCDate() <= 7],
+    ["months", 1, { atTime: "12:00:00", ordinal: "2", ordinalValue: "sunday", monthlyType: "on" }, (d) => d.getUTCDay() === 0 && d.getUTCDate() > 7 && d.getUTCDate() <= 14],
+    ["months", 1, { atTime: "12:00:00", ordinal: "last", ordinalValue: "friday", monthlyType: "on" }, (d) => d.getUTCDay() === 5 && new Date(d.getTime() + 7 * 86400e3).getUTCDate() <= 7],
+  ]) {
+    const name = await older({ template: { type: "digest" }, metadata: { type: "timed", unit, amount, timed } }, bell("x"));
+    const id = await trigger(name, "timed");
+    const { delay } = JSON.parse((await runs(id))[0].jobs[1].executionDetails.find((d) => d.detail === "Step digested").raw);
+    const due = new Date((await at()) + delay);
+    assert.ok(days(new Date(Math.round(due.getTime() / 60000) * 60000)), `${unit} ${JSON.stringify(timed)}: ${due.toISOString()}`);
+  }
+  for (const [timed, message] of [[{ monthlyType: "on", ordinal: "6", ordinalValue: "day" }, /metadata\.timed\.ordinal must be/],
+    [{ monthlyType: "on", ordinal: "1", ordinalValue: "weekday" }, /metadata\.timed\.ordinalValue must be/], [{ monthlyType: "none" }, /metadata\.timed\.monthlyType must be/]]) {
+    const { status, text } = await server.call("POST", "/v1/notification-templates", { name: "x", notificationGroupId: group, steps: [
+      { template: { type: "digest" }, metadata: { type: "timed", unit: "months", amount: 1, timed: { atTime: "12:00", ...timed } } }] });
+    assert.equal(status, 422);
+    assert.match(text, message);
+  }
+});
+
+test("a delay's length may be the trigger's; steps that are off are left out; a critical workflow asks nobody", async () => {
+  const sms = { template: { type: "sms", content: "x" } };
+  const slow = await older({ template: { type: "delay" }, metadata: { type: "regular", amount: 100, unit: "hours" } }, sms);
+  const id = await trigger(slow, { subscriberId: "quick", phone: "+1" }, {}, { overrides: { delay: { amount: 2, unit: "seconds" } } });
+  assert.deepEqual(await statuses(id), ["delayed", "pending"]);
+  await pass("PT2S");
+  assert.deepEqual(await statuses(id), ["completed", "completed"]);
+  const some = await older(bell("1"), bell("2"), bell("3", { active: false }));
+  assert.deepEqual((await messages(await trigger(some, "quick"))).map((m) => m.content), ["1", "2"]);
+  for (const critical of [false, true]) {
+    const { body } = await server.call("POST", "/v1/notification-templates", { name: `critical ${++made}`, notificationGroupId: group, active: true, critical, steps: [bell("x"), mail()] });
+    const subscriberId = `choosy-${critical}`;
+    await novu.subscribers.create({ subscriberId, email: "choosy@example.com" });
+    const set = await server.call("PATCH", `/v1/subscribers/${subscriberId}/preferences/${body.data._id}`, { channel: { type: "in_app", enabled: false } });
+    const sent = (await messages(await trigger(body.data.triggers[0].identifier, subscriberId))).map((m) => m.channel);
+    assert.deepEqual(sent, critical ? ["in_app", "email"] : ["email"], `${critical} ${set.status}`);
+  }
+});
+
+test("a bulk call answers each event in its place, whatever became of the others", async () => {
+  const name = await older(bell("Hello {{n}}"));
+  const events = [{ name, to: "bulk", payload: { n: 1 }, transactionId: "1111" }, { name: "non-existing-trigger", to: "bulk", payload: {} },
+    { name, to: "bulk", payload: { n: 3 }, transactionId: "3333" }];
+  const { status, body } = await server.call("POST", "/v1/events/trigger/bulk", { events });
+  assert.equal(status, 201);
+  assert.deepEqual(body.data.map((r) => [r.status, r.transactionId, r.error]), [["processed", "1111", undefined], ["error", undefined, ["workflow_not_found"]], ["processed", "3333", undefined]]);
+  await pass("PT0S");
+  assert.deepEqual([(await messages("1111"))[0].content, (await messages("3333"))[0].content], ["Hello 1", "Hello 3"]);
+  const many = await server.call("POST", "/v1/events/trigger/bulk", { events: Array(101).fill(events[0]) });
+  assert.match(many.text, /events must contain no more than 100 elements/);
+});
