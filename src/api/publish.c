@@ -77,9 +77,9 @@ static void add_kind(yyjson_mut_doc *d, yyjson_mut_val *o, const char *kind)
     json_add_str(d, o, "kind", str_of(kind));
 }
 
-static const char *kind_name(const struct resource *r)
+static const char *kind_name(int kind)
 {
-    return r->kind == TRANSLATED_LAYOUT ? "layout" : "workflow";
+    return kind == TRANSLATED_LAYOUT ? "layout" : kind == RESOURCE_AGENT ? "agent" : "workflow";
 }
 
 static void add_side(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, const struct resource *r, int side)
@@ -89,11 +89,11 @@ static void add_side(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, cons
         return;
     }
     yyjson_mut_val *x = json_add_obj(d, o, key);
-    bool layout = r->kind == TRANSLATED_LAYOUT;
+    bool layout = r->kind == TRANSLATED_LAYOUT, agent = r->kind == RESOURCE_AGENT;
     json_add_str(d, x, "id", r->identifier);
-    json_add_str(d, x, "name", layout ? r->layout[side].name : r->workflow[side].name);
+    json_add_str(d, x, "name", layout ? r->layout[side].name : agent ? r->agent[side].name : r->workflow[side].name);
     json_add_str(d, x, "updatedBy", STR_NULL);
-    json_add_time(d, x, "updatedAt", layout ? r->layout[side].updated_at : r->workflow[side].updated_at);
+    json_add_time(d, x, "updatedAt", layout ? r->layout[side].updated_at : agent ? r->agent[side].updated_at : r->workflow[side].updated_at);
 }
 
 /* Members that differ, on either side; null where there is nothing. Steps and translations are changes of their own. */
@@ -278,12 +278,12 @@ static void add_resource(yyjson_mut_doc *d, yyjson_mut_val *list, const struct c
 {
     struct tally t = {0};
     yyjson_mut_val *o = yyjson_mut_arr_add_obj(d, list), *changes, *own;
-    add_kind(d, o, kind_name(r));
+    add_kind(d, o, kind_name(r->kind));
     add_side(d, o, "sourceResource", r, SOURCE);
     add_side(d, o, "targetResource", r, TARGET);
     changes = json_add_arr(d, o, "changes");
     own = yyjson_mut_obj(d);
-    add_kind(d, own, kind_name(r));
+    add_kind(d, own, kind_name(r->kind));
     json_add_str(d, own, "action", resource_action_name(r->action));
     add_side(d, own, "sourceResource", r, SOURCE);
     add_side(d, own, "targetResource", r, TARGET);
@@ -293,7 +293,7 @@ static void add_resource(yyjson_mut_doc *d, yyjson_mut_val *list, const struct c
     }
     if (r->kind == TRANSLATED_WORKFLOW && r->in_source)     /* the steps of a deleted workflow go without saying */
         add_steps(d, changes, &t, r);
-    if (r->in_source && r->in_target)
+    if (r->in_source && r->in_target && r->kind != RESOURCE_AGENT)
         add_localization(d, changes, &t, r);
     yyjson_mut_val *summary = json_add_obj(d, o, "summary");
     json_add_int(d, summary, "added", t.added);
@@ -340,7 +340,7 @@ static void handle_diff(struct request *rq)
 /* --- publishing ---------------------------------------------------------------------------------------------------------- */
 
 struct chosen {
-    int kind;                           /* enum translated; 0: not said */
+    int kind;                           /* as of a resource; 0: not said */
     struct str identifier;
 };
 
@@ -358,7 +358,7 @@ static bool is_chosen(const struct publish *p, const struct resource *r)
 {
     for (size_t i = 0; i < p->chosen_n; i++)
         if (str_eq(p->chosen[i].identifier, r->identifier)
-            && (p->chosen[i].kind ? p->chosen[i].kind == (int)r->kind
+            && (p->chosen[i].kind ? p->chosen[i].kind == r->kind
                                   : comparison_find(&p->all, 0, r->identifier) == r))
             return true;
     return !p->chosen;
@@ -369,15 +369,19 @@ static bool resource_publish(struct db *db, const struct publish *p, const struc
     struct request *rq = p->w.rq;
     struct workflow out;
     int64_t gone;
+    if (r->kind == RESOURCE_AGENT)
+        return r->action == RESOURCE_DELETED
+            ? agent_delete(db, &r->agent[TARGET], err)
+            : agent_copy(db, rq->arena, &r->agent[SOURCE], rq->principal.organization, p->target.id, &app_of(rq)->ids, app_now(rq), err);
     if (r->action == RESOURCE_DELETED && r->kind == TRANSLATED_WORKFLOW)
         return workflow_write_delete(rq, db, &r->workflow[TARGET], err);
     if (r->action == RESOURCE_DELETED)
-        return translation_delete(db, p->target.id, r->kind, r->identifier, STR_NULL, &gone, err)
+        return translation_delete(db, p->target.id, (enum translated)r->kind, r->identifier, STR_NULL, &gone, err)
             && layout_delete(db, p->target.id, r->layout[TARGET].id, err);
     if (r->kind == TRANSLATED_LAYOUT)
         return layout_copy(db, rq->arena, &r->layout[SOURCE], p->target.id, &app_of(rq)->ids, app_now(rq), err);
     return workflow_write_copy(rq, db, p->target.id, &r->workflow[SOURCE], &out, err)
-        && translation_copy(db, rq->arena, p->source.id, p->target.id, r->kind, r->identifier, app_now(rq), err);
+        && translation_copy(db, rq->arena, p->source.id, p->target.id, (enum translated)r->kind, r->identifier, app_now(rq), err);
 }
 
 /* What the store itself cannot do is a failure of the whole; what is wrong with one resource is that resource's. */
@@ -423,7 +427,7 @@ static void add_outcome(yyjson_mut_doc *d, const struct publish *p, size_t i, st
     const struct resource *r = &p->all.all[i];
     bool failed = p->failures && p->failures[i].code, skipped = r->action == RESOURCE_UNCHANGED || p->dry;
     yyjson_mut_val *o = yyjson_mut_arr_add_obj(d, skipped ? lists->skipped : failed ? lists->failed : lists->successful);
-    add_kind(d, o, kind_name(r));
+    add_kind(d, o, kind_name(r->kind));
     json_add_str(d, o, "resourceId", r->identifier);
     json_add_str(d, o, "resourceName", r->name);
     if (skipped)
@@ -434,21 +438,26 @@ static void add_outcome(yyjson_mut_doc *d, const struct publish *p, size_t i, st
         json_add_str(d, o, "action", str_of(done[r->action]));      /* of a dry run: what would be done */
 }
 
+static bool any_agent(const struct publish *p)
+{
+    return p->all.n && p->all.all[p->all.n - 1].kind == RESOURCE_AGENT;     /* they are last */
+}
+
 static void publish_reply(struct api_write *w)
 {
     struct publish *p = (struct publish *)w;
     yyjson_mut_doc *d = json_doc(w->rq->arena);
     yyjson_mut_val *o = yyjson_mut_obj(d), *results = json_add_arr(d, o, "results");
     int64_t totals[4] = {0};
-    for (int kind = TRANSLATED_WORKFLOW; kind <= TRANSLATED_LAYOUT; kind++) {
+    for (int kind = TRANSLATED_WORKFLOW; kind <= (any_agent(p) ? RESOURCE_AGENT : TRANSLATED_LAYOUT); kind++) {
         yyjson_mut_val *x = yyjson_mut_arr_add_obj(d, results);
         struct outcome_lists lists;
-        add_kind(d, x, kind == TRANSLATED_LAYOUT ? "layout" : "workflow");
+        add_kind(d, x, kind_name(kind));
         lists.successful = json_add_arr(d, x, "successful");
         lists.failed = json_add_arr(d, x, "failed");
         lists.skipped = json_add_arr(d, x, "skipped");
         for (size_t i = 0; i < p->all.n; i++)
-            if (p->all.all[i].kind == (enum translated)kind && is_chosen(p, &p->all.all[i]))
+            if (p->all.all[i].kind == kind && is_chosen(p, &p->all.all[i]))
                 add_outcome(d, p, i, &lists);
         int64_t n[3] = {(int64_t)yyjson_mut_arr_size(lists.successful), (int64_t)yyjson_mut_arr_size(lists.failed),
                         (int64_t)yyjson_mut_arr_size(lists.skipped)};
@@ -466,7 +475,7 @@ static void publish_reply(struct api_write *w)
     reply_json(w->rq, 0, o);
 }
 
-/* resources: [{resourceType, resourceId, kind?}]; "workflow" and "layout" are understood as types, too. None: all. */
+/* resources: [{resourceType, resourceId, kind?}]; "workflow", "layout" and "agent" are understood as types, too. None: all. */
 static void chosen_read(struct checks *c, struct publish *p)
 {
     yyjson_val *list = check_array(c, c->rq->json, "resources", false), *v;
@@ -483,11 +492,11 @@ static void chosen_read(struct checks *c, struct publish *p)
         struct str type = json_get_str(v, "kind").n ? json_get_str(v, "kind") : json_get_str(v, "resourceType");
         enum translated kind;
         x->identifier = json_get_str(v, "resourceId");
-        x->kind = translated_parse(type, &kind) ? (int)kind : 0;
+        x->kind = translated_parse(type, &kind) ? (int)kind : str_eqz(type, "agent") ? RESOURCE_AGENT : 0;
         if (!x->identifier.n)
             check_fail(c, "resources.%zu.resourceId must be a string", i);
         if (!x->kind && !str_eqz(type, "REGULAR"))
-            check_fail(c, "resources.%zu.resourceType must be one of the following values: REGULAR, workflow, layout", i);
+            check_fail(c, "resources.%zu.resourceType must be one of the following values: REGULAR, workflow, layout, agent", i);
     }
 }
 
@@ -496,7 +505,7 @@ static void handle_publish(struct request *rq)
     struct checks c = checks_begin(rq);
     struct publish *p = ARENA_NEW(rq->arena, struct publish);
     struct error err = {0};
-    p->w = (struct api_write){.rq = rq, .flags = WRITE_DEFINITIONS | WRITE_REMOVAL, .apply = publish_apply, .reply = publish_reply};
+    p->w = (struct api_write){.rq = rq, .flags = WRITE_DEFINITIONS | WRITE_DIRECTORY | WRITE_REMOVAL, .apply = publish_apply, .reply = publish_reply};
     p->dry = check_bool(&c, rq->json, "dryRun", false);
     chosen_read(&c, p);
     if (!checks_done(&c) || !sides_read(rq, &p->source, &p->target))
@@ -515,6 +524,6 @@ static void handle_publish(struct request *rq)
 
 const struct route publish_routes[] = {
     PUBLISH("/diff", "environmentsDiff", "Compare two environments", handle_diff),
-    PUBLISH("/publish", "environmentsPublish", "Publish workflows and layouts to another environment", handle_publish),
+    PUBLISH("/publish", "environmentsPublish", "Publish workflows, layouts and agents to another environment", handle_publish),
 };
 const size_t publish_routes_n = sizeof publish_routes / sizeof *publish_routes;

@@ -70,7 +70,7 @@ struct reader {
     struct error *err;
 };
 
-static struct resource *slot(struct reader *r, enum translated kind, struct str identifier)
+static struct resource *slot(struct reader *r, int kind, struct str identifier)
 {
     for (size_t i = 0; i < r->out->n; i++)
         if (r->out->all[i].kind == kind && str_eq(r->out->all[i].identifier, identifier))
@@ -83,7 +83,7 @@ static struct resource *slot(struct reader *r, enum translated kind, struct str 
 static bool texts_read(struct reader *r, struct resource *x)
 {
     *(r->side == SOURCE ? &x->in_source : &x->in_target) = true;
-    return translation_list(r->db, r->a, r->environment, x->kind, x->identifier, &x->translations[r->side],
+    return translation_list(r->db, r->a, r->environment, (enum translated)x->kind, x->identifier, &x->translations[r->side],
                             &x->translations_n[r->side], r->err);
 }
 
@@ -134,10 +134,50 @@ static bool workflows_read(struct reader *r)
     return true;
 }
 
+/* Whether it is active, where it is reached and through which integration of a provider is each environment's own. */
+static yyjson_val *agent_content(struct arena *a, const struct agent *x, const struct agent_link *links, size_t n)
+{
+    yyjson_mut_doc *d = json_doc(a);
+    yyjson_mut_val *o = yyjson_mut_obj(d), *list;
+    json_add_str(d, o, "name", x->name);
+    json_add_str(d, o, "description", x->description);
+    json_add_text(d, o, "behavior", x->behavior);
+    list = json_add_arr(d, o, "integrations");
+    for (size_t i = 0; i < n; i++)
+        if (!i || !str_eq(links[i].integration.provider_id, links[i - 1].integration.provider_id))
+            yyjson_mut_arr_append(list, json_mut_str(d, links[i].integration.provider_id));
+    return finished(a, o);
+}
+
+static bool agents_read(struct reader *r)
+{
+    struct agent *list;
+    struct agent_link *links;
+    size_t n, links_n;
+    if (!agent_all(r->db, r->a, r->environment, &list, &n, r->err))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        struct resource *x = slot(r, RESOURCE_AGENT, list[i].identifier);
+        *(r->side == SOURCE ? &x->in_source : &x->in_target) = true;
+        x->agent[r->side] = list[i];
+        if (!x->name.p)
+            x->name = list[i].name;
+        if (!agent_link_all(r->db, r->a, &list[i], &links, &links_n, r->err))
+            return false;
+        x->content[r->side] = agent_content(r->a, &list[i], links, links_n);
+    }
+    return true;
+}
+
+static int place_of(int kind)
+{
+    return kind == TRANSLATED_LAYOUT ? 0 : kind == TRANSLATED_WORKFLOW ? 1 : 2;
+}
+
 static int by_kind_and_identifier(const void *p, const void *q)
 {
     const struct resource *x = p, *y = q;
-    return x->kind != y->kind ? (x->kind == TRANSLATED_LAYOUT ? -1 : 1) : str_cmp(x->identifier, y->identifier);
+    return x->kind != y->kind ? place_of(x->kind) - place_of(y->kind) : str_cmp(x->identifier, y->identifier);
 }
 
 bool comparison_read(struct db *db, struct arena *a, struct id source, struct id target, struct comparison *out, struct error *err)
@@ -146,7 +186,7 @@ bool comparison_read(struct db *db, struct arena *a, struct id source, struct id
     *out = (struct comparison){0};
     for (r.side = SOURCE; r.side <= TARGET; r.side++) {
         r.environment = r.side == SOURCE ? source : target;
-        if (!layouts_read(&r) || !workflows_read(&r))
+        if (!layouts_read(&r) || !workflows_read(&r) || !agents_read(&r))
             return false;
     }
     for (size_t i = 0; i < out->n; i++) {
@@ -161,9 +201,9 @@ bool comparison_read(struct db *db, struct arena *a, struct id source, struct id
 
 struct resource *comparison_find(const struct comparison *c, int kind, struct str identifier)
 {
-    for (int k = TRANSLATED_WORKFLOW; k <= TRANSLATED_LAYOUT; k++)
+    for (int k = TRANSLATED_WORKFLOW; k <= RESOURCE_AGENT; k++)
         for (size_t i = 0; (!kind || kind == k) && i < c->n; i++)
-            if (c->all[i].kind == (enum translated)k && str_eq(c->all[i].identifier, identifier))
+            if (c->all[i].kind == k && str_eq(c->all[i].identifier, identifier))
                 return &c->all[i];
     return NULL;
 }

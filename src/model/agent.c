@@ -160,3 +160,99 @@ bool agent_link_list(struct db *db, struct arena *a, const struct agent *x, cons
         source.filter = STR(" AND i.identifier = ?6");
     return page_read(db, a, x->environment, &source, q, page, err);
 }
+
+bool agent_all(struct db *db, struct arena *a, struct id environment, struct agent **out, size_t *n, struct error *err)
+{
+    struct db_stmt *s = db_query(db, err, "SELECT " AGENT_COLUMNS " FROM agents WHERE environment_id = ?1 ORDER BY identifier", environment);
+    return ROWS_READ(s, a, agent_read, out, n, err);
+}
+
+bool agent_link_all(struct db *db, struct arena *a, const struct agent *x, struct agent_link **out, size_t *n, struct error *err)
+{
+    struct db_stmt *s = db_query(db, err, "SELECT " LINK_COLUMNS " FROM " LINK_FROM " WHERE l.agent_id = ?1 ORDER BY i.provider_id, i.identifier", x->id);
+    return ROWS_READ(s, a, link_read, out, n, err);
+}
+
+/* --- copies in other environments -------------------------------------------------------------------------- */
+
+struct copying {
+    struct db *db;
+    struct arena *a;
+    struct agent *copy;
+    struct id organization;
+    struct id_source *ids;
+    int64_t now;
+    struct error *err;
+};
+
+/* The integration of the target that stands for this one. Identifiers are the organisation's, so it has one of its own. */
+static bool counterpart(struct copying *c, const struct agent_link *link, struct id *out)
+{
+    struct integration *all, source;
+    const struct integration *of = &link->integration;
+    char hex[ID_HEX + 1];
+    size_t n;
+    id_hex(c->copy->environment, hex);
+    struct str identifier = str_fmt(c->a, "%.*s-%s", STR_ARG(of->identifier), hex + ID_HEX - 6);
+    if (!integration_list(c->db, c->a, c->copy->environment, &all, &n, c->err))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (!str_eq(all[i].identifier, identifier) || !str_eq(all[i].provider_id, of->provider_id))
+            continue;
+        *out = all[i].id;
+        return true;
+    }
+    *out = id_new(c->ids, c->now);
+    if (!integration_find(c->db, c->a, link->environment, of->id, &source, c->err))
+        return false;
+    struct integration made = {.id = *out, .organization = c->organization, .environment = c->copy->environment, .provider_id = of->provider_id,
+                               .name = of->name, .identifier = identifier, .channel = of->channel, .for_agents = source.for_agents,
+                               .created_at = c->now, .updated_at = c->now};
+    return integration_insert(c->db, &made, c->err);
+}
+
+static bool is_linked(const struct agent_link *list, size_t n, struct str provider)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(list[i].integration.provider_id, provider))
+            return true;
+    return false;
+}
+
+static bool links_copy(struct copying *c, const struct agent *source)
+{
+    struct agent_link *wanted, *there;
+    size_t wanted_n, there_n;
+    if (!agent_link_all(c->db, c->a, source, &wanted, &wanted_n, c->err) || !agent_link_all(c->db, c->a, c->copy, &there, &there_n, c->err))
+        return false;
+    for (size_t i = 0; i < there_n; i++)
+        if (!is_linked(wanted, wanted_n, there[i].integration.provider_id) && !agent_link_delete(c->db, &there[i], c->err))
+            return false;
+    for (size_t i = 0; i < wanted_n; i++) {
+        struct agent_link l = {.id = id_new(c->ids, c->now), .environment = c->copy->environment, .agent = c->copy->id,
+                               .created_at = c->now, .updated_at = c->now};
+        if (is_linked(there, there_n, wanted[i].integration.provider_id))
+            continue;
+        if (!counterpart(c, &wanted[i], &l.integration.id) || !agent_link_insert(c->db, &l, c->err))
+            return false;
+    }
+    return true;
+}
+
+bool agent_copy(struct db *db, struct arena *a, const struct agent *source, struct id organization, struct id target, struct id_source *ids,
+                int64_t now, struct error *err)
+{
+    struct agent x;
+    struct error missing = {0};
+    bool exists = agent_find(db, a, target, source->identifier, &x, &missing);
+    struct copying c = {db, a, &x, organization, ids, now, err};
+    if (!exists && missing.code != ERROR_NOT_FOUND)
+        return *err = missing, false;
+    if (!exists)
+        x = (struct agent){.id = id_new(ids, now), .environment = target, .identifier = source->identifier, .created_at = now};
+    x.name = source->name;
+    x.description = source->description;
+    x.behavior = source->behavior;
+    x.updated_at = now;
+    return (exists ? agent_update(db, &x, err) : agent_insert(db, &x, err)) && links_copy(&c, source);
+}

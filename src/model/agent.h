@@ -5,6 +5,7 @@
 #define MODEL_AGENT_H
 
 #include "base/json.h"
+#include "base/id.h"
 #include "db/db.h"
 #include "model/integration.h"
 #include "model/page.h"
@@ -42,6 +43,16 @@ bool agent_find(struct db *db, struct arena *a, struct id environment, struct st
 /* Items are struct agent. identifier: part of it; empty: all. */
 bool agent_list(struct db *db, struct arena *a, struct id environment, const struct page_query *q, struct str identifier,
                 struct page *page, struct error *err);
+
+/* All of an environment, by identifier. */
+bool agent_all(struct db *db, struct arena *a, struct id environment, struct agent **out, size_t *n, struct error *err);
+/* Its links, by provider. */
+bool agent_link_all(struct db *db, struct arena *a, const struct agent *x, struct agent_link **out, size_t *n, struct error *err);
+/* Makes the agent in another environment what source says: name, description, behaviour, and the providers it speaks through.
+ * One that is new there is not active; one that is there stays as active as it is. Where it speaks through
+ * no integration of a provider, one is made there, inactive and without credentials. Where to reach the agent is each environment's own. */
+bool agent_copy(struct db *db, struct arena *a, const struct agent *source, struct id organization, struct id target, struct id_source *ids,
+                int64_t now, struct error *err);
 
 /* ERROR_CONFLICT if the integration has an agent already. */
 bool agent_link_insert(struct db *db, const struct agent_link *l, struct error *err);

@@ -131,3 +131,43 @@ test("tags: none to begin with, each once, none that are empty", async () => {
     await dev.workflows.create({ name: workflowId, workflowId, tags: list, steps: [] });
   assert.deepEqual(await tags(server.dev), ["tag1", "tag2", "tag3"]);
 });
+
+test("agents are published by identifier: inactive at first, with placeholders for what they speak through", async () => {
+  const at = (env) => ({ key: env.secretKey });
+  const agent = async (identifier, env = server.dev) => (await server.call("GET", `/v1/agents/${identifier}`, undefined, at(env))).body.data;
+  const patch = (identifier, body, env = server.dev) => server.call("PATCH", `/v1/agents/${identifier}`, body, at(env));
+  const links = async (identifier, env) => (await server.call("GET", `/v1/agents/${identifier}/integrations`, undefined, at(env))).body.data;
+  const slack = (await server.call("POST", "/v1/integrations", { providerId: "slack", channel: "chat", active: true, check: false, credentials: {}, identifier: "team-slack" })).body.data;
+  assert.equal((await server.call("POST", "/v1/agents", { name: "Promoted", identifier: "promoted", description: "d" })).status, 201);
+  assert.equal((await server.call("POST", "/v1/agents/promoted/integrations", { integrationIdentifier: slack.identifier })).status, 201);
+
+  const seen = find(await diff(), "agent", "promoted");
+  assert.deepEqual([seen.changes.map((c) => [c.kind, c.action]), seen.summary.added, seen.targetResource], [[["agent", "added"]], 1, null]);
+  const { results } = (await publish()).body.data;
+  const done = results.find((r) => r.kind === "agent");
+  assert.deepEqual(done.successful.map((r) => [r.resourceId, r.action]), [["promoted", "created"]], JSON.stringify(done));
+  const copy = await agent("promoted", server.prod);
+  assert.deepEqual([copy.name, copy.description, copy.active], ["Promoted", "d", false]);
+  const [link, ...more] = await links("promoted", server.prod);
+  assert.deepEqual([more, link.connectedAt, link.integration.identifier, link.integration.providerId, link.integration.active], [[], null, `team-slack-${server.prod._id.slice(-6)}`, "slack", false]);
+  assert.equal(find(await diff(), "agent", "promoted"), undefined, "that one is active and the other is not counts for nothing");
+  await publish();
+  assert.equal((await links("promoted", server.prod)).length, 1);
+
+  await patch("promoted", { active: true }, server.prod);
+  await patch("promoted", { name: "Renamed" });
+  const changed = find(await diff(), "agent", "promoted").changes[0];
+  assert.deepEqual([changed.action, changed.diffs], ["modified", { previous: { name: "Promoted" }, new: { name: "Renamed" } }]);
+  await server.call("POST", `/v2/environments/${server.prod._id}/publish`, { sourceEnvironmentId: server.dev._id, resources: [{ resourceType: "agent", resourceId: "promoted" }] });
+  const again = await agent("promoted", server.prod);
+  assert.deepEqual([again.name, again.active], ["Renamed", true]);
+
+  const [own] = await links("promoted", server.dev);
+  assert.equal((await server.call("DELETE", `/v1/agents/promoted/integrations/${own._id}`)).status, 204);
+  await publish();
+  assert.deepEqual(await links("promoted", server.prod), []);
+  await server.call("DELETE", "/v1/agents/promoted?deleteFromProvider=false");
+  assert.equal(find(await diff(), "agent", "promoted").changes[0].action, "deleted");
+  await publish();
+  assert.equal((await server.call("GET", "/v1/agents/promoted", undefined, at(server.prod))).status, 404);
+});
