@@ -318,7 +318,7 @@ void inbox_handle_subscription_preference_write(struct request *rq)
     single(rq, request_param(rq, "identifier"));
 }
 
-/* Names of the items that fail, joined by ", ". */
+/* Names of workflows that are not there, as they were given, or ids of critical ones, joined by ", ". */
 static struct str failing(struct request *rq, yyjson_val *items, const struct change *x, bool critical)
 {
     struct buf b = {.arena = rq->arena};
@@ -328,9 +328,25 @@ static struct str failing(struct request *rq, yyjson_val *items, const struct ch
             continue;
         if (b.n)
             buf_z(&b, ", ");
-        buf_str(&b, str_sub(json_get_str(yyjson_arr_get(items, i), "workflowId"), 0, 128));
+        buf_str(&b, critical ? id_str(rq->arena, w->workflow.id) : str_sub(json_get_str(yyjson_arr_get(items, i), "workflowId"), 0, 128));
     }
     return b.n ? buf_finish(&b) : STR_NULL;
+}
+
+/* Of one workflow named twice, for the same subscription or for none, the last counts, in the place of the first. */
+static void wishes_unite(struct change *x)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < x->n; i++) {
+        const struct wish *w = &x->wishes[i];
+        size_t at = 0;
+        while (at < kept && !(x->wishes[at].workflow == w->workflow && x->wishes[at].bound == w->bound
+                              && id_eq(x->wishes[at].subscription.id, w->subscription.id)))
+            at++;
+        x->wishes[at] = *w;
+        kept += at == kept;
+    }
+    x->n = kept;
 }
 
 static void bulk_check(struct checks *c, yyjson_val *items)
@@ -384,6 +400,8 @@ void inbox_handle_bulk_preferences(struct request *rq)
         change_refuse(x, 404, "Workflows with ids: %.*s not found", STR_ARG(missing));
     else if (critical.p)
         change_refuse(x, 400, "Critical workflows with ids: %.*s cannot be updated", STR_ARG(critical));
-    else
+    else {
+        wishes_unite(x);
         api_write(rq, &x->w);
+    }
 }

@@ -401,7 +401,7 @@ static void bulk_items_read(struct checks *c, yyjson_val *list, struct bulk_item
     }
 }
 
-/* Ids of the items that fail, as they were given, joined by ", ". */
+/* Names of workflows that are not there, as they were given, or ids of critical ones, joined by ", ". */
 static struct str failing(struct arena *a, const struct bulk_item *items, size_t n, bool critical)
 {
     struct buf b = {.arena = a};
@@ -410,7 +410,7 @@ static struct str failing(struct arena *a, const struct bulk_item *items, size_t
             continue;
         if (b.n)
             buf_z(&b, ", ");
-        buf_str(&b, str_sub(items[i].key, 0, 128));
+        buf_str(&b, critical ? id_str(a, items[i].workflow->workflow.id) : str_sub(items[i].key, 0, 128));
     }
     return buf_finish(&b);
 }
