@@ -45,20 +45,43 @@ static void add_tokens(struct push_channel *p, yyjson_val *list)
         add_token(p, json_str(v));
 }
 
-/* deviceTokens of an override replace those of the person. Firebase also takes tokens, or a topic, from its own override:
- * then one call says all, for which the topic stands as the address. */
+/* Firebase sends to one token, a topic or a condition, if its own override says so: one call, for which that stands as the address
+ * (fcm-routing-overrides.ts). Empty: it says none. Elsewhere, as with APNs, a topic is something else. */
+static struct str routed_to(const struct push_channel *p, yyjson_val *own)
+{
+    static const char *const ways[] = {"token", "topic", "condition"};
+    for (size_t i = 0; i < sizeof ways / sizeof *ways && str_eqz(p->integration->provider_id, "fcm"); i++)
+        if (json_get_str(own, ways[i]).n)
+            return json_get_str(own, ways[i]);
+    return STR_NULL;
+}
+
+static bool any_token(yyjson_val *list)
+{
+    yyjson_val *v;
+    yyjson_arr_iter it = yyjson_arr_iter_with(list);
+    while ((v = yyjson_arr_iter_next(&it)))
+        if (json_str(v).n)
+            return true;
+    return false;
+}
+
+/* deviceTokens of an override replace those of the person; what is no text among them counts for nothing. */
 static void push_override(const struct machine *m, const struct step_definition *s, struct push_channel *p)
 {
     yyjson_val *bag = overrides_bag(m, CHANNEL_PUSH, p->integration->provider_id);
     yyjson_val *own = overrides_provider(m, s, p->integration->provider_id);
+    struct str routed = routed_to(p, own);
     yyjson_val *tokens = json_get(bag, "deviceTokens");
-    if (!yyjson_is_arr(tokens))
-        tokens = yyjson_is_arr(json_get(own, "tokens")) ? json_get(own, "tokens") : json_get(own, "deviceTokens");
-    if (yyjson_is_arr(tokens) || json_get_str(own, "topic").n)
-        p->tokens_n = 0;
-    add_tokens(p, tokens);
-    if (!p->tokens_n)
-        add_token(p, json_get_str(own, "topic"));
+    if (!any_token(tokens))
+        tokens = any_token(json_get(own, "tokens")) ? json_get(own, "tokens") : json_get(own, "deviceTokens");
+    if (!routed.n && !any_token(tokens))
+        return;
+    p->tokens_n = 0;
+    if (routed.n)
+        add_token(p, routed);
+    else
+        add_tokens(p, tokens);
 }
 
 static struct push_channel *push_channel_of(struct push_channel *list, size_t *n, size_t max, const struct integration *i)

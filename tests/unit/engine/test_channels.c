@@ -204,6 +204,33 @@ static void chat_ends_as_the_contract_says(void **state)
     }
 }
 
+static void a_push_goes_where_the_trigger_says(void **state)
+{
+    (void)state;
+    static const struct { const char *provider, *overrides, *tokens; } cases[] = {
+        {"fcm", "{}", "[\"own\"]"}, {"fcm", "{\"fcm\":{\"deviceTokens\":[]}}", "[\"own\"]"},
+        {"fcm", "{\"providers\":{\"fcm\":{\"topic\":\"news\"}}}", "[\"news\"]"},
+        {"fcm", "{\"providers\":{\"fcm\":{\"condition\":\"'news' in topics\"}}}", "[\"'news' in topics\"]"},
+        {"fcm", "{\"providers\":{\"fcm\":{\"token\":\"t\",\"tokens\":[\"a\",\"b\"]}}}", "[\"t\"]"},
+        {"fcm", "{\"providers\":{\"fcm\":{\"tokens\":[{\"$exists\":true},\"safe\",null,1]}}}", "[\"safe\"]"},
+        {"fcm", "{\"providers\":{\"fcm\":{\"tokens\":[{\"$exists\":true}]}}}", "[\"own\"]"},
+        {"apns", "{\"providers\":{\"apns\":{\"topic\":\"io.acme.app\"}}}", "[\"own\"]"},      /* there it is the app's name */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *w = world_new(2);
+        world_integration(w, CHANNEL_PUSH, cases[i].provider);
+        w->subscriber.field[SUBSCRIBER_CHANNELS] = str_fmt(w->arena, "[{\"providerId\":\"%s\",\"credentials\":{\"deviceTokens\":[\"own\"]}}]",
+                                                           cases[i].provider);
+        assert_true(json_parse(w->arena, str_of(cases[i].overrides), &w->overrides, NULL));
+        struct definition *d = one_step(w, "push");
+        start(w, d, NULL);
+        assert_int_equal(w->dry.messages_n, 1);
+        if (!str_eqz(json_write(w->arena, json_get(doc_of(w, 0), "deviceTokens")), cases[i].tokens))
+            fail_msg("%s: %s", cases[i].overrides, w->dry.messages[0].doc.p);
+        done(w, d);
+    }
+}
+
 static void phones_need_no_chat_channel(void **state)
 {
     (void)state;
@@ -432,6 +459,7 @@ int main(void)
         cmocka_unit_test(push_tokens_of_the_trigger_replace),
         cmocka_unit_test(chat_goes_to_every_webhook),
         cmocka_unit_test(chat_ends_as_the_contract_says),
+        cmocka_unit_test(a_push_goes_where_the_trigger_says),
         cmocka_unit_test(phones_need_no_chat_channel),
         cmocka_unit_test(phone_rules),
         cmocka_unit_test(an_sms_integration_without_sender),
