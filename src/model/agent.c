@@ -169,7 +169,8 @@ bool agent_all(struct db *db, struct arena *a, struct id environment, struct age
 
 bool agent_link_all(struct db *db, struct arena *a, const struct agent *x, struct agent_link **out, size_t *n, struct error *err)
 {
-    struct db_stmt *s = db_query(db, err, "SELECT " LINK_COLUMNS " FROM " LINK_FROM " WHERE l.agent_id = ?1 ORDER BY i.provider_id, i.identifier", x->id);
+    struct db_stmt *s = db_query(db, err, "SELECT " LINK_COLUMNS " FROM " LINK_FROM " WHERE l.agent_id = ?1 "
+                                 "ORDER BY i.provider_id, i.identifier", x->id);
     return ROWS_READ(s, a, link_read, out, n, err);
 }
 

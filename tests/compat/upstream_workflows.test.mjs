@@ -70,6 +70,8 @@ test("a chat's card is held against its buttons and the chats that would show it
   ids.push(await chat("telegram"));
   assert.deepEqual(await issues(long), [over("error", "Slack: A text block exceeds the 3000-character limit (5000)."), over("warning", "Telegram: Message exceeds the 4096-character limit (5000).")]);
   assert.deepEqual(await issues(long, { slack: { text: "instead" } }), [over("warning", "Telegram: Message exceeds the 4096-character limit (5000).")]);
+  const status = async (providerOverrides) => (await server.call("POST", "/v2/workflows", { name: "Status", workflowId: `status-${Math.random()}`, active: true, steps: [{ name: "Chat", type: "chat", controlValues: { body: long }, providerOverrides }] })).body.data.status;
+  assert.deepEqual([await status({}), await status({ slack: { text: "instead" } })], ["ERROR", "ACTIVE"], "warnings alone hold nothing up");
   for (const id of ids) await server.call("DELETE", `/v1/integrations/${id}`);
 });
 
