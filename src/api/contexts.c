@@ -1,5 +1,6 @@
 /* /v2/contexts (rest-api.md §6.11). */
 #include "api/context_member.h"
+#include "api/discovery.h"
 #include "api/paging.h"
 #include "api/row_write.h"
 #include "api/tables.h"
@@ -80,6 +81,18 @@ static void data_read(struct checks *c, struct context_write *x, bool required)
         check_fail(c, "bridgeUrl must be a URL address");
 }
 
+/* Writes, if a bridge may be called there at all. */
+static void write_allowed(struct checks *c, struct context_write *x)
+{
+    struct error err = {0};
+    if (!checks_done(c))
+        return;
+    if (x->bridge_url.n && !bridge_url_allowed(c->rq, x->bridge_url, &err))
+        reply_error(c->rq, &err);
+    else
+        api_write(c->rq, &x->w.w);
+}
+
 static void handle_create(struct request *rq)
 {
     struct checks checks = checks_begin(rq);
@@ -89,8 +102,7 @@ static void handle_create(struct request *rq)
     name_check(&checks, "type", x->type);
     name_check(&checks, "id", x->identifier);
     data_read(&checks, x, false);
-    if (checks_done(&checks))
-        api_write(rq, &x->w.w);
+    write_allowed(&checks, x);
 }
 
 static void handle_update(struct request *rq)
@@ -100,8 +112,7 @@ static void handle_update(struct request *rq)
     x->type = request_param(rq, "type");
     x->identifier = request_param(rq, "id");
     data_read(&checks, x, true);
-    if (checks_done(&checks))
-        api_write(rq, &x->w.w);
+    write_allowed(&checks, x);
 }
 
 static void handle_delete(struct request *rq)

@@ -1,6 +1,7 @@
 /* /v1/environments: those of the organisation (rest-api.md §6.12). */
 #include "account/bootstrap.h"
 #include "api/app.h"
+#include "api/discovery.h"
 #include "api/rate_limit.h"
 #include "api/tables.h"
 #include "model/workflow.h"
@@ -203,6 +204,17 @@ static struct str read_name(struct checks *c, bool required)
     return name;
 }
 
+/* May the bridge that is given be called at all? false: the request was answered. */
+static bool bridge_allowed(struct request *rq)
+{
+    struct str url = json_get_str(json_get(rq->json, "bridge"), "url");
+    struct error err = {0};
+    if (!url.n || bridge_url_allowed(rq, url, &err))
+        return true;
+    reply_error(rq, &err);
+    return false;
+}
+
 /* The members that live in the settings document, merged over what is stored. */
 static struct str read_settings(struct checks *c, struct str before, bool color_required)
 {
@@ -312,7 +324,7 @@ static void handle_create(struct request *rq)
                                   .application_identifier = crypto_random_word(rq->arena, 12), .created_at = app_now(rq),
                                   .updated_at = app_now(rq), .name = read_name(&checks, true),
                                   .settings = read_settings(&checks, STR_NULL, true)};
-    if (!checks_done(&checks))
+    if (!checks_done(&checks) || !bridge_allowed(rq))
         return;
     if (is_protected(x->row.name))
         reply_fail(rq, 422, "Environment name cannot be Development or Production");
@@ -349,7 +361,7 @@ static void handle_update(struct request *rq)
     x->row.updated_at = app_now(rq);
     if (identifier.n > 128)
         check_fail(&checks, "identifier must be shorter than or equal to 128 characters");
-    if (!checks_done(&checks))
+    if (!checks_done(&checks) || !bridge_allowed(rq))
         return;
     if (name.n && !str_eq(name, x->row.name) && (is_protected(name) || is_protected(x->row.name))) {
         reply_fail(rq, 422, "%s", is_protected(name) ? "Environment name cannot be Development or Production"

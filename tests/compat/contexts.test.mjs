@@ -47,3 +47,32 @@ test("what contexts refuse", async () => {
     assert.match(answer.body.errors?.general?.messages?.join("; ") ?? answer.body.message, message);
   }
 });
+
+// Upstream: apps/api/src/app/contexts/e2e/context-bridge-url.e2e.ts; where a URL may lead: bridge-cli.md §2.4.
+test("where a bridge may be: of a context, of an environment", async () => {
+  const bridgeUrl = "https://example.com/api/novu";
+  const data = { region: "eu" };
+  const created = await server.call("POST", "/v2/contexts", { type: "tenant", id: "bridged", data, bridgeUrl });
+  assert.deepEqual([created.status, created.body.data.bridgeUrl], [201, bridgeUrl]);
+  const metadata = "http://169.254.169.254/latest/meta-data/";
+  const { _id } = (await server.call("GET", "/v1/environments/me")).body.data;
+  const cases = [
+    ["PATCH", "/v2/contexts/tenant/bridged", { data }, 200, bridgeUrl],
+    ["PATCH", "/v2/contexts/tenant/bridged", { data, bridgeUrl: metadata }, 400],
+    ["PATCH", "/v2/contexts/tenant/bridged", { data, bridgeUrl: "https://a:b@example.com/" }, 400],
+    ["PATCH", "/v2/contexts/tenant/bridged", { data, bridgeUrl: "ftp://example.com/" }, 422],
+    ["PATCH", "/v2/contexts/tenant/bridged", { data }, 200, bridgeUrl],
+    ["PATCH", "/v2/contexts/tenant/bridged", { data, bridgeUrl: null }, 200, undefined],
+    ["POST", "/v2/contexts", { type: "tenant", id: "unbridged", bridgeUrl: metadata }, 400],
+    ["GET", "/v2/contexts/tenant/unbridged", undefined, 404],
+    ["PUT", `/v1/environments/${_id}`, { bridge: { url: metadata } }, 400],
+    ["PUT", `/v1/environments/${_id}`, { bridge: { url: bridgeUrl } }, 200],
+    ["PUT", `/v1/environments/${_id}`, { bridge: { url: "" } }, 200],
+  ];
+  for (const [method, path, body, status, url] of cases) {
+    const answer = await server.call(method, path, body);
+    assert.equal(answer.status, status, `${method} ${path} ${JSON.stringify(body)}: ${JSON.stringify(answer.body)}`);
+    if (status === 400) assert.match(answer.body.message, /^bridgeUrl/);
+    else if (status === 200 && method === "PATCH") assert.equal(answer.body.data.bridgeUrl, url);
+  }
+});
