@@ -73,6 +73,7 @@ static const char *const texts[DETAILS] = {
     [DETAIL_WEBHOOK_RETRY] = "Webhook filter failed, retry will be executed",
     [DETAIL_WEBHOOK_GIVEN_UP] = "Failed to get response from remote webhook filter on last retry",
     [DETAIL_VARIANT_CHOSEN] = "Variant was chosen by the provided condition criteria",
+    [DETAIL_INTEGRATION_WITHHELD] = "Integration skipped because its conditions did not match",
     [DETAIL_MESSAGE_UNDELIVERED] = "Message was not delivered, says the provider",
 };
 

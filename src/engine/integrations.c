@@ -216,9 +216,32 @@ struct str integration_raw(const struct machine *m, const struct integration *i)
     return buf_finish(&raw);
 }
 
+/* The one that would send if its conditions held; NULL: none would. */
+static const struct integration *withheld(const struct machine *m, enum channel c)
+{
+    const struct machine_facts *f = m->facts;
+    struct str identifier = override_identifier(m, c);
+    for (size_t k = 0; k < f->integrations_n; k++) {
+        const struct integration *i = &f->integrations[k];
+        if (i->channel == c && i->active && !i->for_agents && i->conditions.n > 2 && (!identifier.n || str_eq(i->identifier, identifier)))
+            return i;
+    }
+    return NULL;
+}
+
+enum outcome machine_unsent(const struct machine *m, int job)
+{
+    return m->run->jobs[job].skip ? OUTCOME_SKIPPED : OUTCOME_FAILED;
+}
+
 const struct integration *machine_select_integration(struct machine *m, int job, enum channel c)
 {
-    const struct integration *i = select_of(m, c);
+    const struct integration *i = select_of(m, c), *kept = i ? NULL : withheld(m, c);
+    if (kept) {
+        machine_log(m, job, DETAIL_INTEGRATION_WITHHELD, DETAIL_WARNING, integration_raw(m, kept));
+        m->run->jobs[job].skip = SKIP_CONDITION;
+        return NULL;
+    }
     if (!i) {
         machine_fail(m, job, DETAIL_NO_INTEGRATION, STR_NULL, STR_NULL);
         return NULL;

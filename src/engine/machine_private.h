@@ -132,8 +132,10 @@ bool machine_has_logged(const struct machine *m, int job, enum detail d);
 void machine_log_message(struct machine *m, int job, enum detail d, enum detail_status st, struct str raw);
 /* Logs detail as Failed and marks the job's error text. */
 enum outcome machine_fail(struct machine *m, int job, enum detail d, struct str raw, struct str error);
-/* Chooses the integration and logs it; NULL after logging why not. Sets the job's provider. */
+/* Chooses the integration and logs it; NULL after logging why not (machine_unsent). Sets the job's provider. */
 const struct integration *machine_select_integration(struct machine *m, int job, enum channel c);
+/* What the step then comes to: it failed, or was skipped by the conditions of those there are. */
+enum outcome machine_unsent(const struct machine *m, int job);
 /* A message of this job with the common fields; doc is to be filled. */
 struct message machine_message(struct machine *m, int job, const struct step_definition *s, enum channel c);
 /* {"transactionId":…,"templateIdentifier":…,"stepId":…,"providerId":…,"workflow":{…},"tags":…} to be completed. */

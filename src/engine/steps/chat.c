@@ -123,7 +123,7 @@ static enum outcome without_targets(struct machine *m, int job, const struct ste
     }
     struct chat_target none = {.integration = machine_select_integration(m, job, c)};
     if (!none.integration)
-        return OUTCOME_FAILED;
+        return machine_unsent(m, job);
     struct message message = message_store(m, job, s, c, 0, MESSAGE_SENT, message_doc(m, job, s, outputs, &none, NULL));
     return machine_send(m, job, &message, m->facts->subscriber->subscriber_id,
                         outbox_doc(m, s, outputs, overrides_bag(m, c, none.integration->provider_id)), none.integration);

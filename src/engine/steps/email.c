@@ -175,7 +175,7 @@ enum outcome step_email(struct machine *m, int job, const struct step_definition
     struct arena *a = m->run->arena;
     const struct integration *i = machine_select_integration(m, job, CHANNEL_EMAIL);
     if (!i)
-        return OUTCOME_FAILED;
+        return machine_unsent(m, job);
     bool raw = json_get_bool(outputs, "disableOutputSanitization", false);
     yyjson_val *bag = bag_of(m, i);
     struct recipients to = recipients_of(m, bag);

@@ -119,7 +119,7 @@ enum outcome step_in_app(struct machine *m, int job, const struct step_definitio
     if (bad)
         return content_fails(m, job, str_fmt(m->run->arena, "%s must be an http(s) URL or a path that starts with /", bad));
     if (!machine_select_integration(m, job, CHANNEL_IN_APP))
-        return OUTCOME_FAILED;
+        return machine_unsent(m, job);
     struct effect *e = machine_effect(m, EFFECT_MESSAGE);
     e->message = machine_message(m, job, s, CHANNEL_IN_APP);
     e->message.doc = message_doc(m, job, s, outputs);

@@ -50,7 +50,7 @@ static enum outcome without_devices(struct machine *m, int job, const struct ste
 {
     struct push_channel none = {.integration = machine_select_integration(m, job, CHANNEL_PUSH)};
     if (!none.integration)
-        return OUTCOME_FAILED;
+        return machine_unsent(m, job);
     struct message message = message_store(m, job, s, CHANNEL_PUSH, 0, MESSAGE_SENT, message_doc(m, job, s, outputs, &none));
     return machine_send(m, job, &message, m->facts->subscriber->subscriber_id, outbox_doc(m, outputs), none.integration);
 }

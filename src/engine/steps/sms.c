@@ -58,7 +58,7 @@ enum outcome step_sms(struct machine *m, int job, const struct step_definition *
 {
     const struct integration *i = machine_select_integration(m, job, CHANNEL_SMS);
     if (!i)
-        return OUTCOME_FAILED;
+        return machine_unsent(m, job);
     yyjson_val *bag = overrides_bag(m, CHANNEL_SMS, i->provider_id);
     struct str phone = phone_of(m, bag), doc = message_doc(m, job, s, outputs, phone, bag, i);
     struct message message = message_store(m, job, s, CHANNEL_SMS, 0, phone.n ? MESSAGE_SENT : MESSAGE_WARNING, doc);

@@ -706,6 +706,27 @@ static void an_integration_is_used_when_its_webhook_says_so(void **state)
     }
 }
 
+/* The only one there is: the step is skipped, and says why. */
+static void who_is_withheld_by_conditions_is_named(void **state)
+{
+    (void)state;
+    static const char *const conditions[] = {"[{\"children\":[" N_IS("2") "]}]", "{\"==\":[1,2]}", "[{\"children\":[" ASKS "]}]"};
+    for (int k = 0; k < 3; k++)
+        for (int named = 0; named < 2; named++) {
+            struct world *w = world_asking(conditions[k]);
+            if (named)
+                assert_true(json_parse(w->arena, STR("{\"sms\":{\"integrationIdentifier\":\"sns\"}}"), &w->overrides, NULL));
+            else
+                w->integrations[0].active = false;
+            size_t run = start(w, SMS, "{\"n\":1}");
+            if (k == 2)
+                answer(w, run, 1, CALL_ANSWERED, 200, "{\"ok\":false}");
+            assert_has(w, run, "J1: Integration skipped because its conditions did not match/Warning {\"providerId\":\"sns\",");
+            assert_has(w, run, "completed canceled | completed skipped");
+            end(w);
+        }
+}
+
 static void who_takes_over_is_who_was_asked(void **state)
 {
     (void)state;
@@ -764,6 +785,7 @@ int main(void)
         cmocka_unit_test(a_cancel_finds_a_step_that_asks),
         cmocka_unit_test(the_first_variant_that_fits_is_sent),
         cmocka_unit_test(an_integration_is_used_when_its_webhook_says_so),
+        cmocka_unit_test(who_is_withheld_by_conditions_is_named),
         cmocka_unit_test(who_takes_over_is_who_was_asked),
         cmocka_unit_test(the_applications_step_asks_too),
     };
