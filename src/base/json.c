@@ -105,6 +105,12 @@ struct str json_write_mut(struct arena *a, const yyjson_mut_val *v)
     return (struct str){p, n};
 }
 
+yyjson_val *json_frozen(struct arena *a, const yyjson_mut_val *v)
+{
+    yyjson_alc alc = alc_of(a);
+    return yyjson_doc_get_root(yyjson_mut_val_imut_copy((yyjson_mut_val *)(uintptr_t)v, &alc));
+}
+
 yyjson_val *json_getn(yyjson_val *v, struct str key)
 {
     yyjson_val *k, *found = NULL;

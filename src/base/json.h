@@ -25,6 +25,8 @@ yyjson_mut_doc *json_doc(struct arena *a);
 /* Compact text of a value, in the arena. */
 struct str json_write(struct arena *a, const yyjson_val *v);
 struct str json_write_mut(struct arena *a, const yyjson_mut_val *v);
+/* What json_parse would read of json_write_mut's text. NULL: out of memory. */
+yyjson_val *json_frozen(struct arena *a, const yyjson_mut_val *v);
 
 /* json_js.c: as JavaScript's JSON.stringify writes what it parsed: numbers in their shortest form, keys that are array indexes
  * first, of equal keys the last. */

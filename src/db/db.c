@@ -100,14 +100,23 @@ static struct db_stmt *stmt_new(struct db *db, const char *sql, uint64_t hash, s
     return s;
 }
 
-struct db_stmt *db_prepare(struct db *db, const char *sql, struct error *err)
+static struct db_stmt *stmt_of_text(struct db *db, const char *sql, struct error *err)
 {
     uint64_t hash = text_hash(sql, strlen(sql));
     struct db_stmt *s = db->bucket_count ? db->buckets[hash & (db->bucket_count - 1)] : NULL;
     while (s && (s->hash != hash || strcmp(s->sql, sql)))
         s = s->next;
+    return s ? s : stmt_new(db, sql, hash, err);
+}
+
+struct db_stmt *db_prepare(struct db *db, const char *sql, struct error *err)
+{
+    struct db_stmt **recent = &db->recent[((uintptr_t)sql >> 3 ^ (uintptr_t)sql >> 11) % RECENT];
+    if (!*recent || strcmp((*recent)->sql, sql))
+        *recent = stmt_of_text(db, sql, err);
+    struct db_stmt *s = *recent;
     if (!s)
-        return stmt_new(db, sql, hash, err);
+        return NULL;
     if (s->stepping) {
         error_set(err, ERROR_INTERNAL, "A statement is used again while its rows are still being read: %.200s", sql);
         return NULL;

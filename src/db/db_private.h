@@ -24,7 +24,7 @@ struct db_stmt {
     int64_t changes;
 };
 
-enum { MEMORIES = 16 };
+enum { MEMORIES = 16, RECENT = 256 };
 
 /* The head of every driver's connection. */
 struct db {
@@ -38,6 +38,7 @@ struct db {
     int64_t due_at;             /* see db_due_note, less INT64_MAX so that 0 says nothing */
     struct db_stmt **buckets;   /* statements by the hash of their text; a power of two */
     size_t bucket_count, stmt_count;
+    struct db_stmt *recent[RECENT];     /* by the address of the caller's text, which is nearly always a literal */
     struct { uint64_t what; int64_t until_ms; } memories[MEMORIES];
     unsigned memory_next;
 };

@@ -136,6 +136,26 @@ static bool schema_is_open(yyjson_val *schema)
     return true;
 }
 
+yyjson_val *definition_value(struct arena *a, const struct definition *d, enum severity severity)
+{
+    if (d->value && severity == d->severity)
+        return d->value;
+    struct buf b = {.arena = a};
+    yyjson_val *value = NULL;
+    struct str tags = d->tags ? json_write(a, d->tags) : STR("[]");
+    buf_z(&b, "{\"workflowId\":");
+    json_quote(&b, d->workflow.identifier);
+    buf_z(&b, ",\"name\":");
+    json_quote(&b, d->workflow.name);
+    buf_z(&b, ",\"description\":");
+    json_quote(&b, json_get_str(d->doc, "description"));
+    buf_z(&b, ",\"tags\":");
+    buf_str(&b, tags);
+    buf_fmt(&b, ",\"severity\":\"%s\"}", severity_name(severity).p);
+    json_parse(a, buf_finish(&b), &value, NULL);
+    return value;
+}
+
 struct definition *definition_compile(const struct workflow *row, struct error *err)
 {
     struct arena *a = arena_create(8192);
@@ -170,6 +190,7 @@ struct definition *definition_compile(const struct workflow *row, struct error *
     d->tags = json_get(d->doc, "tags");
     d->texts.on = json_get_bool(d->doc, "isTranslationEnabled", false);
     preferences_compile(d);
+    d->value = definition_value(a, d, d->severity);
     return d;
 fail:
     arena_destroy(a);

@@ -50,6 +50,7 @@ struct definition {
     bool looks_back;                /* a filter asks whether an earlier message was read */
     bool external;                  /* code-first: its steps are computed by the application's bridge (bridge-cli.md §3.5) */
     yyjson_val *tags, *payload_schema;          /* NULL: none */
+    yyjson_val *value;                          /* what templates see as `workflow`, of its own severity */
     struct jsonschema *payload_program;         /* NULL: every payload passes */
     bool channel_enabled[CHANNELS];             /* workflow preferences, default and user merged */
     struct workflow_preferences preferences;    /* the same by layers, to merge with a subscriber's */
@@ -62,6 +63,9 @@ struct definitions *definitions_create(bool shared_store);
 void definitions_destroy(struct definitions *d);
 /* After every committed change of a workflow, a layout or a translation. */
 void definitions_changed(struct definitions *d);
+
+/* What templates see as `workflow`. */
+yyjson_val *definition_value(struct arena *a, const struct definition *d, enum severity severity);
 
 /* The current definition. NULL: ERROR_NOT_FOUND "workflow_not_found", or a failure of the store. */
 struct definition *definition_current(struct definitions *d, struct db *db, struct id environment, struct str identifier,

@@ -23,7 +23,9 @@ yyjson_val *render_subscriber(struct arena *a, const struct subscriber *s)
     buf_z(&b, "{\"subscriberId\":");
     json_quote(&b, s->subscriber_id);
     for (int f = 0; f < SUBSCRIBER_CHANNELS; f++) {
-        buf_fmt(&b, ",\"%s\":", subscriber_names[f]);
+        buf_z(&b, ",\"");
+        buf_z(&b, subscriber_names[f]);
+        buf_z(&b, "\":");
         if (f == SUBSCRIBER_DATA)
             buf_str(&b, s->field[f].p ? s->field[f] : STR("{}"));
         else if (s->field[f].p)
@@ -31,7 +33,7 @@ yyjson_val *render_subscriber(struct arena *a, const struct subscriber *s)
         else
             buf_z(&b, "null");
     }
-    buf_fmt(&b, ",\"isOnline\":%s", s->is_online > 0 ? "true" : "false");
+    buf_z(&b, s->is_online > 0 ? ",\"isOnline\":true" : ",\"isOnline\":false");
     if (s->last_online_at) {
         char iso[TIME_ISO_LEN + 1];
         time_iso(s->last_online_at, iso);
@@ -143,34 +145,16 @@ yyjson_val *render_step(const struct machine *m, int job)
     return out;
 }
 
-static yyjson_val *workflow_value(struct arena *a, const struct definition *d, enum severity severity)
-{
-    struct buf b = {.arena = a};
-    struct str tags = d->tags ? json_write(a, d->tags) : STR("[]");
-    buf_z(&b, "{\"workflowId\":");
-    json_quote(&b, d->workflow.identifier);
-    buf_z(&b, ",\"name\":");
-    json_quote(&b, d->workflow.name);
-    buf_z(&b, ",\"description\":");
-    json_quote(&b, json_get_str(d->doc, "description"));
-    buf_z(&b, ",\"tags\":");
-    buf_str(&b, tags);
-    buf_fmt(&b, ",\"severity\":\"%s\"}", severity_name(severity).p);
-    return parsed(a, &b);
-}
-
 /* Environment variables, and the environment's name and type where no variable is called so. */
 static yyjson_val *env_value(struct arena *a, const struct machine_facts *f)
 {
     const struct { const char *name; struct str value; } own[] = {{"name", f->environment_name}, {"type", f->environment_type}};
     yyjson_mut_doc *d = json_doc(a);
     yyjson_mut_val *env = f->environment_variables ? yyjson_val_mut_copy(d, f->environment_variables) : yyjson_mut_obj(d);
-    yyjson_val *out = NULL;
     for (size_t i = 0; i < 2; i++)
         if (!yyjson_mut_obj_get(env, own[i].name))
             json_add_str(d, env, own[i].name, own[i].value);
-    json_parse(a, json_write_mut(a, env), &out, NULL);
-    return out;
+    return json_frozen(a, env);
 }
 
 size_t render_variables(const struct machine *m, int job, struct liquid_variable out[RENDER_VARIABLES_MAX])
@@ -183,7 +167,7 @@ size_t render_variables(const struct machine *m, int job, struct liquid_variable
     out[n++] = (struct liquid_variable){STR("payload"), f->payload ? f->payload : empty};
     out[n++] = (struct liquid_variable){STR("subscriber"), render_subscriber(a, f->subscriber)};
     out[n++] = (struct liquid_variable){STR("steps"), steps_value(m, job)};
-    out[n++] = (struct liquid_variable){STR("workflow"), workflow_value(a, f->current, m->run->row.severity)};
+    out[n++] = (struct liquid_variable){STR("workflow"), definition_value(a, f->current, m->run->row.severity)};
     out[n++] = (struct liquid_variable){STR("env"), env_value(a, f)};
     out[n++] = (struct liquid_variable){STR("context"), f->context ? f->context : empty};
     yyjson_val *step = render_step(m, job);
