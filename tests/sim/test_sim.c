@@ -1,5 +1,5 @@
 /* The simulator: seeds drive random workflows through the machine, with digests, throttles, delays, schedules and calls,
- * while people read, cancel and trigger, providers fail, clocks leap, decisions are committed late, twice or not at all,
+ * while people read, cancel and trigger, providers fail, circuits open, clocks leap, decisions are committed late, twice or not at all,
  * and the process dies between any two steps.
  *
  * SEEDS=n (default 300) and SEED=first choose what runs; a failing seed prints what happened and replays bit for bit.
@@ -145,6 +145,7 @@ struct sim {
     struct definition *definitions[DEFINITIONS];
     struct plan plans[PLANS];
     uint8_t delivered[RUNS_MAX][24];    /* in how many digests the event of this run's job was given out */
+    int64_t circuits[4];                /* of the world's integrations: open until */
     struct buf log;                     /* what happened, for a seed that fails */
 };
 
@@ -300,12 +301,12 @@ static struct machine_input result_of(struct chance *c, const struct queue_item 
     enum machine_input_kind kind = q->kind == QUEUE_TIMER ? INPUT_TIMER : q->kind == QUEUE_CALL ? INPUT_CALL : INPUT_DELIVERY;
     struct machine_input in = {.kind = kind, .job = q->job, .target = q->target, .attempt = q->attempt};
     unsigned x = (unsigned)roll(c, 100);
-    in.verdict = x < 60 ? VERDICT_SENT : x < 85 ? VERDICT_RETRY : x < 90 ? VERDICT_UNKNOWN : VERDICT_FAILED;
+    in.verdict = x < 60 ? VERDICT_SENT : x < 80 ? VERDICT_RETRY : x < 85 ? VERDICT_BLOCKED : x < 90 ? VERDICT_UNKNOWN : VERDICT_FAILED;
     if (in.verdict == VERDICT_SENT)
         in.provider_message_id = STR("p");
     else
         in.error = STR("fault");
-    in.retry_after_ms = percent(c, 10) ? 1000000 : 0;
+    in.retry_after_ms = percent(c, 10) || in.verdict == VERDICT_BLOCKED ? 1000000 : 0;
     in.call = (struct call_answer){.end = x < 80 ? CALL_ANSWERED : x < 90 ? CALL_TIMED_OUT : CALL_REFUSED,
                                    .status = x < 60 ? 200 : x < 80 ? 503 : 0, .body = x < 50 ? bridge_body(c) : STR("x"),
                                    .error = x < 60 ? STR_NULL : STR("fault")};
@@ -365,7 +366,8 @@ static void commit(struct sim *s)
     }
     p->used = false;
     committed(s, at, &before);
-    if (!p->is_new && percent(&s->chance, 15))
+    /* What an open circuit sent away has made no attempt, so it has no number by which to know it again. */
+    if (!p->is_new && p->in.verdict != VERDICT_BLOCKED && percent(&s->chance, 15))
         repeat(s, p, at);
 }
 
@@ -387,6 +389,13 @@ static void move_time(struct sim *s)
     if (next == INT64_MAX || next <= w->now)
         return;
     w->now = next + (percent(&s->chance, 20) ? (int64_t)roll(&s->chance, 90000000) : 0);     /* now and then it was down */
+}
+
+/* Circuits open, and close again when their time has come. */
+static void turn_circuit(struct sim *s)
+{
+    size_t k = roll(&s->chance, s->w->integrations_n);
+    s->circuits[k] = s->circuits[k] > s->w->now ? 0 : s->w->now + (int64_t)roll(&s->chance, 7200000);
 }
 
 static void read_message(struct sim *s)
@@ -523,6 +532,8 @@ static void check_end(struct sim *s)
 static void step(struct sim *s)
 {
     uint64_t x = roll(&s->chance, 100);
+    if (percent(&s->chance, 5))
+        turn_circuit(s);
     if (x < 22)
         trigger(s);
     else if (x < 36)
@@ -570,6 +581,7 @@ static const char *simulate(uint64_t seed, bool tell)
     struct world *w = world_new(seed);
     struct sim *s = ARENA_NEW(w->arena, struct sim);
     s->w = w;
+    w->circuits = s->circuits;
     s->chance.s = seed * 0x9e3779b97f4a7c15u + 1;
     s->log.arena = w->arena;
     world_random(s);
