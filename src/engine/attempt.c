@@ -73,9 +73,16 @@ static void result_push(struct engine *e, const struct queue_item *item, enum wo
     work_push(e, w, w->item.ref);
 }
 
-static void result_at_once(struct engine *e, struct work *work, enum delivery_verdict v, struct str why, int64_t retry_after_ms)
+static void result_at_once(struct engine *e, struct work *work, enum delivery_verdict v, struct str why)
 {
-    struct machine_input in = {.verdict = v, .error = why, .retry_after_ms = retry_after_ms};
+    result_push(e, &work->item, WORK_DELIVERED, &(struct machine_input){.verdict = v, .error = why}, NULL);
+    free(work);
+}
+
+static void result_blocked(struct engine *e, struct work *work, struct id integration, int64_t retry_after_ms)
+{
+    const struct machine_input in = {.verdict = VERDICT_BLOCKED, .integration = integration, .retry_after_ms = retry_after_ms,
+                                     .error = STR("The circuit of the integration is open")};
     result_push(e, &work->item, WORK_DELIVERED, &in, NULL);
     free(work);
 }
@@ -317,11 +324,12 @@ static void delivery_go(struct engine *e, struct work *work, struct engine_deliv
     int64_t now = clock_now_ms(e->c.clock), until = now;
     if (!d->provider_id.n || !circuit_admit(e->circuits, d->integration, now, &until)) {
         bool blocked = d->provider_id.n > 0;
+        struct id integration = d->integration;
         arena_destroy(d->arena);
         if (blocked)
-            result_at_once(e, work, VERDICT_BLOCKED, STR("The circuit of the integration is open"), until - now);
+            result_blocked(e, work, integration, until - now);
         else
-            result_at_once(e, work, VERDICT_UNUSABLE, detail_text(DETAIL_PROVIDER_MISSING), 0);
+            result_at_once(e, work, VERDICT_UNUSABLE, detail_text(DETAIL_PROVIDER_MISSING));
         return;
     }
     if (!attempt_leave(e)) {                    /* stopping: it has not begun */
@@ -354,7 +362,7 @@ void attempt_delivery(struct worker *w, struct work *work)
     case TOO_FAST:
         delivery_give_back(e, work, clock_now_ms(e->c.clock) + wait, wait ? e->boot : (struct id){{0}});
         break;
-    case MESSAGE_GONE: result_at_once(e, work, VERDICT_FAILED, STR("The message was deleted"), 0); break;
+    case MESSAGE_GONE: result_at_once(e, work, VERDICT_FAILED, STR("The message was deleted")); break;
     case ENVIRONMENT_GONE: work_discard(e, work, &err); break;
     case LOAD_FAILED: work_retry(e, work, &err); break;
     default: work_end(e, work);

@@ -385,6 +385,8 @@ void delivery_result(struct machine *m, const struct machine_input *in)
     struct run_target *t = target_of(m, in);
     if (!t || t->status != TARGET_OPEN || in->attempt != t->attempt)
         return;
+    if (in->verdict == VERDICT_BLOCKED && !id_eq(in->integration, t->integration))
+        return;                         /* known already: it goes through another one */
     m->run->jobs[t->job].attempts += in->verdict != VERDICT_BLOCKED;
     if (in->verdict == VERDICT_SENT)
         target_sent(m, t, in);

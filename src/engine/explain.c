@@ -192,6 +192,7 @@ static struct machine_input delivery_input(const struct explaining *x, const str
     int64_t until = circuit_open_until(x->shadow.circuits, i->id, f->now);
     if (until > f->now) {
         in.verdict = VERDICT_BLOCKED;
+        in.integration = i->id;
         in.retry_after_ms = until - f->now;
         in.error = STR("The circuit of the integration is open");
         return in;

@@ -111,6 +111,7 @@ struct machine_input {
     int job;
     int target, attempt;
     enum delivery_verdict verdict;
+    struct id integration;                      /* of VERDICT_BLOCKED, which made no attempt: whose circuit is open */
     struct str provider_message_id;
     struct str response;                        /* text of the provider; empty: none */
     struct str error;                           /* one sentence when not sent */

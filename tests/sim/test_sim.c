@@ -313,6 +313,16 @@ static struct machine_input result_of(struct chance *c, const struct queue_item 
     return in;
 }
 
+/* Through which a delivery goes just now. */
+static struct id integration_of(struct sim *s, const struct queue_item *q)
+{
+    struct run r;
+    const struct run_row *row = &s->w->dry.runs[dry_run_of(&s->w->dry, q->ref)];
+    if (!run_decode(row, s->w->arena, &r, NULL) || q->target < 0 || (size_t)q->target >= r.targets_n)
+        return (struct id){{0}};
+    return r.targets[q->target].integration;
+}
+
 /* Takes up one due item; what comes of it is committed later, or never. */
 static void take_due(struct sim *s)
 {
@@ -330,6 +340,8 @@ static void take_due(struct sim *s)
         return;
     }
     *p = (struct plan){.used = true, .item = q, .in = result_of(&s->chance, &q)};
+    if (p->in.kind == INPUT_DELIVERY)
+        p->in.integration = integration_of(s, &q);
     plan_make(s, p);
 }
 
@@ -366,8 +378,9 @@ static void commit(struct sim *s)
     }
     p->used = false;
     committed(s, at, &before);
-    /* What an open circuit sent away has made no attempt, so it has no number by which to know it again. */
-    if (!p->is_new && p->in.verdict != VERDICT_BLOCKED && percent(&s->chance, 15))
+    /* What an open circuit sent away has made no attempt: without another integration it has no number to know it again by. */
+    bool known = p->in.kind != INPUT_DELIVERY || p->in.verdict != VERDICT_BLOCKED || !id_eq(integration_of(s, &p->item), p->in.integration);
+    if (!p->is_new && known && percent(&s->chance, 15))
         repeat(s, p, at);
 }
 

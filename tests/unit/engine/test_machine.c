@@ -53,6 +53,7 @@ static void deliver(struct world *w, size_t run, int job, int attempt, enum deli
     for (size_t i = 0; i < r.targets_n; i++)
         if (r.targets[i].job == job)
             in.target = (int)i;
+    in.integration = r.targets[in.target].integration;
     struct queue_item item = {.id = run_delivery_id(w->dry.runs[run].id, in.target)};
     world_advance(w, run, &in, &r, &m);
     world_commit(w, &m, w->definitions[run], w->payloads[run], &item);
