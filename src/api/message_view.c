@@ -15,7 +15,7 @@ struct str message_payload(struct request *rq, const struct message *m)
         && event_find(db, rq->arena, m->environment, run.event, &event, &missing))
         json_parse(rq->arena, event.doc, &doc, NULL);
     yyjson_val *payload = json_get(doc, "payload");
-    return payload ? json_write(rq->arena, payload) : STR_NULL;
+    return payload ? message_payload_text(rq->arena, payload) : STR_NULL;
 }
 
 yyjson_mut_val *message_view_json(struct request *rq, yyjson_mut_doc *d, const struct message *m)

@@ -5,7 +5,7 @@
 #include "api/app.h"
 #include "model/message.h"
 
-/* The payload of the trigger that it came from, JSON text; empty if that is gone. On the loop's thread. */
+/* message_payload_text of the trigger that it came from; empty if that is gone. On the loop's thread. */
 struct str message_payload(struct request *rq, const struct message *m);
 /* On the loop's thread. */
 yyjson_mut_val *message_view_json(struct request *rq, yyjson_mut_doc *d, const struct message *m);

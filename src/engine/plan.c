@@ -357,7 +357,7 @@ static struct str socket_form(struct plan *p, const struct planned_run *r, const
     yyjson_val *doc = NULL;
     yyjson_mut_doc *d = json_doc(p->arena);
     json_parse(p->arena, m->doc, &doc, NULL);
-    struct str payload = r->payload ? json_write(p->arena, r->payload) : STR("{}");
+    struct str payload = message_payload_text(p->arena, r->payload);
     return json_write_mut(p->arena, message_json(d, m, doc, r->organization, &r->person.row, payload));
 }
 

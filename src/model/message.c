@@ -353,6 +353,17 @@ bool message_mark_all(struct db *db, struct id environment, struct id subscriber
 
 /* --- the wire form --------------------------------------------------------------------------------------------------- */
 
+struct str message_payload_text(struct arena *a, yyjson_val *payload)
+{
+    if (!payload)
+        return STR("{}");
+    if (!json_get(payload, "attachments"))
+        return json_write(a, payload);
+    yyjson_mut_val *shown = yyjson_val_mut_copy(json_doc(a), payload);
+    yyjson_mut_obj_remove_key(shown, "attachments");
+    return json_write_mut(a, shown);
+}
+
 yyjson_mut_val *message_json(yyjson_mut_doc *d, const struct message *m, yyjson_val *doc, struct id organization,
                              const struct subscriber *subscriber, struct str payload)
 {

@@ -65,6 +65,10 @@ enum { MESSAGES_COUNTED = 1000 };
 /* How many the whole list has, at most MESSAGES_COUNTED; limit and offset do not matter. */
 bool message_count(struct db *db, struct arena *a, struct id environment, const struct message_query *q, int64_t *n, struct error *err);
 
+/* A trigger's payload as its messages show it: JSON text without `attachments` (engine.md §1.8), which name where files
+ * are kept. NULL: `{}`. */
+struct str message_payload_text(struct arena *a, yyjson_val *payload);
+
 /* The stored form as REST (/v1/messages) and the socket send it. subscriber and payload may be NULL/empty. */
 yyjson_mut_val *message_json(yyjson_mut_doc *d, const struct message *m, yyjson_val *doc, struct id organization,
                              const struct subscriber *subscriber, struct str payload);
