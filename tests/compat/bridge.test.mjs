@@ -557,3 +557,86 @@ test("what a trigger brought along outlives the process", async () => {
     close(own.http);
   }
 });
+
+// What the original's end-to-end tests of bridges say of runs (bridge-trigger.e2e.ts), of a workflow that was synced and of one that a trigger brings along.
+for (const brought of [false, true])
+  test(`the code's steps, ${brought ? "brought along" : "synced"}: defaults, controls, skips, a payload that does not fit, a custom step in between`, async () => {
+    const controls = (properties) => ({ controlSchema: { type: "object", properties } });
+    const named = { payloadSchema: { type: "object", properties: { name: { type: "string", default: "default_name" } }, required: [], additionalProperties: false } };
+    const mail = (name, options) => async ({ step, payload }) => void (await step.email("mail", (c) => ({ subject: `prefix ${c.name}`, body: `Body ${payload.name}` }), { ...controls({ name: { type: "string", default: name } }), ...options }));
+    let middle = async () => {};
+    const made = [
+      workflow("t-default", mail("Hello {{payload.name}}"), named), workflow("t-static", mail("x", { skip: () => true }), named),
+      workflow("t-control", async ({ step }) => void (await step.email("mail", () => ({ subject: "s", body: "b" }), { ...controls({ no: { type: "boolean", default: true } }), skip: (c) => c.no })), named),
+      workflow("t-needs", async ({ step }) => void (await step.email("mail", () => ({ subject: "s", body: "b" }))), { payloadSchema: { type: "object", properties: { name: { type: "string" } }, required: ["name"], additionalProperties: false } }),
+      workflow("t-two", async ({ step }) => { await step.inApp("one", () => ({ body: "Hello 1" })); await step.inApp("two", () => ({ body: "Hello 2" })); }),
+      workflow("t-custom", async ({ step }) => {
+        const bell = await step.inApp("bell", () => ({ body: "Hello" }));
+        const own = await step.custom("own", async () => (await middle(), { read: "Read", unread: "Unread" }), { outputSchema: { type: "object", properties: { read: { type: "string" }, unread: { type: "string" } }, required: [], additionalProperties: false } });
+        await step.email("mail", () => ({ subject: bell.read ? own.read : own.unread, body: "b" }));
+      }),
+      workflow("t-some", async ({ step, payload }) => {
+        await step.inApp("bell", () => ({ body: "log" }), { skip: () => payload.name === "John Doe" });
+        await step.email("mail", () => ({ subject: `Welcome ${payload.name}`, body: "b" }));
+      }, { payloadSchema: { type: "object", properties: { name: { type: "string", default: "John Doe" } }, required: [], additionalProperties: false } }),
+    ];
+    const own = brought ? await unsynced(server.dev.secretKey, ...made) : undefined;
+    if (!brought) await use(...made);
+    try {
+      const run = async (name, payload = {}, more = {}) => {
+        const transactionId = `t-${++triggers}`;
+        const { status, body } = await server.call("POST", "/v1/events/trigger", { name, to: { subscriberId: "t-ada", email: "t@example.com" }, payload, transactionId, ...(own && { bridgeUrl: own.url }), ...more });
+        assert.equal(status, 201, JSON.stringify(body));
+        const jobs = (await feed(transactionId)).jobs.slice(1);
+        const sent = (await server.call("GET", `/v1/messages?transactionId=${transactionId}`)).body.data.reverse();
+        return { statuses: jobs.map((j) => j.status), sent: sent.map((m) => (m.channel === "email" ? m.subject : m.content)), details: jobs.flatMap((j) => j.executionDetails) };
+      };
+      for (const [name, payload, statuses, sent] of [
+        ["t-default", {}, ["completed"], ["prefix Hello default_name"]], ["t-default", { name: "given" }, ["completed"], ["prefix Hello given"]],
+        ["t-static", {}, ["canceled"], []], ["t-control", {}, ["canceled"], []], ["t-two", {}, ["completed", "completed"], ["Hello 1", "Hello 2"]],
+        ["t-some", { name: "John Doe" }, ["canceled", "completed"], ["Welcome John Doe"]], ["t-some", { name: "Jane" }, ["completed", "completed"], ["log", "Welcome Jane"]], ["t-some", {}, ["canceled", "completed"], ["Welcome John Doe"]],
+      ]) {
+        const got = await run(name, payload);
+        assert.deepEqual([got.statuses, got.sent], [statuses, sent], name + JSON.stringify([payload, got.details.map((d) => [d.detail, d.raw])]));
+      }
+      for (const [payload, text] of [[{}, "must have required property 'name'"], [{ name: 4 }, "must be string"]]) {
+        const got = await run("t-needs", payload);
+        assert.deepEqual(got.sent, []);
+        const failed = got.details.filter((d) => d.status === "Failed");
+        assert.ok(JSON.parse(failed[0].raw).data[0].message.includes(text), failed[0].raw);
+      }
+      middle = () => server.call("POST", "/v1/subscribers/t-ada/messages/mark-all", { markAs: "read" });
+      assert.deepEqual((await run("t-custom")).sent, ["Hello", "Read"]);
+      if (!own) await server.call("PUT", "/v1/bridge/controls/t-default/mail", { variables: { name: "stored" } });
+      assert.deepEqual((await run("t-default", {}, own && { controls: { steps: { mail: { name: "stored" } } } })).sent, ["prefix stored"]);
+    } finally {
+      close(own?.http);
+    }
+  });
+
+test("preferences: of the code, of the subscriber for all and for one workflow, and which of them it was", async () => {
+  const on = { inApp: { enabled: true } }, off = { inApp: { enabled: false } };
+  const code = "Step filtered by workflow preferences", all = "Step filtered by subscriber global preferences", one = "Step filtered by subscriber workflow preferences";
+  const cases = [
+    // what the code says, what the subscriber says of everything, of this workflow; who kept it back
+    [undefined], [{ channels: on }], [{ channels: off }, , , code], [{ all: { enabled: false }, channels: on }], [{ all: { enabled: false } }, , , code],
+    [{ all: { readOnly: true }, channels: on }, , false], [{ all: { readOnly: true }, channels: off }, , true, code],
+    [{ all: { readOnly: true }, channels: on }, false], [{ all: { readOnly: true }, channels: off }, true, , code],
+    [{ all: { readOnly: false }, channels: off }, true], [{ all: { readOnly: false }, channels: on }, false, , all],
+    [{ all: { readOnly: false }, channels: off }, false, true], [{ all: { readOnly: false }, channels: on }, true, false, one], [{ channels: off }, , true], [{ channels: on }, , false, one],
+  ];
+  await use(...cases.map(([preferences], i) => workflow(`p-${i}`, async ({ step }) => void (await step.inApp("bell", () => ({ body: "Hello there" }))), preferences && { preferences })));
+  for (const [i, [preferences, forAll, forOne, detail]] of cases.entries()) {
+    const subscriberId = `p-${i}`, label = JSON.stringify([preferences, forAll, forOne]);
+    await server.call("POST", "/v2/subscribers", { subscriberId });
+    const session = (await server.call("POST", "/v1/inbox/session", { applicationIdentifier: server.dev.applicationIdentifier, subscriber: subscriberId }, { key: null })).body.data.token;
+    const { _id } = (await server.call("GET", `/v2/workflows/p-${i}`)).body.data;
+    for (const [value, path] of [[forAll, ""], [forOne, `/${_id}`]])
+      if (value !== undefined) await server.call("PATCH", `/v1/inbox/preferences${path}`, { in_app: value }, { key: null, headers: { authorization: `Bearer ${session}` } });
+    const { body } = await server.call("POST", "/v1/events/trigger", { name: `p-${i}`, to: subscriberId, payload: {} });
+    const run = await feed(body.data.transactionId);
+    assert.equal((await server.call("GET", `/v1/messages?transactionId=${body.data.transactionId}`)).body.data.length, detail ? 0 : 1, label);
+    const said = run.jobs.flatMap((j) => j.executionDetails).filter((d) => d.detail.startsWith("Step filtered by"));
+    assert.deepEqual(said.map((d) => [d.detail, d.status]), detail ? [[detail, "Success"]] : [], label);
+  }
+});
