@@ -506,3 +506,71 @@ test("outside of somebody's hours: mails and what a digest collected are not sen
     assert.deepEqual(said.map((d) => d.status), want.includes("canceled") ? ["Success"] : [], label);
   }
 });
+
+test("who is made, what is said of the actor, which integration, and what a trigger without steps or workflow is told", async () => {
+  const greet = await older({ template: { type: "email", subject: "Test {{nested.subject}}", content: [{ type: "text", content: "Hello {{actor.firstName}}{{subscriber.lastName}}, Welcome to {{organizationName}}" }] } });
+  await novu.subscribers.create({ subscriberId: "actor-1", firstName: "Actor" });
+  const to = [{ subscriberId: "welcomed", lastName: "Smith", email: "w@example.com" }], payload = { organizationName: "Umbrella Corp", nested: { subject: "a subject nested" } };
+  for (const [actor, text] of [["actor-1", "Hello ActorSmith"], [undefined, "Hello Smith"]]) {
+    const id = await trigger(greet, to, payload, { tenant: "", actor });
+    const [message] = await messages(id);
+    assert.equal(message.subject, "Test a subject nested");
+    assert.match(JSON.stringify(message.content), new RegExp(`${text}, Welcome to Umbrella Corp`));
+  }
+  const chosen = async (more) => (await runs(await trigger(greet, to, payload, more)))[0].jobs[1].providerId;
+  assert.equal(await chosen(), "novu-email");
+  const make = async (identifier) => (await server.call("POST", "/v1/integrations", { providerId: "mailgun", channel: "email", identifier, credentials: { apiKey: "1", secretKey: "a", domain: "d" }, active: true, check: false })).body.data;
+  const first = await make("named-one");
+  await server.call("POST", `/v1/integrations/${first._id}/set-primary`, {});
+  assert.equal(await chosen(), "mailgun");
+  await server.call("DELETE", `/v1/integrations/${first._id}`);
+  const other = await make("named-two");
+  assert.equal(await chosen({ overrides: { email: { integrationIdentifier: "named-two" } } }), "mailgun");
+  await server.call("DELETE", `/v1/integrations/${other._id}`);
+  for (let i = 0; i < 3; i++) {
+    const ids = await Promise.all([trigger(greet, `at-once-${i}`), trigger(greet, `at-once-${i}`)]);
+    assert.equal(new Set(await Promise.all(ids.map(async (id) => (await runs(id))[0]._subscriberId))).size, 1);
+    assert.equal((await server.call("GET", `/v2/subscribers?subscriberId=at-once-${i}`)).body.data.filter((s) => s.subscriberId === `at-once-${i}`).length, 1);
+  }
+  const { body: nothing } = await server.call("POST", "/v1/events/trigger", { name: await older(), to: "welcomed", payload: {} });
+  assert.deepEqual([nothing.data.acknowledged, nothing.data.status], [true, "no_workflow_steps_defined"]);
+  const { status, body } = await server.call("POST", "/v1/events/trigger", { name: "non-existent-template-identifier", to: "welcomed", payload: {} });
+  assert.deepEqual([status, body.statusCode, body.message, body.error], [422, 422, "workflow_not_found", "Unprocessable Entity"]);
+  const bulk = await server.call("POST", "/v1/events/trigger/bulk", { events: [{ name: greet, to: ["welcomed"], payload: {} }, { name: "", to: ["welcomed"], payload: {} }, { payload: {} }] });
+  assert.deepEqual([bulk.status, bulk.body.data?.map((r) => [r.status, r.acknowledged])], [201, [["processed", true], ["error", true], ["error", true]]], bulk.text);
+});
+
+test("where a trigger's bridge may not be: names and addresses within, credentials, other schemes; the address is not told", async () => {
+  for (const [bridgeUrl, message] of [
+    ["http://metadata.google.internal/computeMetadata/v1/", 'bridgeUrl: Requests to "metadata.google.internal" are not allowed.'], ["http://attacker:pass@example.com/api/novu", "bridgeUrl: URLs with embedded credentials are not allowed."],
+    ["ftp://example.com/api/novu", 'bridgeUrl: URL scheme "ftp:" is not allowed. Only http and https are permitted.'], ["http://169.254.169.254/computeMetadata/v1/", "bridgeUrl: The request was blocked by the outbound SSRF policy."],
+  ]) {
+    const { status, body } = await server.call("POST", "/v1/events/trigger", { name: "ssrf", to: "inside", payload: {}, transactionId: "inside", bridgeUrl });
+    assert.deepEqual([status, body.message], [400, message]);
+  }
+  assert.deepEqual(await runs("inside"), []);
+});
+
+test("whose word counts: the code's, the dashboard's over it, the subscriber's for all, for one; and nobody's over what is critical (merge-preferences)", async () => {
+  const says = (enabled, readOnly) => ({ all: { enabled: true, readOnly }, channels: { in_app: { enabled } } });
+  const from = { workflow: "Step filtered by workflow preferences", user: "Step filtered by user preferences", all: "Step filtered by subscriber global preferences", one: "Step filtered by subscriber workflow preferences" };
+  for (const readOnly of [false, true])
+    for (const mask of Array(16).keys()) {
+      // Whoever counts says no, everybody else yes: then the run tells who it was. And the other way round.
+      const order = ["workflow", "user", "all", "one"].filter((_, i) => mask & (1 << i));
+      if (!order.includes("workflow")) continue;
+      const counts = readOnly ? (order.includes("user") ? "user" : "workflow") : order.at(-1);
+      for (const no of [true, false]) {
+        const workflowId = `merged-${++made}`, subscriberId = `merged-${made}`, word = (who) => (who === counts) !== no;
+        const preferences = Object.fromEntries(["workflow", "user"].filter((w) => order.includes(w)).map((w) => [w, says(word(w), readOnly)]));
+        const { status, text } = await server.call("POST", "/v2/workflows", { name: workflowId, workflowId, active: true, preferences, steps: [{ name: "b", type: "in_app", controlValues: { body: "x" } }] });
+        assert.equal(status, 201, text);
+        await novu.subscribers.create({ subscriberId });
+        if (order.includes("all")) await server.call("PATCH", `/v2/subscribers/${subscriberId}/preferences`, { channels: { in_app: word("all") } });
+        if (order.includes("one")) await server.call("PATCH", `/v2/subscribers/${subscriberId}/preferences`, { workflowId, channels: { in_app: word("one") } });
+        const id = await trigger(workflowId, subscriberId), label = `${order} ${readOnly} ${no}`;
+        const said = (await runs(id))[0].jobs.flatMap((j) => j.executionDetails.map((d) => d.detail)).filter((d) => d.startsWith("Step filtered"));
+        assert.deepEqual([(await messages(id)).length, said], no ? [0, [from[counts]]] : [1, []], label);
+      }
+    }
+});
