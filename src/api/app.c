@@ -233,6 +233,31 @@ void check_delivery_policy(struct checks *c, yyjson_val *parent)
         check_fail(c, "%s", err.message);
 }
 
+/* It is put into people's mail, or shown to colleagues: https, and by its name a picture. */
+static bool is_picture(struct str url)
+{
+    static const char *const endings[] = {".jpg", ".jpeg", ".png", ".gif", ".svg"};
+    ptrdiff_t query = str_find(url, STR("?"));
+    struct str path = str_sub(url, 0, query < 0 ? url.n : (size_t)query);
+    for (size_t i = 0; i < url.n; i++)
+        if ((unsigned char)url.p[i] <= ' ' || strchr("\"'<>\\", url.p[i]))
+            return false;
+    if (!str_starts(path, STR("https://")))
+        return false;
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        struct str ending = str_of(endings[i]);
+        if (path.n > ending.n + sizeof "https://" && str_eq_nocase(str_sub(path, path.n - ending.n, path.n), ending))
+            return true;
+    }
+    return false;
+}
+
+void check_picture(struct checks *c, struct str url)
+{
+    if (!is_picture(url))
+        check_fail(c, "Logo must be a valid image URL with one of the following extensions: jpg, jpeg, png, gif, svg");
+}
+
 bool checks_done(struct checks *c)
 {
     if (!c->n)

@@ -155,6 +155,8 @@ int64_t check_query_int(struct checks *c, const char *name, int64_t otherwise, i
 bool check_query_bool(struct checks *c, const char *name, bool otherwise);
 /* The member "delivery" of an integration's configurations or an environment's settings (model/delivery_policy.h). */
 void check_delivery_policy(struct checks *c, yyjson_val *parent);
+/* That url is a picture's, by its name, over https. */
+void check_picture(struct checks *c, struct str url);
 bool checks_done(struct checks *c);
 
 /* Answers with an error of this status. */

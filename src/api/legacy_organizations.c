@@ -103,25 +103,6 @@ static bool is_colour(struct str s)
     return n == s.n && (n == 3 || n == 4 || n == 6 || n == 8);
 }
 
-/* It is put into people's mail: https, and by its name a picture. */
-static bool is_picture(struct str url)
-{
-    static const char *const endings[] = {".jpg", ".jpeg", ".png", ".gif", ".svg"};
-    ptrdiff_t query = str_find(url, STR("?"));
-    struct str path = str_sub(url, 0, query < 0 ? url.n : (size_t)query);
-    for (size_t i = 0; i < url.n; i++)
-        if ((unsigned char)url.p[i] <= ' ' || strchr("\"'<>\\", url.p[i]))
-            return false;
-    if (!str_starts(path, STR("https://")))
-        return false;
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        struct str ending = str_of(endings[i]);
-        if (path.n > ending.n + sizeof "https://" && str_eq_nocase(str_sub(path, path.n - ending.n, path.n), ending))
-            return true;
-    }
-    return false;
-}
-
 static void handle_branding(struct request *rq)
 {
     static const char *const members[] = {"logo", "color", "fontColor", "contentBackground", "fontFamily"};
@@ -134,8 +115,8 @@ static void handle_branding(struct request *rq)
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
         struct str s = check_string(&c, rq->json, members[i], false);
         bool logo = !strcmp(members[i], "logo");
-        if (logo && s.n && !is_picture(s))
-            check_fail(&c, "Logo must be a valid image URL with one of the following extensions: jpg, jpeg, png, gif, svg");
+        if (logo && s.n)
+            check_picture(&c, s);
         else if (!logo && strcmp(members[i], "fontFamily") != 0 && s.n && !is_colour(s))
             check_fail(&c, "%s must be a hexadecimal color", members[i]);
         if (s.p)

@@ -69,6 +69,16 @@ static void handle_in_app(struct request *rq)
     reply_json(rq, 0, o);
 }
 
+/* Meta's signup is for whoever has an app there; a server has none (upstream: whatsapp-embedded-signup e2e tests). */
+static void handle_whatsapp(struct request *rq)
+{
+    yyjson_mut_doc *d = json_doc(rq->arena);
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    json_add_bool(d, o, "available", false);
+    json_add_str(d, o, "reason", STR("feature_disabled"));
+    reply_json(rq, 0, o);
+}
+
 /* An integration whose provider could be asked at all. */
 static bool webhook_integration(struct request *rq, struct id id, struct integration *i, struct error *err)
 {
@@ -111,6 +121,8 @@ const struct route legacy_status_routes[] = {
     ASK("inbound-parse/mx/status", "inboundParseMxStatusV1", "Inbound Parse", "Is inbound mail set up?", NULL, ENVELOPE_DATA, handle_mx),
     ASK("integrations/in-app/status", "integrationsInAppStatusV1", "Integrations", "Is the Inbox switched on?", "INTEGRATION_READ",
         ENVELOPE_DATA, handle_in_app),
+    ASK("integrations/whatsapp/embedded-signup/availability", "integrationsWhatsappSignupAvailabilityV1", "Integrations",
+        "Is WhatsApp's embedded signup offered? It is not", "INTEGRATION_READ", ENVELOPE_DATA, handle_whatsapp),
     ASK("integrations/webhook/provider/{providerOrIntegrationId}/status", "integrationsWebhookStatusV1", "Integrations",
         "Does the provider report about messages?", "INTEGRATION_READ", ENVELOPE_DATA, handle_webhook),
 };

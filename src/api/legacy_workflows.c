@@ -695,6 +695,19 @@ static void handle_list(struct request *rq)
     reply_json(rq, 0, o);
 }
 
+/* What templates of older workflows may use, with types (upstream: get-workflow-variables.usecase.ts). Translations are of a
+ * workflow, not of an environment, and templates see them as `t`. */
+static void handle_variables(struct request *rq)
+{
+#define PERSON "{\"firstName\":\"string\",\"lastName\":\"string\",\"email\":\"string\",\"phone\":\"string\",\"avatar\":\"string\"," \
+               "\"locale\":\"string\",\"subscriberId\":\"string\"}"
+    reply_json_text(rq, 0, STR("{\"translations\":{},\"system\":{\"subscriber\":" PERSON ",\"actor\":" PERSON ","
+                               "\"step\":{\"digest\":\"boolean\",\"events\":\"array\",\"total_count\":\"number\"},"
+                               "\"branding\":{\"logo\":\"string\",\"color\":\"string\"},"
+                               "\"tenant\":{\"name\":\"string\",\"data\":\"object\"}}}"));
+#undef PERSON
+}
+
 #define TEMPLATE(method, path, operation, tag, summary, permission, status, envelope, handler) \
     {method, path, operation, tag, summary " (older clients)", AUTH_ENVIRONMENT, permission, RATE_CONFIGURATION, 1, status, envelope, 32u << 20, 0, \
      handler}
@@ -715,5 +728,7 @@ static void handle_list(struct request *rq)
 const struct route legacy_workflow_routes[] = {
     TEMPLATES("/v1/notification-templates", "notificationTemplates", "Notification Templates"),
     TEMPLATES("/v1/workflows", "workflows", "Workflows"),
+    {HTTP_GET, "/v1/workflows/variables", "workflowsVariablesV1", "Workflows", "What templates may use (older clients)", AUTH_ENVIRONMENT,
+     "WORKFLOW_READ", RATE_GLOBAL, 1, 200, ENVELOPE_DATA, 0, 0, handle_variables},
 };
 const size_t legacy_workflow_routes_n = sizeof legacy_workflow_routes / sizeof *legacy_workflow_routes;

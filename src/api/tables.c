@@ -32,6 +32,7 @@ const struct route_table app_tables[] = {
     TABLE(publish),
     TABLE(channel_link), TABLE(chat_oauth), TABLE(chat_oauth_v1), TABLE(chat_link), TABLE(delivery_report), TABLE(webhook), TABLE(telegram), TABLE(telegram_setup),
     TABLE(tenant), TABLE(legacy_group), TABLE(legacy_status), TABLE(legacy_layout), TABLE(legacy_workflow), TABLE(legacy_organization), TABLE(workflow_override),
+    TABLE(user), TABLE(step_resolver),
     TABLE(domain), TABLE(agent),
     TABLE(environment), TABLE(organization),
     TABLE(outbox),

@@ -50,6 +50,8 @@ ROUTE_TABLE(legacy_layout);
 ROUTE_TABLE(legacy_workflow);
 ROUTE_TABLE(legacy_organization);
 ROUTE_TABLE(workflow_override);
+ROUTE_TABLE(user);
+ROUTE_TABLE(step_resolver);
 ROUTE_TABLE(domain);
 ROUTE_TABLE(agent);
 ROUTE_TABLE(bridge);

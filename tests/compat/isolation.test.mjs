@@ -89,7 +89,7 @@ async function furnish(call, prefix) {
   return {
     webhookEndpointId: webhookEndpoint._id, webhookMessageId: webhookMessage.messageId.slice(4),
     templateId: workflow._id, subscriberId: name("subscriber"), externalSubscriberId: name("subscriber"), topicKey: name("topic"), transactionId: name("tx"),
-    workflowId: workflow._id, workflowIdentifier: name("workflow"), workflowSlug: workflow.slug, stepId: workflow.steps[0]._id,
+    workflowId: workflow._id, workflowIdentifier: name("workflow"), workflowSlug: workflow.slug, stepId: workflow.steps[0]._id, stepInternalId: workflow.steps[0]._id,
     layoutId: layout.layoutId, layoutInternal: layout._id, notificationId: run._id, runId: run._id, messageId: message._id,
     integrationId: integration._id, requestId, subscription: subscription.data?.[0]?.identifier ?? subscription[0]?.identifier,
     connection: name("connection"), endpoint: name("endpoint"), contextId: name("context"), resourceId: name("workflow"),
