@@ -270,6 +270,12 @@ static void handle_update(struct request *rq)
 static void handle_set_primary(struct request *rq)
 {
     struct integration_write *x = write_new(rq, SET_PRIMARY);
+    struct id id;
+    /* Here, and not with the other calls, upstream looks at the form (set-itegration-as-primary.e2e.ts). */
+    if (!id_parse(request_param(rq, "integrationId"), &id)) {
+        reply_invalid_field(rq, "SetIntegrationAsPrimaryCommand", "integrationId", "integrationId must be a mongodb id");
+        return;
+    }
     if (!load_as(rq, "Integration", &x->row))
         return;
     if (x->row.channel != CHANNEL_EMAIL && x->row.channel != CHANNEL_SMS)

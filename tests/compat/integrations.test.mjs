@@ -196,6 +196,8 @@ test("set-primary makes an inactive integration active; priorities say who comes
   assert.ok(!(await order()).includes("off"));
   const nobody = await server.call("POST", "/v1/integrations/65f0c2a1b3d4e5f6ffffffff/set-primary");
   assert.deepEqual([nobody.status, nobody.body.message], [404, "Integration with id 65f0c2a1b3d4e5f6ffffffff not found"]);
+  const malformed = await server.call("POST", "/v1/integrations/fakeIntegrationId/set-primary");
+  assert.deepEqual([malformed.status, malformed.body.errors.integrationId.messages], [422, ["integrationId must be a mongodb id"]]);
   const demo = await server.call("POST", "/v1/integrations", { providerId: "novu-email", channel: "email" });
   assert.deepEqual([demo.status, demo.body.message], [409, "Integration with novu provider for email channel already exists"]);
   for (const { data } of [one, two, off]) await server.call("DELETE", `/v1/integrations/${data._id}`);
