@@ -20,7 +20,8 @@ struct jsonlogic_context {
     int64_t operations_max;     /* 100,000 operations and elements looked at */
     size_t memory_max;          /* 8 MiB of strings, array slots and results built */
     /* If not NULL: an object in the result's document that gets `path: value` of every `var` looked up in the data
-     * itself, at most 100 and each of at most 4 KiB of JSON (for the detail "Step conditions matched"). */
+     * itself, null for what is not there whatever its default, at most 100 and each of at most 4 KiB of JSON (for the
+     * detail "Step conditions matched"). */
     yyjson_mut_val *lookups;
 };
 

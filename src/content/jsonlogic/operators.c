@@ -260,8 +260,13 @@ bool logic_variable(struct evaluation *e, const struct logic_value *data, const 
     if (!logic_work(e, (int64_t)(path->text.n / 16)))
         return false;
     path_get(e, data, path, otherwise, out);
-    if (e->context->lookups)
-        lookup_note(e, data, path->text, *out);
+    if (e->context->lookups) {
+        const struct logic_value nothing = LOGIC_OF(LOGIC_NULL);
+        struct logic_value found = *out;
+        if (otherwise->kind != LOGIC_NULL)      /* a default was not looked up, and may be what is shown to nobody */
+            path_get(e, data, path, &nothing, &found);
+        lookup_note(e, data, path->text, found);
+    }
     return true;
 }
 

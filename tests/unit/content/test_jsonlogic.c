@@ -165,6 +165,11 @@ static void variables_are_the_data(void **state)
     struct str lookups = json_write_mut(a, c.lookups);
     assert_true(str_eqz(lookups, "{\"payload.n\":5,\"subscriber.isOnline\":false,\"payload.list\":[{\"p\":1},{\"p\":2}],"
                                  "\"actor.x\":null}"));
+    /* A default decides, but is no value of the path. */
+    c.lookups = yyjson_mut_obj(d);
+    assert_true(jsonlogic_apply(data_literal(a, "{\"var\":[\"payload.none\",{\"var\":\"payload.n\"}]}"), &c, a, d, &result, NULL));
+    assert_int_equal(yyjson_mut_get_int(result), 5);
+    assert_true(str_eqz(json_write_mut(a, c.lookups), "{\"payload.n\":5,\"payload.none\":null}"));
     assert_true(jsonlogic_apply(data_literal(a, "{\"var\":\"\"}"), &c, a, d, &result, NULL));
     assert_true(str_starts(json_write_mut(a, result), STR("{\"payload\":{\"n\":5")));
     yyjson_mut_val *rule_mut = yyjson_val_mut_copy(d, data_literal(a, "{\"==\":[{\"var\":\"payload.n\"},\"5\"]}"));
