@@ -263,7 +263,7 @@ static bool server_open(struct serve *s, struct error *err)
     struct server_config sc = {.connections_max = connections < CONNECTIONS_MAX ? connections : CONNECTIONS_MAX,
                                .tables = s->tables, .table_sizes = s->counts, .app = app, .listen = s->config.listen,
                                .loops = app->loops, .origins = s->origins, .context_path = s->config.context_path,
-                               .metrics = app->metrics, .authenticate = app_authenticate, .before = app_before,
+                               .metrics = app->metrics, .ids = &app->ids, .authenticate = app_authenticate, .before = app_before,
                                .answering = app_answering, .accepting = app_accepting};
     app->server = server_start(&sc, err);
     return app->server != NULL;

@@ -27,7 +27,7 @@ void *exchange_begin(void *loop, const char *target, struct MHD_Connection *mhd)
     x->conn = conn_of(mhd);
     x->began_ns = clock_mono_ns();
     x->last_header = &x->first_header;
-    id_hex(id_new(&s->ids, clock_real_ms()), id);
+    id_hex(id_new(s->ids, clock_real_ms()), id);
     snprintf(x->rq.id, sizeof x->rq.id, "req_%s", id);
     x->rq.target = url_visible(a, str_dup(a, str_of(target ? target : "/")));
     x->conn->now = x;

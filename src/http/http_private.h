@@ -183,7 +183,7 @@ struct server {
     struct histogram *seconds;
     struct counter *connections, *overload, *evicted;
     struct metrics *own_metrics;        /* when the configuration has none */
-    struct id_source ids;
+    struct id_source *ids, own_ids;
     struct str prefix;
     struct str *origin;
     size_t origins;

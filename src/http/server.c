@@ -160,8 +160,9 @@ struct server *server_start(const struct server_config *c, struct error *err)
     if (!s)
         abort();
     s->arena = arena_create(0);
-    id_source_init(&s->ids);
+    id_source_init(&s->own_ids);
     configure(s, c);
+    s->ids = c->ids ? c->ids : &s->own_ids;
     if (s->listen_n < 1 || s->listen_n > HTTP_LISTEN_MAX) {
         error_set(err, ERROR_BAD_INPUT, "between 1 and %d addresses to listen on", HTTP_LISTEN_MAX);
         server_free(s);

@@ -15,6 +15,7 @@
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
 
+#include "base/id.h"
 #include "base/metrics.h"
 #include "http/request.h"
 
@@ -32,6 +33,7 @@ struct server_config {
     const char *const *origins;             /* CORS for routes that are not ROUTE_CORS_ANY; NULL-terminated or NULL */
     const char *context_path;               /* prefix taken off paths that have it, "" or "/x" */
     struct metrics *metrics;
+    struct id_source *ids;                  /* of requests; NULL: its own. What takes over a request's id is in order with the rest */
     /* Fills rq->principal by the route's auth, or fails (401, 403). On the loop's thread: may read memory and
      * a read connection of its own thread, not wait. loop is 0…loops-1. */
     bool (*authenticate)(void *app, int loop, struct request *rq, struct error *err);

@@ -79,3 +79,14 @@ test("who signs must sign well", async () => {
   assert.equal((await post(place(mailgun._id), { ...body, signature: { ...body.signature, token: "other" } })).status, 401);
   assert.equal((await post(place(mailgun._id), { "event-data": body["event-data"] })).status, 401);
 });
+
+test("triggers of one moment are listed in their order, whether for one person or for several", async () => {
+  await novu.subscribers.create({ subscriberId: "eve" });
+  const order = [];
+  for (let i = 0; i < 8; i++) {
+    order.unshift(`order-${i}`);
+    await novu.trigger({ workflowId: "push", to: i % 2 ? ["ada", "eve"] : "ada", transactionId: order[0] });
+  }
+  const { body } = await server.call("GET", "/v1/notifications?subscriberIds=ada&limit=8");
+  assert.deepEqual(body.data.map((n) => n.transactionId), order);
+});
