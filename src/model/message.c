@@ -185,19 +185,22 @@ bool message_list_by_run(struct db *db, struct arena *a, struct id run, struct m
     return message_collect(s, a, out, n, err);
 }
 
-/* From the fitting index: a subscriber's runs are walked newest first, with the few messages of each. */
+/* From the fitting index: a subscriber's runs are walked newest first, with the few messages of each (CROSS: SQLite keeps to that
+ * order also where no other is asked for, as in a count). */
 static const char *message_source(const struct message_query *q)
 {
     if (!id_is_zero(q->subscriber))
-        return "runs r JOIN messages m ON m.run_id = r.id WHERE r.subscriber_id = ?3 AND m.environment_id = ?1 AND m.subscriber_id = ?3";
-    /* A range, so that the environment does not give the order: the planner would walk all of it (see run_list). */
+        return "runs r CROSS JOIN messages m WHERE m.run_id = r.id AND r.subscriber_id = ?3 AND m.environment_id BETWEEN ?1 AND ?1 "
+               "AND m.subscriber_id = ?3";
+    /* A range, so that the environment does not give the order: the planner would walk all of it (see run_list); or, above, all
+     * of a channel for each run. */
     return q->runs ? "messages m WHERE m.environment_id BETWEEN ?1 AND ?1" : "messages m WHERE m.environment_id = ?1";
 }
 
 static void add_conditions(struct buf *sql, const struct message_query *q)
 {
     if (q->channel >= 0)
-        buf_z(sql, q->channel > 0 ? " AND m.channel = ?2 AND m.channel <> 0" : " AND m.channel = ?2");
+        buf_z(sql, q->channel > 0 && id_is_zero(q->subscriber) ? " AND m.channel = ?2 AND m.channel <> 0" : " AND m.channel = ?2");
     if (q->seen >= 0)
         buf_z(sql, " AND m.seen = ?6");
     if (q->read >= 0)

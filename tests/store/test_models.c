@@ -984,7 +984,7 @@ static void ask_all_lists(struct db *db)
     struct queue_item items[4];
     struct event event;
     size_t n;
-    int64_t due;
+    int64_t due, counted;
     for (int i = 0; i < 16; i++) {
         struct subscriber_query q = {.page = {.limit = 5, .ascending = i & 1, .include_cursor = i >> 1 & 1, .by_updated_at = i >> 2 & 1},
                                      .subscriber_id = i & 8 ? STR("x") : STR_NULL, .email = i & 4 ? STR("x") : STR_NULL};
@@ -1004,6 +1004,7 @@ static void ask_all_lists(struct db *db)
         struct message_query q = {.channel = i & 1 ? i >> 3 & 1 : -1, .seen = -1, .read = -1, .subscriber = i >> 1 & 1 ? ids[0] : (struct id){{0}},
                                   .runs = i >> 2 & 1 ? ids : NULL, .runs_n = 2, .limit = 5};
         must(message_list(db, a, ENV, &q, &messages, &n, &err), &err, "messages");
+        must(message_count(db, a, ENV, &q, &counted, &err), &err, "count of messages");
     }
     must(message_list_by_run(db, a, ids[0], &messages, &n, &err), &err, "messages of a run");
     for (int i = 0; i < 32; i++) {
@@ -1029,6 +1030,8 @@ static const struct { const char *sql, *but, *plan; } narrow[] = {
     {"event_id = ?2", "FROM events", "INDEX runs_by_"},
     {"runs WHERE environment_id = ?1 AND subscriber_id IN", "", "INDEX runs_by_subscriber"},
     {"messages m WHERE m.environment_id BETWEEN", "", "INDEX messages_by_run"},
+    {"FROM runs r CROSS JOIN messages m", "", "INDEX runs_by_subscriber"},
+    {"FROM runs r CROSS JOIN messages m", "", "INDEX messages_by_run"},
     {"messages m WHERE m.environment_id = ?1 AND m.channel = ?2 AND m.channel <> 0", "", "INDEX messages_by_channel (environment_id=? AND channel=?)"},
     {"AND recipient = ?3", "transaction_id = ?4", "INDEX outbox_by_recipient"},
     {"AND transaction_id = ?4", "", "INDEX outbox_by_transaction"},
