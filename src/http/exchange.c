@@ -19,6 +19,7 @@ void *exchange_begin(void *loop, const char *target, struct MHD_Connection *mhd)
     struct arena *a = loop_arena(l);
     struct exchange *x = ARENA_NEW(a, struct exchange);
     char id[ID_HEX + 1];
+    l->busy = true;
     x->rq.arena = a;
     x->rq.app = s->c.app;
     x->loop = l;
@@ -48,6 +49,41 @@ void exchange_free(struct exchange *x)
         arena_destroy(a);
 }
 
+/* Waits for a handler's answer. To suspend a connection takes it off libmicrohttpd's epoll set, and to resume it costs a
+ * read in vain besides: three system calls a request, more than all of its own work there. But what is not suspended
+ * is only asked, in every turn of the loop, whether it has an answer now. So it stays awake as long as answers keep
+ * coming, which is what a busy server's requests do; not when there are many, nothing happens, or it takes seconds. */
+static void exchange_await(struct exchange *x)
+{
+    struct loop *l = x->loop;
+    x->loop->handed++;
+    if (l->awake < HTTP_AWAKE_MAX) {
+        l->awake++;
+        x->awake = true;
+        x->awake_until = l->second + HTTP_AWAKE_S;
+    } else {
+        x->suspended = true;
+        MHD_suspend_connection(x->conn->mhd);
+    }
+}
+
+static void awake_end(struct exchange *x)
+{
+    x->loop->awake -= x->awake;
+    x->awake = false;
+}
+
+/* Asked while it waits: nothing has come. */
+static void exchange_still(struct exchange *x)
+{
+    struct loop *l = x->loop;
+    if (!x->awake || (l->quiet < HTTP_AWAKE_TICKS && l->second < x->awake_until))
+        return;
+    awake_end(x);
+    x->suspended = true;
+    MHD_suspend_connection(x->conn->mhd);
+}
+
 /* The answer was sent, or the connection is lost. */
 void exchange_end(void *loop, struct MHD_Connection *mhd, void **cls, enum MHD_RequestTerminationCode why)
 {
@@ -57,13 +93,15 @@ void exchange_end(void *loop, struct MHD_Connection *mhd, void **cls, enum MHD_R
     (void)mhd;
     (void)why;
     *cls = NULL;
+    l->busy = true;
     if (!x)
         return;
+    awake_end(x);
     x->conn->now = NULL;
     if (x->conn->peer_done)
         conn_peer_done(x->conn);
     conn_wait(x->conn, WAITING_NEXT);
-    conn_deadline(x->conn, l->second + 1 + c->idle_timeout_s + c->header_timeout_s);
+    conn_deadline(x->conn, l->second + 1 + c->idle_timeout_s);
     x->conn = NULL;
     if (x->holder == HOLDER_LOOP)
         exchange_free(x);
@@ -167,7 +205,6 @@ static void run(struct exchange *x)
 /* The whole request is here. */
 static enum MHD_Result step_complete(struct exchange *x)
 {
-    struct MHD_Connection *mhd = x->conn->mhd;
     x->stage = STAGE_COMPLETE;
     conn_deadline(x->conn, 0);
     conn_wait(x->conn, WAITING_SERVER);
@@ -181,9 +218,7 @@ static enum MHD_Result step_complete(struct exchange *x)
         x->holder = HOLDER_LOOP;
         return answer_queue(x);
     }
-    x->loop->handed++;
-    x->suspended = true;
-    MHD_suspend_connection(mhd);
+    exchange_await(x);
     return MHD_YES;
 }
 
@@ -230,10 +265,15 @@ enum MHD_Result exchange_step(void *loop, struct MHD_Connection *mhd, const char
                               const char *version, const char *upload, size_t *upload_n, void **cls)
 {
     struct exchange *x = *cls;
-    (void)loop;
+    struct loop *l = loop;
     (void)url;
     if (!x || x->drop)
         return MHD_NO;
+    if (x->stage == STAGE_COMPLETE && !x->ready) {
+        exchange_still(x);
+        return MHD_YES;
+    }
+    l->busy = true;
     switch (x->stage) {
     case STAGE_HEAD:
         return step_head(x, mhd, method, version);
@@ -242,7 +282,8 @@ enum MHD_Result exchange_step(void *loop, struct MHD_Connection *mhd, const char
     case STAGE_SWALLOW:
         return *upload_n ? step_body(x, upload, upload_n) : answer_queue(x);
     case STAGE_COMPLETE:
-        return x->ready ? answer_queue(x) : MHD_YES;
+        awake_end(x);
+        return answer_queue(x);
     case STAGE_REPLYING:
         break;
     }

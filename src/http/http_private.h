@@ -31,6 +31,7 @@ enum {
     HTTP_LISTEN_MAX = 8, HTTP_LOOPS_MAX = 8,
     HTTP_LINGER_MAX = 128, HTTP_LINGER_S = 5, HTTP_LINGER_BYTES = 64 << 20,
     HTTP_WHEEL = 64,                    /* slots of one second */
+    HTTP_AWAKE_MAX = 256, HTTP_AWAKE_S = 2, HTTP_AWAKE_TICK_MS = 2, HTTP_AWAKE_TICKS = 10,      /* see exchange_await */
     HTTP_SEND_RATE = 8 * 1024,          /* bytes a second that a reader must manage, beyond the idle time */
     HTTP_STATUSES = 32
 };
@@ -95,9 +96,11 @@ struct exchange {
     void (*more)(void *arg);            /* to be called there, instead of answered; NULL: it is answered */
     void *more_arg;
     int64_t began_ns;
-    enum stage stage;                   /* these five: loop thread only */
+    enum stage stage;                   /* these seven: loop thread only */
     enum holder holder;
-    bool in_handler, ready, suspended;
+    bool in_handler, ready;
+    bool suspended, awake;              /* one of them while a handler has it, see exchange_await */
+    int64_t awake_until;                /* monotonic second */
     bool hold, held;                    /* an answer is to be kept; is kept */
     struct answer_header **before_hold; /* where the headers of a kept answer begin */
     bool no_store, head, close, has_length, chunked, expects_continue, drop, asks_upgrade;
@@ -154,6 +157,9 @@ struct loop {
     struct daemon daemon[HTTP_LISTEN_MAX];
     int daemons;
     int conns, handed;                  /* connections; requests held by handlers */
+    int awake;                          /* of those, the ones whose connections are not suspended */
+    int quiet;                          /* turns in a row in which nothing happened while some were awake */
+    bool busy;                          /* a daemon has called in this turn, or was called for: it may have more to do */
     int cut;                            /* of the connections, those cut off that the library has still to close */
     struct wait_group group[WAITING_GROUPS];
     struct conn *wheel[HTTP_WHEEL], *free_conn;

@@ -105,6 +105,8 @@ static int timeout_ms(const struct loop *l)
     int64_t least = l->conns || l->lingering ? 1000 : -1;
     if (l->quiesced)
         least = 20;         /* only while stopping */
+    if (l->awake)           /* the daemons would say 0 for these */
+        return l->busy ? 0 : HTTP_AWAKE_TICK_MS;
     for (int i = 0; i < l->daemons; i++) {
         MHD_UNSIGNED_LONG_LONG ms;
         if (MHD_get_timeout(l->daemon[i].mhd, &ms) == MHD_YES && (least < 0 || (int64_t)ms < least))
@@ -162,17 +164,20 @@ static void turn(struct loop *l)
 {
     struct epoll_event ev[64];
     int n = epoll_wait(l->epoll, ev, 64, timeout_ms(l));
+    l->quiet = l->awake && !l->busy && n == 0 ? l->quiet + 1 : 0;
+    l->busy = false;
     for (int i = 0; i < n; i++) {
         uint64_t count;
         void *p = ev[i].data.ptr;
         if (p == l) {
             ssize_t got = read(l->mailbox->wake, &count, sizeof count);
             (void)got;
-        } else if (p < (void *)l->daemon || p >= (void *)(l->daemon + HTTP_LISTEN_MAX)) {
-            if (*(enum watched *)p == WATCHED_CONN)
-                conn_peer_done(p);
-            else
-                linger_read(l, p);
+        } else if (p >= (void *)l->daemon && p < (void *)(l->daemon + HTTP_LISTEN_MAX)) {
+            l->busy = true;     /* a part of a head is read without a call to us */
+        } else if (*(enum watched *)p == WATCHED_CONN) {
+            conn_peer_done(p);
+        } else {
+            linger_read(l, p);
         }
     }
     int64_t now = second_now();
@@ -185,16 +190,17 @@ static void turn(struct loop *l)
         conn_check_done(l);
 }
 
-/* What is suspended must be resumed before its daemon may stop; exchange_step drops it. */
-static void abandon_suspended(struct loop *l)
+/* What is suspended must be resumed before its daemon may stop; exchange_step drops what waits. */
+static void abandon_waiting(struct loop *l)
 {
     for (int i = 0; i < HTTP_WHEEL; i++) {
         for (struct conn *c = l->wheel[i]; c; c = c->next) {
-            if (c->now && c->now->suspended) {
-                c->now->drop = true;
-                c->now->suspended = false;
+            if (!c->now || !(c->now->suspended || c->now->awake))
+                continue;
+            c->now->drop = true;
+            if (c->now->suspended)
                 MHD_resume_connection(c->mhd);
-            }
+            c->now->suspended = false;
         }
     }
     for (int i = 0; i < l->daemons; i++)
@@ -203,7 +209,7 @@ static void abandon_suspended(struct loop *l)
 
 static void loop_close(struct loop *l)
 {
-    abandon_suspended(l);
+    abandon_waiting(l);
     for (int i = 0; i < l->daemons; i++)
         MHD_stop_daemon(l->daemon[i].mhd);
     while (l->lingering)
@@ -252,7 +258,6 @@ static bool daemon_start(struct loop *l, int listen_fd, struct error *err)
                               exchange_step, l,
                               MHD_OPTION_LISTEN_SOCKET, listen_fd,
                               MHD_OPTION_CONNECTION_LIMIT, (unsigned)(c->connections_max + HTTP_OVER_CAP),
-                              MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)c->idle_timeout_s,
                               MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL,
                               MHD_OPTION_STRICT_FOR_CLIENT, 1,
                               MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, l,

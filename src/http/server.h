@@ -28,7 +28,7 @@ struct server_config {
     const char *const *listen;              /* "127.0.0.1:3000", "[::1]:3000", NULL-terminated */
     int loops;                              /* 0: as many as cores, at most 8 */
     int connections_max;                    /* a loop; 0: 16,384 */
-    int idle_timeout_s;                     /* keep-alive and slow senders; 0: 61 */
+    int idle_timeout_s;                     /* until a kept connection's next request, and for slow readers; 0: 61 */
     int header_timeout_s;                   /* whole request head and body must arrive within; 0: 30 */
     const char *const *origins;             /* CORS for routes that are not ROUTE_CORS_ANY; NULL-terminated or NULL */
     const char *context_path;               /* prefix taken off paths that have it, "" or "/x" */

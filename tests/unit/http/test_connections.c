@@ -337,6 +337,35 @@ static void idle_connections_end(void **state)
     server_stop(s, 0);
 }
 
+/* Neither do requests that wait for their handlers, however long, nor what the client sends behind them. */
+static void waiting_requests_stay(void **state)
+{
+    enum { N = 270 };                   /* more than stay awake */
+    struct server *s = server_with((struct server_config){.loops = 1, .idle_timeout_s = 1, .header_timeout_s = 1});
+    struct client *c[N];
+    struct reply r;
+    (void)state;
+    worker_release_at(N + 1);
+    for (int i = 0; i < N; i++) {
+        c[i] = client_to(s);
+        say(c[i], "POST /later HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+    }
+    worker_wait_held(N);
+    for (int i = 0; i < N; i++)
+        say(c[i], "GET /hello/you HTTP/1.1\r\nHost: x\r\n\r\n");
+    sleep(4);
+    worker_release_at(1);
+    for (int i = 0; i < N; i++) {
+        assert_true(read_reply(c[i], &r, false));
+        assert_int_equal(r.status, 201);
+        assert_true(read_reply(c[i], &r, false));
+        assert_int_equal(r.status, 200);
+    }
+    for (int i = 0; i < N; i++)
+        client_close(c[i]);
+    server_stop(s, 0);
+}
+
 #define HANDSHAKE "GET /socket.io/?EIO=4 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n" \
                   "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
@@ -491,6 +520,7 @@ int main(void)
         cmocka_unit_test(stuck_bodies_give_way),
         cmocka_unit_test(slow_senders_are_cut_off),
         cmocka_unit_test(idle_connections_end),
+        cmocka_unit_test(waiting_requests_stay),
         cmocka_unit_test(websockets_are_handed_over),
         cmocka_unit_test(bad_handshakes_are_plain_requests),
         cmocka_unit_test(answers_and_requests_are_counted),
