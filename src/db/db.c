@@ -40,6 +40,8 @@ void db_close(struct db *db)
             db->driver->stmt_destroy(s);
         }
     free(db->buckets);
+    if (db->follower)
+        db->follower_closed(db->follower);
     db->driver->close(db);
 }
 
@@ -310,6 +312,17 @@ int64_t db_due_take(struct db *db)
     int64_t due_at = db->due_at + INT64_MAX;
     db->due_at = 0;
     return due_at;
+}
+
+void db_follow(struct db *db, void *follower, void (*closed)(void *follower))
+{
+    db->follower = follower;
+    db->follower_closed = closed;
+}
+
+void *db_follower(const struct db *db)
+{
+    return db->follower;
 }
 
 int64_t db_rows_written(const struct db *db)

@@ -101,6 +101,11 @@ void db_rollback_to(struct db *db, int level);
 void db_due_note(struct db *db, int64_t due_at);
 int64_t db_due_take(struct db *db);
 
+/* What the rooms above keep for this connection, to be found by whoever is given it: one thing, once; closed is called for it
+ * when the connection is closed. db_follower: NULL without. */
+void db_follow(struct db *db, void *follower, void (*closed)(void *follower));
+void *db_follower(const struct db *db);
+
 /* Rows written (inserted, updated, deleted) through this connection since it was opened, for the benches. */
 int64_t db_rows_written(const struct db *db);
 

@@ -36,6 +36,8 @@ struct db {
     int stepping;               /* statements with stepping set */
     int64_t rows_written;
     int64_t due_at;             /* see db_due_note, less INT64_MAX so that 0 says nothing */
+    void *follower;             /* see db_follow */
+    void (*follower_closed)(void *follower);
     struct db_stmt **buckets;   /* statements by the hash of their text; a power of two */
     size_t bucket_count, stmt_count;
     struct db_stmt *recent[RECENT];     /* by the address of the caller's text, which is nearly always a literal */

@@ -35,15 +35,31 @@ static bool channels_join(struct worker *w, struct arena *a, struct id environme
     return true;
 }
 
+/* As they are remembered, or as the store has them. A plan that the store refused looks there. */
+static bool person_find(struct worker *w, const struct plan *p, struct id environment, struct str subscriber_id, struct person *out,
+                        struct error *err)
+{
+    struct people *people = w->engine->people;
+    *out = (struct person){.no_preferences = false};
+    if (!people)
+        return subscriber_find(w->db, p->arena, environment, subscriber_id, &out->row, err);
+    return (!p->work->replans && people_find(people, p->arena, environment, subscriber_id, out))
+        || people_load(people, w->db, worker_view(w), p->arena, environment, subscriber_id, out, err);
+}
+
 bool person_load(struct worker *w, struct plan *p, const struct subscriber_patch *patch, struct id environment, int64_t now,
                  struct planned_person *out, struct error *err)
 {
     struct error missing = {0};
+    struct person found;
     bool known = true;
     *out = (struct planned_person){.patch = *patch};
     if (p->actor && p->actor->upsert && str_eq(p->actor->row.subscriber_id, patch->subscriber_id)) {
         out->row = p->actor->row;           /* the actor is written first, in the same commit */
-    } else if (!subscriber_find(w->db, p->arena, environment, patch->subscriber_id, &out->row, &missing)) {
+    } else if (person_find(w, p, environment, patch->subscriber_id, &found, &missing)) {
+        out->row = found.row;
+        out->no_preferences = found.no_preferences;
+    } else {
         if (missing.code != ERROR_NOT_FOUND) {
             *err = missing;
             return false;

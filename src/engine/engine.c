@@ -44,6 +44,15 @@ static bool attachments_sweep(struct engine *e, struct error *err)
     return ok;
 }
 
+static bool people_take(void *arg, struct db *db, struct error *err)
+{
+    struct engine *e = arg;
+    (void)err;
+    if (!e->people)                     /* this may run twice */
+        e->people = people_of(db);
+    return true;
+}
+
 struct engine *engine_start(const struct engine_config *c, struct error *err)
 {
     struct engine *e = calloc(1, sizeof *e);
@@ -64,6 +73,7 @@ struct engine *engine_start(const struct engine_config *c, struct error *err)
     e->plan_arenas = arena_pool_create(PLAN_ARENA, PLAN_ARENAS_MAX);
     e->circuits = circuits_create(e->c.metrics);
     webhooks_start(e);
+    writer_run(c->writer, people_take, e, &(struct error){0});      /* a writer that cannot write yet is no hindrance */
     e->attachments = attachment_store_open(c->database_url, err);
     if (!e->attachments || !attachments_sweep(e, err) || !workers_start(e, err) || !claims_start(e, err)
         || !timers_start(e, err)) {
@@ -84,6 +94,7 @@ void engine_free(struct engine *e)
     circuits_destroy(e->circuits);
     attachment_store_close(e->attachments);
     arena_pool_destroy(e->plan_arenas);
+    people_unref(e->people);
     pthread_mutex_destroy(&e->lock);
     pthread_cond_destroy(&e->changed);
     pthread_cond_destroy(&e->idle);

@@ -9,6 +9,7 @@
 #include "model/attachment.h"
 #include "model/event.h"
 #include "model/fanout.h"
+#include "model/people.h"
 
 enum {
     CHUNK = 100,                /* recipients expanded in one plan */
@@ -65,6 +66,8 @@ struct worker {
     bool stop;
     struct db *db;
     bool views;                 /* the thread's own: a read transaction of db is open */
+    bool may_view;              /* … or would be worth it: more is behind this item in the turn */
+    uint64_t mark;              /* people_mark before views began */
 };
 
 enum { TOUCHES = 64 };
@@ -101,6 +104,7 @@ struct engine {
     _Atomic int64_t webhooks;           /* of busy: the same for webhooks */
     struct webhook_loads *webhook_loads;
     struct circuits *circuits;
+    struct people *people;              /* NULL: none are kept */
     struct lease *lease;                /* claims.c */
     pthread_t timer_thread;
     struct db *timer_db;
@@ -116,6 +120,8 @@ struct engine {
 bool workers_start(struct engine *e, struct error *err);
 void workers_stop(struct engine *e);
 void work_push(struct engine *e, struct work *w, struct id key);
+/* Before a statement whose result is kept: opens the turn's view of the store, if it has one. The mark for people_load. */
+uint64_t worker_view(struct worker *w);
 void work_done(struct engine *e);       /* one item less is busy */
 void work_end(struct engine *e, struct work *w);        /* its flight, its accounting, its memory */
 /* Nothing is wrong with the item, but with the store: it stays in flight and comes again in a moment. A delivery's

@@ -104,12 +104,13 @@ static bool run_start(struct expansion *x, struct planned_run *r, struct str top
 
 static bool singles_expand(struct expansion *x, const struct recipient *list, size_t n, struct error *err)
 {
+    static const struct preference_rows none;
     struct plan *p = x->plan;
     runs_begin(p, n);
     for (size_t i = 0; i < n; i++) {
         struct planned_run *r = &p->runs[p->runs_n];
         if (!person_load(x->worker, p, &list[i].patch, p->event.environment, x->now, &r->person, err)
-            || !run_start(x, r, STR_NULL, (struct id){{0}}, p->no_preferences, err))
+            || !run_start(x, r, STR_NULL, (struct id){{0}}, r->person.no_preferences ? &none : p->no_preferences, err))
             return false;
     }
     return true;

@@ -330,6 +330,8 @@ static bool plan_apply(struct write_task *t, struct db *db, struct error *err)
     db_due_take(db);                    /* what others said, and undid */
     bool ok = rows_apply(p, db, err);
     p->due_at = db_due_take(db);
+    if (p->engine->people)
+        p->noted = people_noted(p->engine->people);
     return ok;
 }
 
@@ -477,6 +479,8 @@ static void plan_done(struct write_task *t, const struct error *err)
     struct engine *e = p->engine;
     struct work *w = p->work;
     bool fresh = !err && p->result == TRIGGER_FRESH && (p->taken || !p->consumes);
+    if (!err && e->people)
+        people_settled(e->people, p->noted);
     attachments_let_go(p);
     if (!fresh) {
         hold_next(p, false);

@@ -12,6 +12,7 @@
 /* Somebody who is named by a trigger. */
 struct planned_person {
     bool upsert;
+    bool no_preferences;                /* is known to have none */
     struct subscriber_patch patch;
     struct subscriber row;              /* as it will be stored */
     struct str channels_before;         /* what patch's channels were worked out from */
@@ -75,6 +76,7 @@ struct plan {
     struct wake *wake;                  /* of QUEUE_SNOOZE (snooze.c) */
     struct webhook_result *webhook;     /* of QUEUE_WEBHOOK (webhooks.c) */
     int64_t due_at;                     /* result of apply: what db_due_note said */
+    uint64_t noted;                     /* … and people_noted */
     struct planned_person *actor;       /* NULL: none, or known */
     struct tenant *tenant;              /* to be stored; NULL: none */
     bool touches;                       /* the workflow: this is when it was last triggered */

@@ -69,15 +69,33 @@ static void work_do(struct worker *w, struct work *work)
 /* What is planned in one turn sees one state of the store, no older than the moment at which the last of it was handed in.
  * SQLite then keeps the pages that it has read from one statement to the next, and takes its locks once; PostgreSQL keeps
  * them anyway, and a failed statement would spoil the transaction for those behind it. */
-static void turn_view(struct worker *w, bool begin)
+uint64_t worker_view(struct worker *w)
 {
     struct error err = {0};
-    if (begin && !w->views && db_kind_of(w->db) == DB_SQLITE)
+    struct people *people = w->engine->people;
+    uint64_t now = people ? people_mark(people) : 0;
+    if (w->may_view && !w->views) {
+        w->mark = now;
         w->views = db_begin(w->db, false, &err);
-    else if (!begin && w->views) {
-        db_rollback(w->db);
-        w->views = false;
     }
+    return w->views ? w->mark : now;
+}
+
+/* Most triggers are planned without a look at the store: they open the view when they need it. */
+static void item_do(struct worker *w, struct work *work, bool more)
+{
+    bool looks = work->kind != WORK_CANCEL && (w->views || more || is_chunk(work));
+    w->may_view = looks && db_kind_of(w->db) == DB_SQLITE;
+    if (w->may_view && work->kind != WORK_TRIGGER)
+        worker_view(w);
+    work_do(w, work);
+}
+
+static void turn_end(struct worker *w)
+{
+    if (w->views)
+        db_rollback(w->db);
+    w->views = false;
 }
 
 static void *worker_main(void *arg)
@@ -88,10 +106,9 @@ static void *worker_main(void *arg)
     while ((work = turn_take(w))) {
         for (struct work *next; work; work = next) {
             next = work->next;          /* the work may be over, or wait elsewhere, when it has been planned */
-            turn_view(w, work->kind != WORK_CANCEL && (w->views || next || is_chunk(work)));
-            work_do(w, work);
+            item_do(w, work, next != NULL);
         }
-        turn_view(w, false);
+        turn_end(w);
     }
     return NULL;
 }

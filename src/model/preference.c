@@ -1,6 +1,7 @@
 /* Preferences in the store. */
 #include "model/preference.h"
 
+#include "model/people.h"
 #include "model/row.h"
 
 #define PREFERENCE_COLUMNS                                                                                             \
@@ -176,6 +177,7 @@ static bool stored_find(struct db *db, struct arena *a, const struct preference 
 bool preference_replace(struct db *db, const struct preference *p, int64_t now, struct error *err)
 {
     struct arena *a ARENA_SCOPED = arena_create(0);
+    people_note_id(db, p->subscriber);
     return db_write(
             db, err,
             "INSERT INTO preferences (id, environment_id, subscriber_id, workflow_id, subscription_id, context, doc, created_at, "

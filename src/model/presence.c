@@ -1,11 +1,13 @@
 /* Who is online, over all processes. */
 #include "model/presence.h"
 
+#include "model/people.h"
 #include "model/row.h"
 #include "model/subscriber.h"
 
 bool presence_enter(struct db *db, struct id node, struct id environment, struct id subscriber, struct error *err)
 {
+    people_note_id(db, subscriber);
     return db_write(db, err, "INSERT INTO presence (subscriber_id, node_id, environment_id) VALUES (?1, ?2, ?3) "
                              "ON CONFLICT (node_id, subscriber_id) DO NOTHING", subscriber, node, environment)
         && db_write(db, err, "UPDATE subscribers SET is_online = 1 WHERE environment_id = ?1 AND id = ?2", environment, subscriber);
@@ -28,6 +30,7 @@ static bool leave(struct db *db, struct db_stmt *removal, struct id environment,
 {
     if (!removal || !db_run(removal, err))
         return false;
+    people_note_id(db, subscriber);
     return !db_changes(removal) || db_write(db, err, "UPDATE subscribers SET is_online = 0, last_online_at = ?3 WHERE environment_id = ?1 AND id = ?2 "
                                                "AND NOT EXISTS (SELECT 1 FROM presence WHERE subscriber_id = ?2)",
                                             environment, subscriber, now);

@@ -2,6 +2,7 @@
 #include "model/removal.h"
 
 #include "base/json.h"
+#include "model/people.h"
 #include "model/row.h"
 
 enum { OF_TOPIC = 1 << REMOVAL_TOPIC, OF_ENVIRONMENT = 1 << REMOVAL_ENVIRONMENT, OF_WORKFLOW = 1 << REMOVAL_WORKFLOW,
@@ -172,6 +173,8 @@ static bool events_scrub(struct db *db, const struct removal *r, struct error *e
 static bool chunk_remove(struct db *db, const struct removal *r, bool *more, struct error *err)
 {
     *more = false;
+    if (r->kind == REMOVAL_ENVIRONMENT)
+        people_note_all(db);
     if (r->kind == REMOVAL_PERSON && !events_scrub(db, r, err))
         return false;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {

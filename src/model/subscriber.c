@@ -2,6 +2,7 @@
 #include "model/subscriber.h"
 
 #include "model/channel_link.h"
+#include "model/people.h"
 #include "model/removal.h"
 #include "model/row.h"
 #include "model/subscriber_channels.h"
@@ -153,6 +154,7 @@ bool subscriber_upsert(struct db *db, struct id environment, const struct subscr
     struct db_stmt *s = db_query(db, err, sql, new_id, environment, p->subscriber_id);
     if (!s)
         return false;
+    people_note_name(db, environment, p->subscriber_id);
     bind_fields(s, 4, p);
     db_bind_int(s, 13, now);
     db_bind_int(s, 14, p->present);
@@ -181,6 +183,7 @@ bool subscriber_update(struct db *db, struct id environment, const struct subscr
     struct db_stmt *s = db_prepare(db, sql, err);
     if (!s)
         return false;
+    people_note_name(db, environment, p->subscriber_id);
     bind_fields(s, 1, p);
     db_bind_int(s, 10, now);
     db_bind_id(s, 11, environment);
@@ -199,6 +202,7 @@ bool subscriber_set_online(struct db *db, struct id environment, struct id id, b
         : db_prepare(db, "UPDATE subscribers SET is_online = 0, last_online_at = ?3 WHERE environment_id = ?1 AND id = ?2", err);
     if (!s)
         return false;
+    people_note_id(db, id);
     db_bind_id(s, 1, environment);
     db_bind_id(s, 2, id);
     if (!online)
@@ -208,12 +212,14 @@ bool subscriber_set_online(struct db *db, struct id environment, struct id id, b
 
 bool subscriber_set_channels(struct db *db, struct id environment, struct id id, struct str channels, int64_t now, struct error *err)
 {
+    people_note_id(db, id);
     return db_write(db, err, "UPDATE subscribers SET channels = ?1, updated_at = ?2 WHERE environment_id = ?3 AND id = ?4",
                     channels, now, environment, id);
 }
 
 bool subscriber_clear_online(struct db *db, int64_t now, struct error *err)
 {
+    people_note_all(db);
     return db_write(db, err, "UPDATE subscribers SET is_online = 0, last_online_at = ?1 WHERE is_online = 1", now);
 }
 
@@ -224,6 +230,7 @@ bool subscriber_delete(struct db *db, struct id environment, struct str subscrib
                                  environment, subscriber_id);
     if (!s)
         return false;
+    people_note_name(db, environment, subscriber_id);
     if (!row_one(s, "Subscriber was not found", err))
         return false;
     struct id id = db_id(s, 0);
@@ -260,6 +267,7 @@ bool subscriber_erase(struct db *db, struct arena *a, struct id environment, str
     if (!subscriber_find(db, a, environment, subscriber_id, &p, err))
         return err->code == ERROR_NOT_FOUND ? error_set(err, ERROR_NOT_FOUND, "Subscriber was not found") : false;
     struct removal r = {.ref = p.id, .environment = environment, .kind = REMOVAL_PERSON, .subscriber_id = subscriber_id};
+    people_note_name(db, environment, subscriber_id);
     return erase_by(db, "DELETE FROM subscribers WHERE environment_id = ?1 AND subscriber_id = ?2", environment, subscriber_id, err)
         && erase_by(db, by_recipient, environment, subscriber_id, err)
         && erase_by(db, by_recipient, environment, p.field[SUBSCRIBER_EMAIL], err)
