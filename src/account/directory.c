@@ -12,6 +12,7 @@ enum { SHARED_MAX_AGE_MS = 1000, ENTRIES = 4096 };
 struct directory {
     struct cache *keys, *environments, *applications;
     const struct crypto_box *box;
+    uint8_t tag_key[CRYPTO_TAG];
 };
 
 struct directory *directory_create(bool shared_store)
@@ -20,6 +21,7 @@ struct directory *directory_create(bool shared_store)
     int64_t age = shared_store ? SHARED_MAX_AGE_MS : 0;
     if (!d)
         abort();
+    crypto_random(d->tag_key, sizeof d->tag_key);
     d->keys = cache_create(age, ENTRIES);
     d->environments = cache_create(age, ENTRIES);
     d->applications = cache_create(age, ENTRIES);
@@ -65,10 +67,10 @@ static void rates_read(struct arena *a, struct str settings, int rate[3])
 
 struct key_view *directory_key(struct directory *d, struct db *db, struct str secret, struct error *err)
 {
-    /* The cache is keyed by the hash: secrets themselves are not kept in memory. */
-    uint8_t hash[32];
-    crypto_sha256(secret, hash);
-    struct str key = {(char *)hash, sizeof hash};
+    /* The cache is keyed by a tag: secrets themselves are not kept in memory. */
+    uint8_t tag[CRYPTO_TAG];
+    crypto_tag(d->tag_key, secret, tag);
+    struct str key = {(char *)tag, sizeof tag};
     struct key_view *v = cache_get(d->keys, key);
     if (v)
         return v;

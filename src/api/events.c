@@ -27,7 +27,23 @@ static void trigger_done(struct trigger_call *c, const struct error *err)
         idempotency_event_has_it(rq, false);
     else if (c->status == TRIGGER_PROCESSED && !c->trigger.logged)
         gate_event_accepted(rq);
-    reply_json(rq, 0, trigger_json(json_doc(rq->arena), c));
+    reply_json_text(rq, 0, trigger_text(c));
+}
+
+static void trigger_answered(void *arg)
+{
+    trigger_done(arg, NULL);
+}
+
+/* After the commit, on the writer's thread. The plain answer is put together by the loop, in memory that its core knows: the
+ * next commit waits for this thread. Whoever has claimed an Idempotency-Key must let go of it even if the client has left, and
+ * then the loop asks for nothing more. */
+static void trigger_committed(struct trigger_call *c, const struct error *err)
+{
+    if (err || c->status != TRIGGER_PROCESSED || c->trigger.logged || c->trigger.result != TRIGGER_FRESH || gate_idempotent(c->rq))
+        trigger_done(c, err);
+    else
+        request_continue(c->rq, trigger_answered, c);
 }
 
 static void trigger_handle(struct request *rq, bool broadcast)
@@ -38,7 +54,7 @@ static void trigger_handle(struct request *rq, bool broadcast)
     trigger_check(&checks, rq->json, broadcast);
     if (!checks_done(&checks))
         return;
-    *c = (struct trigger_call){.rq = rq, .done = trigger_done, .broadcast = broadcast};
+    *c = (struct trigger_call){.rq = rq, .done = trigger_committed, .broadcast = broadcast};
     if (!trigger_begin(c, rq->json, &err))
         reply_error(rq, &err);
 }

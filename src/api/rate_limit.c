@@ -262,13 +262,6 @@ struct rate_result rate_limit_take(struct rate_limiter *l, struct id environment
 
 /* --- requests ------------------------------------------------------------------------------------------------ */
 
-static void add_number(struct request *rq, const char *name, int64_t n)
-{
-    char text[24];
-    int len = snprintf(text, sizeof text, "%lld", (long long)n);
-    reply_header(rq, name, (struct str){text, (size_t)len});
-}
-
 bool rate_limit_pass(struct rate_limiter *l, struct request *rq)
 {
     const struct route *route = rq->route;
@@ -277,13 +270,13 @@ bool rate_limit_pass(struct rate_limiter *l, struct request *rq)
     struct rate_override override = {{rq->principal.rate[0], rq->principal.rate[1], rq->principal.rate[2]}};
     enum rate_cost cost = route->cost > 1 ? RATE_COST_BULK : RATE_COST_SINGLE;
     struct rate_result r = rate_limit_take(l, rq->principal.environment, route->rate, cost, &override, clock_mono_ns() / 1000000);
-    add_number(rq, "RateLimit-Remaining", r.remaining);
-    add_number(rq, "RateLimit-Limit", r.limit);
-    add_number(rq, "RateLimit-Reset", r.reset_s);
-    reply_header(rq, "RateLimit-Policy", str_of(r.policy));
+    reply_header_count(rq, "RateLimit-Remaining", r.remaining);
+    reply_header_count(rq, "RateLimit-Limit", r.limit);
+    reply_header_count(rq, "RateLimit-Reset", r.reset_s);
+    reply_header_kept(rq, "RateLimit-Policy", r.policy);
     if (r.allowed || !l->s.enforced)
         return true;
-    add_number(rq, "Retry-After", r.reset_s);
+    reply_header_count(rq, "Retry-After", r.reset_s);
     reply_fail(rq, 429, "API rate limit exceeded");
     return false;
 }

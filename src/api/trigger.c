@@ -330,6 +330,21 @@ bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct error *err)
     return false;
 }
 
+static struct str feed_link(struct request *rq, struct str request_id)
+{
+    struct buf b = {.arena = rq->arena};
+    struct str url = app_of(rq)->public_url;
+    char hex[ID_HEX + 1];
+    id_hex(rq->principal.environment, hex);
+    buf_reserve(&b, url.n + 100);
+    buf_str(&b, url);
+    buf_str(&b, STR("/env/"));
+    buf_add(&b, hex, ID_HEX);
+    buf_str(&b, STR("/activity/requests?selectedLogId="));
+    buf_str(&b, request_id);
+    return buf_get(&b);
+}
+
 yyjson_mut_val *trigger_answer(struct request *rq, yyjson_mut_doc *d, enum trigger_status status, struct str transaction_id,
                                struct str request_id)
 {
@@ -337,18 +352,33 @@ yyjson_mut_val *trigger_answer(struct request *rq, yyjson_mut_doc *d, enum trigg
     json_add_bool(d, o, "acknowledged", true);
     json_add_str(d, o, "status", trigger_status_name(status));
     json_add_str(d, o, "transactionId", transaction_id);
-    if (status == TRIGGER_PROCESSED) {
-        char hex[ID_HEX + 1];
-        struct str url = app_of(rq)->public_url;
-        id_hex(rq->principal.environment, hex);
-        json_add_str(d, o, "activityFeedLink", str_fmt(rq->arena, "%.*s/env/%s/activity/requests?selectedLogId=%.*s", STR_ARG(url), hex,
-                                                       STR_ARG(request_id)));
-    }
+    if (status == TRIGGER_PROCESSED)
+        json_add_str(d, o, "activityFeedLink", feed_link(rq, request_id));
     return o;
+}
+
+static struct str answer_request(const struct trigger_call *c)
+{
+    return c->trigger.result == TRIGGER_REPLAY ? c->trigger.request_id : str_of(c->rq->id);
+}
+
+struct str trigger_text(const struct trigger_call *c)
+{
+    struct buf b = {.arena = c->rq->arena};
+    buf_reserve(&b, 320);
+    buf_str(&b, STR("{\"acknowledged\":true,\"status\":"));
+    json_quote(&b, trigger_status_name(c->status));
+    buf_str(&b, STR(",\"transactionId\":"));
+    json_quote(&b, c->transaction_id);
+    if (c->status == TRIGGER_PROCESSED) {
+        buf_str(&b, STR(",\"activityFeedLink\":"));
+        json_quote(&b, feed_link(c->rq, answer_request(c)));
+    }
+    buf_char(&b, '}');
+    return buf_get(&b);
 }
 
 yyjson_mut_val *trigger_json(yyjson_mut_doc *d, const struct trigger_call *c)
 {
-    return trigger_answer(c->rq, d, c->status, c->transaction_id,
-                          c->trigger.result == TRIGGER_REPLAY ? c->trigger.request_id : str_of(c->rq->id));
+    return trigger_answer(c->rq, d, c->status, c->transaction_id, answer_request(c));
 }

@@ -34,6 +34,8 @@ bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct error *err)
 bool attachments_take(struct request *rq, yyjson_val **payload, struct attachment **out, size_t *n, struct error *err);
 /* {acknowledged, status, transactionId, activityFeedLink} */
 yyjson_mut_val *trigger_json(yyjson_mut_doc *d, const struct trigger_call *c);
+/* The same as text, in the request's arena: every trigger is answered with it. */
+struct str trigger_text(const struct trigger_call *c);
 /* The same of an event that was accepted with request_id. */
 yyjson_mut_val *trigger_answer(struct request *rq, yyjson_mut_doc *d, enum trigger_status status, struct str transaction_id,
                                struct str request_id);

@@ -44,6 +44,11 @@ void crypto_sha256(struct str s, uint8_t out[32])
     crypto_hash_sha256(out, (const unsigned char *)s.p, s.n);
 }
 
+void crypto_tag(const uint8_t key[CRYPTO_TAG], struct str s, uint8_t out[CRYPTO_TAG])
+{
+    crypto_shorthash_siphashx24(out, (const unsigned char *)s.p, s.n, key);
+}
+
 void crypto_hmac_sha256(struct str key, struct str s, uint8_t out[32])
 {
     crypto_auth_hmacsha256_state st;

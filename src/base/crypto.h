@@ -22,6 +22,10 @@ struct str crypto_hmac_sha256_hex(struct arena *a, struct str key, struct str s)
 /* "v1,<base64>", as Standard Webhooks (Svix) sign "<id>.<timestamp>.<body>"; secret: base64, with or without "whsec_" in
  * front. p NULL: it is no base64. */
 struct str crypto_sign_webhook(struct arena *a, struct str secret, struct str id, struct str timestamp, struct str body);
+/* A name in this process's memory for what must not be kept there itself, many times cheaper than a hash: SipHash-2-4 of 128
+ * bits. Who does not know the key can neither tell anything from it nor find two texts with the same one. */
+enum { CRYPTO_TAG = 16 };
+void crypto_tag(const uint8_t key[CRYPTO_TAG], struct str s, uint8_t out[CRYPTO_TAG]);
 /* Constant time for equal lengths. */
 bool crypto_equal(struct str a, struct str b);
 

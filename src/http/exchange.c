@@ -1,6 +1,5 @@
 /* The life of a request: from its first line through the stages that server.h names to the answer. */
 #include <errno.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -18,7 +17,6 @@ void *exchange_begin(void *loop, const char *target, struct MHD_Connection *mhd)
     struct server *s = l->server;
     struct arena *a = loop_arena(l);
     struct exchange *x = ARENA_NEW(a, struct exchange);
-    char id[ID_HEX + 1];
     l->busy = true;
     x->rq.arena = a;
     x->rq.app = s->c.app;
@@ -28,8 +26,8 @@ void *exchange_begin(void *loop, const char *target, struct MHD_Connection *mhd)
     x->conn = conn_of(mhd);
     x->began_ns = clock_mono_ns();
     x->last_header = &x->first_header;
-    id_hex(id_new(s->ids, clock_real_ms()), id);
-    snprintf(x->rq.id, sizeof x->rq.id, "req_%s", id);
+    memcpy(x->rq.id, "req_", 4);
+    id_hex(id_new(s->ids, clock_real_ms()), x->rq.id + 4);
     x->rq.target = url_visible(a, str_dup(a, str_of(target ? target : "/")));
     x->conn->now = x;
     conn_deadline(x->conn, l->second + 1 + s->c.header_timeout_s);

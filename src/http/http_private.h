@@ -46,7 +46,7 @@ struct header {
 
 struct answer_header {
     struct answer_header *next;
-    char *name, *value;
+    const char *name, *value;
 };
 
 enum watched { WATCHED_CONN, WATCHED_LINGERER };     /* first member of what a loop's epoll set points to */
@@ -221,7 +221,8 @@ void body_release(struct exchange *x);
 bool body_parse(struct exchange *x, struct error *err);
 
 /* reply.c */
-void answer_header(struct exchange *x, const char *name, struct str value);
+void answer_header(struct exchange *x, const char *name, struct str value);     /* copies the value, but not the name */
+void answer_header_kept(struct exchange *x, const char *name, const char *value);       /* copies neither; value is clean */
 bool answer_has_header(const struct exchange *x, const char *name);
 void answer_error(struct exchange *x, int status, struct str message, struct str details, struct str field);
 void answer_refuse(struct exchange *x, const struct error *err);        /* the server's own refusal: no hook, no log line */
@@ -237,6 +238,8 @@ bool websocket_accept(struct exchange *x);      /* checks the handshake, fills x
 struct MHD_Response *websocket_response(struct exchange *x);
 
 /* measure.c */
+enum { DIGITS = 24 };
+char *digits(int64_t n, char text[DIGITS]);     /* n >= 0; where they begin in the text */
 bool measure_create(struct server *s);
 void measure_answer(struct exchange *x);
 

@@ -79,17 +79,20 @@ void reply_send(struct request *rq)
     hand_over(x);
 }
 
+void answer_header_kept(struct exchange *x, const char *name, const char *value)
+{
+    struct answer_header *h = ARENA_NEW(x->rq.arena, struct answer_header);
+    *h = (struct answer_header){.name = name, .value = value};
+    *x->last_header = h;
+    x->last_header = &h->next;
+}
+
 void answer_header(struct exchange *x, const char *name, struct str value)
 {
-    struct arena *a = x->rq.arena;
-    struct answer_header *h = ARENA_NEW(a, struct answer_header);
     for (size_t i = 0; i < value.n; i++)
         if ((unsigned char)value.p[i] < 0x20 && value.p[i] != '\t')
             return;         /* a line break would start a header of somebody else's choice */
-    h->name = str_z(a, str_of(name));
-    h->value = str_z(a, value);
-    *x->last_header = h;
-    x->last_header = &h->next;
+    answer_header_kept(x, name, str_z(x->rq.arena, value));
 }
 
 bool answer_has_header(const struct exchange *x, const char *name)
@@ -103,6 +106,17 @@ bool answer_has_header(const struct exchange *x, const char *name)
 void reply_header(struct request *rq, const char *name, struct str value)
 {
     answer_header(exchange_of(rq), name, value);
+}
+
+void reply_header_kept(struct request *rq, const char *name, const char *value)
+{
+    answer_header_kept(exchange_of(rq), name, value);
+}
+
+void reply_header_count(struct request *rq, const char *name, int64_t n)
+{
+    char *text = arena_alloc_raw(rq->arena, DIGITS);
+    answer_header_kept(exchange_of(rq), name, digits(n, text));
 }
 
 static char json_type[] = "application/json; charset=utf-8";

@@ -49,8 +49,11 @@ void request_query_each(struct request *rq, void (*fn)(void *arg, struct str nam
 struct str request_header(struct request *rq, const char *name);       /* p NULL if absent */
 bool request_is_upgrade(struct request *rq);                           /* a WebSocket handshake (RFC 6455 §4.2.1) */
 
-/* Adds a header to the coming answer. Both texts are copied. */
+/* Adds a header to the coming answer. The value is copied; the name is not (a literal), and neither is a value that is kept:
+ * printable text that outlives the server. */
 void reply_header(struct request *rq, const char *name, struct str value);
+void reply_header_kept(struct request *rq, const char *name, const char *value);
+void reply_header_count(struct request *rq, const char *name, int64_t n);      /* n >= 0 */
 /* status 0: the route's. v is wrapped as the route's envelope says. */
 void reply_json(struct request *rq, int status, yyjson_mut_val *v);
 /* The same for JSON text that is already made (not copied; must live in rq->arena or be static). */

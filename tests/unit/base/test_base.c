@@ -146,7 +146,7 @@ static void json_is_strict_and_bounded(void **state)
     assert_str(buf_get(&q), "\"a\\\"b\\\\c\\n\\u0001\"");
 }
 
-/* At every place of a word of eight, among every other byte. */
+/* At every place of the sixteen that are counted at once, among every other byte. */
 static void json_is_as_deep_as_allowed(void **state)
 {
     (void)state;
@@ -169,6 +169,37 @@ static void json_is_as_deep_as_allowed(void **state)
                 buf_char(&text, i % 3 ? ']' : '}');
             assert_int_equal(json_parse(a, buf_get(&text), &v, &err), !over);
         }
+}
+
+/* As many as a lane counts, and one round more. */
+static void json_is_counted_to_the_end(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct error err;
+    yyjson_val *v;
+    for (int n = 255; n <= 512; n++) {
+        struct buf text = {.arena = a};
+        for (int i = 0; i < 16 * n; i++)
+            buf_char(&text, '[');
+        for (int i = 0; i < 16 * n; i++)
+            buf_char(&text, ']');
+        assert_false(json_parse(a, buf_get(&text), &v, &err));
+    }
+}
+
+static void tags_differ(void **state)
+{
+    (void)state;
+    const uint8_t key[CRYPTO_TAG] = {1}, other[CRYPTO_TAG] = {2};
+    uint8_t one[CRYPTO_TAG], again[CRYPTO_TAG], moved[CRYPTO_TAG], keyed[CRYPTO_TAG];
+    crypto_tag(key, STR("secret"), one);
+    crypto_tag(key, STR("secret"), again);
+    crypto_tag(key, STR("secreT"), moved);
+    crypto_tag(other, STR("secret"), keyed);
+    assert_memory_equal(one, again, CRYPTO_TAG);
+    assert_memory_not_equal(one, moved, CRYPTO_TAG);
+    assert_memory_not_equal(one, keyed, CRYPTO_TAG);
 }
 
 static void secrets_open_only_with_their_key(void **state)
@@ -254,7 +285,8 @@ int main(void)
         cmocka_unit_test(numbers_are_whole),       cmocka_unit_test(ids_sort_by_time),
         cmocka_unit_test(times_go_both_ways),      cmocka_unit_test(virtual_time_never_goes_back),
         cmocka_unit_test(json_is_strict_and_bounded),
-        cmocka_unit_test(json_is_as_deep_as_allowed), cmocka_unit_test(secrets_open_only_with_their_key),
+        cmocka_unit_test(json_is_as_deep_as_allowed), cmocka_unit_test(json_is_counted_to_the_end),
+        cmocka_unit_test(tags_differ), cmocka_unit_test(secrets_open_only_with_their_key),
         cmocka_unit_test(tokens_are_signed),       cmocka_unit_test(metrics_are_exposition_text),
     };
     if (!crypto_init())
