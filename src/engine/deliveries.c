@@ -169,17 +169,54 @@ static const struct integration *fail_over(struct machine *m, struct run_target 
     return next;
 }
 
+/* That no attempt can be made is told once, however often it is so when one is due. */
+static bool told_already(const struct run *r, const struct run_target *t, struct str error)
+{
+    for (int i = r->log_n - 1; i >= 0; i--) {
+        const struct run_log *l = &r->log[i];
+        if (l->job == t->job && l->message == t->message + 1)
+            return l->detail == DETAIL_ATTEMPT_FAILED && str_find(l->raw, error) >= 0;
+    }
+    return false;
+}
+
+static void log_retry(struct machine *m, const struct run_target *t, int64_t due, struct str error)
+{
+    char iso[TIME_ISO_LEN + 1];
+    struct buf raw = {.arena = m->run->arena};
+    time_iso(due, iso);
+    buf_fmt(&raw, "{\"attempt\":%d,\"nextAttemptAt\":\"%s\",\"error\":", t->attempt, iso);
+    json_quote(&raw, error);
+    buf_char(&raw, '}');
+    log_target(m, t, DETAIL_ATTEMPT_FAILED, DETAIL_PENDING, buf_finish(&raw));
+}
+
+static void target_waits(struct machine *m, struct run_target *t, int64_t due, struct str error, bool counts)
+{
+    struct run_job *j = &m->run->jobs[t->job];
+    if (counts || !told_already(m->run, t, error))
+        log_retry(m, t, due, error);
+    if (!message_was_sent(m, t))
+        message_status(m, t, MESSAGE_WARNING, "delivery_retrying", error, STR_NULL);
+    t->attempt += counts;
+    t->waits = true;
+    j->due_at = due;
+    delivery_schedule(m, t, due, error);
+}
+
 void delivery_begin(struct machine *m, int job, int message, const struct integration *i, struct str address)
 {
     struct run_target *t = run_target_add(m->run, job);
-    int64_t due = m->facts->now, open_until = integration_open_until(m, i);
+    int64_t open_until = integration_open_until(m, i);
+    struct str open = STR("The circuit of the integration is open");
     t->message = message;
     t->attempt = 1;
     t->address = address;
     target_use(m, t, i);
-    if (open_until && !fail_over(m, t, i, STR("The circuit of the integration is open")))
-        due = open_until;               /* nobody else: when it may be asked again */
-    delivery_schedule(m, t, due, STR_NULL);
+    if (open_until && !fail_over(m, t, i, open))
+        target_waits(m, t, open_until, open, false);    /* nobody else: when it may be asked again */
+    else
+        delivery_schedule(m, t, m->facts->now, STR_NULL);
 }
 
 /* {"id":…} or {"message":…}, with the provider's words; for a device or an endpoint, which one. */
@@ -201,29 +238,6 @@ static struct str raw_of(struct machine *m, const struct run_target *t, const st
     }
     buf_char(&b, '}');
     return buf_finish(&b);
-}
-
-static void log_retry(struct machine *m, const struct run_target *t, int64_t due, struct str error)
-{
-    char iso[TIME_ISO_LEN + 1];
-    struct buf raw = {.arena = m->run->arena};
-    time_iso(due, iso);
-    buf_fmt(&raw, "{\"attempt\":%d,\"nextAttemptAt\":\"%s\",\"error\":", t->attempt, iso);
-    json_quote(&raw, error);
-    buf_char(&raw, '}');
-    log_target(m, t, DETAIL_ATTEMPT_FAILED, DETAIL_PENDING, buf_finish(&raw));
-}
-
-static void target_waits(struct machine *m, struct run_target *t, int64_t due, struct str error, bool counts)
-{
-    struct run_job *j = &m->run->jobs[t->job];
-    log_retry(m, t, due, error);
-    if (!message_was_sent(m, t))
-        message_status(m, t, MESSAGE_WARNING, "delivery_retrying", error, STR_NULL);
-    t->attempt += counts;
-    t->waits = true;
-    j->due_at = due;
-    delivery_schedule(m, t, due, error);
 }
 
 static void target_sent(struct machine *m, struct run_target *t, const struct machine_input *in)
@@ -345,6 +359,12 @@ enum outcome delivery_outcome_of(struct machine *m, int job)
     }
     j->error = detail_text(DETAIL_PROVIDER_ERROR);
     return OUTCOME_FAILED;
+}
+
+bool delivery_in_background(const struct machine *m, int job)
+{
+    struct tally c = tally_of(m->run, job);
+    return c.open > 0 && !c.first;
 }
 
 /* What a job has become after one of its deliveries changed; the chain goes on when it need not wait any more. */

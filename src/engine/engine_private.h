@@ -238,7 +238,8 @@ struct facts {
     struct preference_rows preferences;
 };
 /* Loads what the machine needs for a run (ids, workflow, version, context and subscription set). doc: the event's, parsed
- * once for all its runs. subscriber, preferences NULL: load them. */
+ * once for all its runs. definition: of a trigger that is only now read; NULL: the run is stored. subscriber, preferences NULL:
+ * load them. */
 bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct run *run, const struct event *event,
                 yyjson_val *doc, struct definition *definition, const struct subscriber *subscriber,
                 const struct preference_rows *preferences, struct facts *f, struct error *err);

@@ -67,7 +67,8 @@ static const int64_t *circuits_of(struct engine *e, struct arena *a, const struc
     return list;
 }
 
-/* The contexts as they are now; one that this very trigger is about to make is as it was given (engine.md §1.6). */
+/* The contexts as they are now; given: one that this very trigger is about to make is as it was given (engine.md §1.6). Later
+ * one that is missing was deleted. */
 static bool context_load(struct db *db, struct arena *a, const struct run_row *row, yyjson_val *given, yyjson_val **out,
                          struct error *err)
 {
@@ -78,7 +79,7 @@ static bool context_load(struct db *db, struct arena *a, const struct run_row *r
     if (!context_resolve(db, a, row->environment, row->context, &stored, err))
         return false;
     *out = stored;
-    if (yyjson_obj_size(stored) == yyjson_obj_size(given))
+    if (!given || yyjson_obj_size(stored) == yyjson_obj_size(given))
         return true;
     yyjson_mut_doc *d = json_doc(a);
     yyjson_mut_val *all = yyjson_val_mut_copy(d, stored);
@@ -139,7 +140,8 @@ bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct r
         goto fail;
     if (preferences)
         f->preferences = *preferences;
-    if (!endpoints_load(e, db, a, row, f, err) || !context_load(db, a, row, json_get(doc, "context"), &context, err))
+    if (!endpoints_load(e, db, a, row, f, err)
+        || !context_load(db, a, row, definition ? json_get(doc, "context") : NULL, &context, err))
         goto fail;
     if (!preferences && !preference_for_run(db, a, row->subscriber, row->workflow, run->subscription, row->context, &f->preferences, err))
         goto fail;

@@ -197,6 +197,11 @@ bool machine_settle(struct machine *m, int job, enum outcome o)
         machine_job_set(m, job, JOB_DELAYED);
         return false;
     case OUTCOME_WAITING:
+        if (delivery_in_background(m, job)) {       /* the circuit is open: no attempt can be part of the step */
+            const struct step_definition *s = machine_step(m, job);
+            machine_job_set(m, job, JOB_DELAYED);
+            return !(s && s->stop_on_fail);
+        }
         machine_job_set(m, job, JOB_RUNNING);
         return false;
     case OUTCOME_MERGED:

@@ -97,6 +97,8 @@ void delivery_redrive(struct machine *m, const struct machine_input *in);
 void delivery_begin(struct machine *m, int job, int message, const struct integration *i, struct str address);
 /* What a job's step comes to, as far as its deliveries say: OUTCOME_WAITING, or how it ended (with its details). */
 enum outcome delivery_outcome_of(struct machine *m, int job);
+/* What is left of its deliveries is known to come later: the chain need not wait (decisions.md 1). */
+bool delivery_in_background(const struct machine *m, int job);
 
 /* integrations.c: what a step may send through (engine.md §7.1). */
 extern const struct integration integration_push_outbox, integration_chat_outbox;

@@ -62,7 +62,8 @@ static bool delivery_end_apply(struct plan *p, struct db *db, const struct deliv
     if (p->cancel)                          /* unless its attempt has begun since it was decided */
         return deliveries_withdraw(db, r->environment, r->id, &withdrawn, err) && still_so(p, withdrawn, err);
     if (r->state == DELIVERY_DEAD)
-        return deliveries_bury(db, r->environment, r->id, r->error, r->updated_at, err);
+        return (!p->attached || attachment_keep(db, p->event.id, r->id, err))
+            && deliveries_bury(db, r->environment, r->id, r->error, r->updated_at, err);
     return deliveries_remove(db, r->environment, r->id, err);
 }
 

@@ -313,6 +313,12 @@ static bool refs_collect(struct db *db, struct arena *a, struct id event, struct
     return step == DB_DONE;
 }
 
+bool attachment_keep(struct db *db, struct id event, struct id delivery, struct error *err)
+{
+    return db_write(db, err, "INSERT INTO attachment_refs (event_id, hash) SELECT ?2, hash FROM attachment_refs WHERE event_id = ?1 "
+                    "ON CONFLICT DO NOTHING", event, delivery);
+}
+
 bool attachment_settle(struct db *db, struct arena *a, struct id event, bool sparing, struct attachment_removal *remove,
                        struct error *err)
 {
@@ -326,6 +332,11 @@ bool attachment_settle(struct db *db, struct arena *a, struct id event, bool spa
         return false;
     if (!busy && !exists(db, "SELECT 1 FROM runs WHERE environment_id IN (SELECT id FROM environments) AND id = ?1 AND status = 0",
                          event, &busy, err))
+        return false;
+    if (!busy && !exists(db, "SELECT 1 FROM digest_events WHERE event_id = ?1 LIMIT 1", event, &busy, err))
+        return false;
+    if (!busy && !exists(db, "SELECT 1 FROM deliveries WHERE environment_id IN (SELECT id FROM environments) AND id = ?1", event,
+                         &busy, err))
         return false;
     if (busy)
         return true;

@@ -37,7 +37,10 @@ struct str attachment_path(struct arena *a, struct id organization, struct id en
 /* In the accepting commit. */
 bool attachment_insert(struct attachment_store *s, struct db *db, struct id event, const struct attachment *list, size_t n,
                        int64_t now, struct error *err);
-/* Forgets what the event needs if none of its runs is under way and its fan-out is over (sparing: nothing is looked at if it
+/* A dead letter may be driven again: what the event needed stays for as long as the delivery does. */
+bool attachment_keep(struct db *db, struct id event, struct id delivery, struct error *err);
+/* Forgets what the event (or the delivery that was kept for) needs if none of its runs is under way, it waits in no digest,
+ * which may yet become its own, and its fan-out is over (sparing: nothing is looked at if it
  * ever had a fan-out, for its runs may be many). What nobody needs any more goes;
  * remove has the hashes of the files, for after the commit. */
 struct attachment_removal {

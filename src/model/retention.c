@@ -4,10 +4,10 @@
 #include "model/fanout.h"
 
 /* What is old and over, in order, beyond the cursor. ?1 environment, ?2 cursor, ?3 bound. A message's id has its run's time:
- * it may be younger. */
+ * it may be younger; and so may a run's end be: it is kept as long as its last change is young. */
 static const char *const selects[] = {
     [RETENTION_RUNS] =
-        "SELECT id, event_id FROM runs WHERE environment_id = ?1 AND id > ?2 AND id < ?3 AND status <> 0 "
+        "SELECT id, event_id FROM runs WHERE environment_id = ?1 AND id > ?2 AND id < ?3 AND status <> 0 AND updated_at < ?5 "
         "AND NOT EXISTS (SELECT 1 FROM queue WHERE queue.ref = runs.id) "
         "AND NOT EXISTS (SELECT 1 FROM digest_events d WHERE d.event_id = runs.event_id) ORDER BY id LIMIT ?4",
     [RETENTION_DEAD] =                      /* their ids have the time of their run, too */
@@ -102,8 +102,8 @@ static bool collect(struct db *db, const struct retention *r, const struct reten
     db_bind_id(s, 2, c->after);
     db_bind_id(s, 3, bound);
     db_bind_int(s, 4, RETENTION_CHUNK);
-    if (c->phase == RETENTION_IN_APP)
-        db_bind_int(s, 5, r->in_app_before);
+    if (c->phase == RETENTION_IN_APP || c->phase == RETENTION_RUNS)
+        db_bind_int(s, 5, c->phase == RETENTION_RUNS ? r->runs_before : r->in_app_before);
     while (*n < RETENTION_CHUNK && (step = db_step(s, err)) != DB_DONE) {
         if (step == DB_FAILED)
             return false;

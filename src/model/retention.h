@@ -1,7 +1,7 @@
 /* Letting go of what is old (engine.md §11): a run with all that belongs to it, never one with something pending.
  *
- * Ages are by ids, whose first part is the second in which a thing was made. In-app messages outlive their run: the
- * Inbox shows them without it.
+ * Ages are by ids, whose first part is the second in which a thing was made; a run's is that of its last change, for it may
+ * have waited longer than it is kept. In-app messages outlive their run: the Inbox shows them without it.
  */
 #ifndef MODEL_RETENTION_H
 #define MODEL_RETENTION_H
