@@ -242,6 +242,7 @@ void conn_check_done(struct loop *l)
 
 void conn_notify(void *loop, struct MHD_Connection *mhd, void **ctx, enum MHD_ConnectionNotificationCode what)
 {
+    ((struct loop *)loop)->called = true;
     if (what == MHD_CONNECTION_NOTIFY_STARTED)
         conn_opened(loop, mhd, ctx);
     else

@@ -17,7 +17,7 @@ void *exchange_begin(void *loop, const char *target, struct MHD_Connection *mhd)
     struct server *s = l->server;
     struct arena *a = loop_arena(l);
     struct exchange *x = ARENA_NEW(a, struct exchange);
-    l->busy = true;
+    l->called = true;
     x->rq.arena = a;
     x->rq.app = s->c.app;
     x->loop = l;
@@ -49,8 +49,9 @@ void exchange_free(struct exchange *x)
 
 /* Waits for a handler's answer. To suspend a connection takes it off libmicrohttpd's epoll set, and to resume it costs a
  * read in vain besides: three system calls a request, more than all of its own work there. But what is not suspended
- * is only asked, in every turn of the loop, whether it has an answer now. So it stays awake as long as answers keep
- * coming, which is what a busy server's requests do; not when there are many, nothing happens, or it takes seconds. */
+ * is only asked, in every turn of the loop, and its answer goes out in the turn in which it comes. So it stays awake as long
+ * as answers keep coming, which is what a busy server's requests do; not when there are many, nothing happens, or it takes
+ * seconds. What is awake makes a daemon look busy for ever, so timeout_ms goes by what is seen of it. */
 static void exchange_await(struct exchange *x)
 {
     struct loop *l = x->loop;
@@ -82,6 +83,14 @@ static void exchange_still(struct exchange *x)
     MHD_suspend_connection(x->conn->mhd);
 }
 
+/* Unsettled: there is more of the body to read, or an answer to write. */
+static void settle(struct exchange *x, bool settled)
+{
+    struct loop *l = x->loop;
+    l->unsettled += !settled - (x->unsettled_turn == l->turn);
+    x->unsettled_turn = settled ? 0 : l->turn;
+}
+
 /* The answer was sent, or the connection is lost. */
 void exchange_end(void *loop, struct MHD_Connection *mhd, void **cls, enum MHD_RequestTerminationCode why)
 {
@@ -91,10 +100,11 @@ void exchange_end(void *loop, struct MHD_Connection *mhd, void **cls, enum MHD_R
     (void)mhd;
     (void)why;
     *cls = NULL;
-    l->busy = true;
+    l->called = true;
     if (!x)
         return;
     awake_end(x);
+    settle(x, true);
     x->conn->now = NULL;
     if (x->conn->peer_done)
         conn_peer_done(x->conn);
@@ -228,7 +238,10 @@ void exchange_answered(struct exchange *x)
         return;
     }
     x->ready = true;
-    if (x->suspended) {
+    if (x->awake) {
+        awake_end(x);
+        answer_queue(x);        /* if it fails, exchange_step says so when it is asked */
+    } else if (x->suspended) {
         x->suspended = false;
         MHD_resume_connection(x->conn->mhd);
     }
@@ -259,6 +272,24 @@ void request_continue(struct request *rq, void (*fn)(void *arg), void *arg)
     mailbox_put(x);
 }
 
+static enum MHD_Result step(struct exchange *x, struct MHD_Connection *mhd, const char *method, const char *version,
+                            const char *upload, size_t *upload_n)
+{
+    switch (x->stage) {
+    case STAGE_HEAD:
+        return step_head(x, mhd, method, version);
+    case STAGE_BODY:
+        return *upload_n ? step_body(x, upload, upload_n) : step_complete(x);
+    case STAGE_SWALLOW:
+        return *upload_n ? step_body(x, upload, upload_n) : answer_queue(x);
+    case STAGE_COMPLETE:
+        return answer_queue(x);
+    case STAGE_REPLYING:
+        break;
+    }
+    return MHD_NO;
+}
+
 enum MHD_Result exchange_step(void *loop, struct MHD_Connection *mhd, const char *url, const char *method,
                               const char *version, const char *upload, size_t *upload_n, void **cls)
 {
@@ -271,19 +302,8 @@ enum MHD_Result exchange_step(void *loop, struct MHD_Connection *mhd, const char
         exchange_still(x);
         return MHD_YES;
     }
-    l->busy = true;
-    switch (x->stage) {
-    case STAGE_HEAD:
-        return step_head(x, mhd, method, version);
-    case STAGE_BODY:
-        return *upload_n ? step_body(x, upload, upload_n) : step_complete(x);
-    case STAGE_SWALLOW:
-        return *upload_n ? step_body(x, upload, upload_n) : answer_queue(x);
-    case STAGE_COMPLETE:
-        awake_end(x);
-        return answer_queue(x);
-    case STAGE_REPLYING:
-        break;
-    }
-    return MHD_NO;
+    enum MHD_Result ok = step(x, mhd, method, version, upload, upload_n);
+    l->called = true;
+    settle(x, x->stage == STAGE_COMPLETE);
+    return ok;
 }

@@ -96,11 +96,12 @@ struct exchange {
     void (*more)(void *arg);            /* to be called there, instead of answered; NULL: it is answered */
     void *more_arg;
     int64_t began_ns;
-    enum stage stage;                   /* these seven: loop thread only */
+    enum stage stage;                   /* these eight: loop thread only */
     enum holder holder;
     bool in_handler, ready;
     bool suspended, awake;              /* one of them while a handler has it, see exchange_await */
     int64_t awake_until;                /* monotonic second */
+    uint64_t unsettled_turn;            /* in which it was counted among the unsettled */
     bool hold, held;                    /* an answer is to be kept; is kept */
     struct answer_header **before_hold; /* where the headers of a kept answer begin */
     bool no_store, head, close, has_length, chunked, expects_continue, drop, asks_upgrade;
@@ -159,7 +160,9 @@ struct loop {
     int conns, handed;                  /* connections; requests held by handlers */
     int awake;                          /* of those, the ones whose connections are not suspended */
     int quiet;                          /* turns in a row in which nothing happened while some were awake */
-    bool busy;                          /* a daemon has called in this turn, or was called for: it may have more to do */
+    uint64_t turn;                      /* they are counted from 1 */
+    bool called;                        /* in this turn a daemon has called */
+    int unsettled;                      /* requests that it may go on with in the next turn without an event */
     int cut;                            /* of the connections, those cut off that the library has still to close */
     struct wait_group group[WAITING_GROUPS];
     struct conn *wheel[HTTP_WHEEL], *free_conn;

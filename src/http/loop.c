@@ -106,7 +106,7 @@ static int timeout_ms(const struct loop *l)
     if (l->quiesced)
         least = 20;         /* only while stopping */
     if (l->awake)           /* the daemons would say 0 for these */
-        return l->busy ? 0 : HTTP_AWAKE_TICK_MS;
+        return l->unsettled ? 0 : HTTP_AWAKE_TICK_MS;
     for (int i = 0; i < l->daemons; i++) {
         MHD_UNSIGNED_LONG_LONG ms;
         if (MHD_get_timeout(l->daemon[i].mhd, &ms) == MHD_YES && (least < 0 || (int64_t)ms < least))
@@ -163,9 +163,12 @@ static bool stop_check(struct loop *l)
 static void turn(struct loop *l)
 {
     struct epoll_event ev[64];
+    bool woken = false;
     int n = epoll_wait(l->epoll, ev, 64, timeout_ms(l));
-    l->quiet = l->awake && !l->busy && n == 0 ? l->quiet + 1 : 0;
-    l->busy = false;
+    l->quiet = l->awake && !l->unsettled && n == 0 ? l->quiet + 1 : 0;
+    l->turn++;
+    l->called = false;
+    l->unsettled = 0;
     for (int i = 0; i < n; i++) {
         uint64_t count;
         void *p = ev[i].data.ptr;
@@ -173,7 +176,7 @@ static void turn(struct loop *l)
             ssize_t got = read(l->mailbox->wake, &count, sizeof count);
             (void)got;
         } else if (p >= (void *)l->daemon && p < (void *)(l->daemon + HTTP_LISTEN_MAX)) {
-            l->busy = true;     /* a part of a head is read without a call to us */
+            woken = true;
         } else if (*(enum watched *)p == WATCHED_CONN) {
             conn_peer_done(p);
         } else {
@@ -186,6 +189,7 @@ static void turn(struct loop *l)
     mailbox_empty(l);
     for (int i = 0; i < l->daemons; i++)
         MHD_run(l->daemon[i].mhd);
+    l->unsettled += woken && !l->called;        /* a part of a head is read without a call to us */
     if (l->done)
         conn_check_done(l);
 }
@@ -305,6 +309,7 @@ bool loop_start(struct loop *l, const int *listen_fd, struct error *err)
     l->mailbox = mailbox_new(l->server);
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     l->second = second_now();
+    l->turn = 1;
     for (int i = 0; i < WAITING_GROUPS; i++)
         l->group[i].last = &l->group[i].first;
     atomic_store(&l->stop_ms, -1);
