@@ -130,6 +130,20 @@ yyjson_val *json_get(yyjson_val *v, const char *key)
     return json_getn(v, str_of(key));
 }
 
+void json_members(yyjson_val *v, const struct str *names, size_t n, yyjson_val **out)
+{
+    yyjson_val *k;
+    for (size_t i = 0; i < n; i++)
+        out[i] = NULL;
+    if (!yyjson_is_obj(v))
+        return;
+    yyjson_obj_iter it = yyjson_obj_iter_with(v);
+    while ((k = yyjson_obj_iter_next(&it)))
+        for (size_t i = 0; i < n; i++)
+            if (yyjson_get_len(k) == names[i].n && bytes_same(yyjson_get_str(k), names[i].p, names[i].n))
+                out[i] = yyjson_obj_iter_get_val(k);
+}
+
 yyjson_val *json_path(yyjson_val *v, struct str path)
 {
     while (v && path.n) {

@@ -20,6 +20,7 @@ struct str {
 };
 
 #define STR(lit) ((struct str){"" lit, sizeof(lit) - 1})
+#define STR_INIT(lit) {"" lit, sizeof(lit) - 1}      /* the same in a static initialiser */
 #define STR_NULL ((struct str){NULL, 0})
 /* printf("%.*s", STR_ARG(s)) */
 #define STR_ARG(s) (int)(s).n, (s).p

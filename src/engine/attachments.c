@@ -22,9 +22,9 @@ void attachments_let_go(struct plan *p)
     p->holds_attachments = false;
 }
 
-bool attachments_named(yyjson_val *doc)
+bool attachments_named(const struct event_parts *parts)
 {
-    return yyjson_arr_size(json_path(doc, STR("payload.attachments"))) > 0;
+    return yyjson_arr_size(json_get(parts->payload, "attachments")) > 0;
 }
 
 bool attachments_apply(struct plan *p, struct db *db, struct error *err)

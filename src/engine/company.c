@@ -175,10 +175,10 @@ static bool tenant_facts(struct worker *w, struct plan *p, const struct event *e
     return frozen(p->arena, tenant_variable(json_doc(p->arena), &stored), &f->tenant, err);
 }
 
-bool company_facts(struct worker *w, struct plan *p, const struct event *event, yyjson_val *doc, struct id organization,
+bool company_facts(struct worker *w, struct plan *p, const struct event *event, const struct event_parts *parts, struct id organization,
                    struct machine_facts *f, struct error *err)
 {
-    yyjson_val *actor = json_get(doc, "actor"), *tenant = json_get(doc, "tenant");
+    yyjson_val *actor = parts->actor, *tenant = parts->tenant;
     f->actor = actor;
     f->tenant = tenant;
     return (!actor || actor_facts(w, p, event->environment, organization, actor, &f->actor, err))

@@ -224,6 +224,13 @@ void housekeeping_due(struct engine *e, int64_t now);
 /* Is it time to write when this workflow was last triggered? At most once a minute. */
 bool workflow_touch_due(struct engine *e, struct id workflow, int64_t now);
 
+/* What an event was triggered with; NULL what was not given. Of a trigger being accepted its request's own values, else
+ * those of the stored document. */
+struct event_parts {
+    yyjson_val *payload, *overrides, *to, *actor, *tenant, *context, *bridge, *controls;
+};
+struct event_parts event_parts_of(yyjson_val *doc);
+
 /* facts.c */
 struct facts {
     struct machine_facts machine;
@@ -237,11 +244,10 @@ struct facts {
     struct subscriber subscriber;
     struct preference_rows preferences;
 };
-/* Loads what the machine needs for a run (ids, workflow, version, context and subscription set). doc: the event's, parsed
- * once for all its runs. definition: of a trigger that is only now read; NULL: the run is stored. subscriber, preferences NULL:
- * load them. */
+/* Loads what the machine needs for a run (ids, workflow, version, context and subscription set). definition: of a trigger that
+ * is only now read; NULL: the run is stored. subscriber, preferences NULL: load them. */
 bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct run *run, const struct event *event,
-                yyjson_val *doc, struct definition *definition, const struct subscriber *subscriber,
+                const struct event_parts *parts, struct definition *definition, const struct subscriber *subscriber,
                 const struct preference_rows *preferences, struct facts *f, struct error *err);
 /* Of the run's messages: a mail that was opened counts as seen and read for filters that ask (engine.md §5.3). */
 bool facts_opened(struct db *db, struct arena *a, const struct facts *f, const struct run_row *row, struct message *messages, size_t n,

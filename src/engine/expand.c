@@ -8,7 +8,7 @@ struct expansion {
     struct worker *worker;
     struct plan *plan;
     struct definition *definition;
-    yyjson_val *doc;                    /* the event's */
+    const struct event_parts *parts;
     struct str context;
     enum severity severity;
     int64_t now;
@@ -30,21 +30,21 @@ static enum severity severity_of(const struct definition *d, yyjson_val *overrid
 }
 
 /* What the event is about, as runs and messages carry it. Its form was checked before it was accepted. */
-static struct str event_context(struct arena *a, yyjson_val *doc)
+static struct str event_context(struct arena *a, yyjson_val *context)
 {
     struct context list[CONTEXTS_MAX];
     struct str messages[1];
     size_t n = 0;
-    if (json_get(doc, "context"))
-        context_read(a, json_get(doc, "context"), list, &n, messages, 1);
+    if (context)
+        context_read(a, context, list, &n, messages, 1);
     return context_keys(a, list, n);
 }
 
-static struct expansion expansion_begin(struct worker *w, struct plan *p, struct definition *d, yyjson_val *doc)
+static struct expansion expansion_begin(struct worker *w, struct plan *p, struct definition *d, const struct event_parts *parts)
 {
-    return (struct expansion){.worker = w, .plan = p, .definition = d, .doc = doc,
-                              .context = event_context(p->arena, doc),
-                              .severity = severity_of(d, plain_object(json_get(doc, "overrides"))),
+    return (struct expansion){.worker = w, .plan = p, .definition = d, .parts = parts,
+                              .context = event_context(p->arena, parts->context),
+                              .severity = severity_of(d, plain_object(parts->overrides)),
                               .now = clock_now_ms(w->engine->c.clock)};
 }
 
@@ -58,7 +58,7 @@ static void runs_begin(struct plan *p, size_t n)
 static bool company_once(struct expansion *x, struct facts *f, struct error *err)
 {
     if (!x->company_known
-        && !company_facts(x->worker, x->plan, &x->plan->event, x->doc, f->environment->environment.organization, &f->machine, err))
+        && !company_facts(x->worker, x->plan, &x->plan->event, x->parts, f->environment->environment.organization, &f->machine, err))
         return false;
     if (!x->company_known) {
         x->actor = f->machine.actor;
@@ -84,7 +84,7 @@ static bool run_start(struct expansion *x, struct planned_run *r, struct str top
         .workflow = x->definition->workflow.id, .workflow_version = x->definition->workflow.version,
         .subscriber = r->person.row.id, .context = x->context, .severity = x->severity, .created_at = x->now,
         .updated_at = x->now};
-    if (!facts_load(e, x->worker->db, p->arena, &r->run, &p->event, x->doc, x->definition, &r->person.row, preferences, &f, err))
+    if (!facts_load(e, x->worker->db, p->arena, &r->run, &p->event, x->parts, x->definition, &r->person.row, preferences, &f, err))
         return false;
     bool ok = company_once(x, &f, err);
     if (ok) {
@@ -129,7 +129,9 @@ static struct str event_doc(struct arena *a, const struct trigger *t, struct str
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
         if (!members[i].v)
             continue;
-        buf_fmt(&b, "%s\"%s\":", b.n > 1 ? "," : "", members[i].key);
+        buf_z(&b, b.n > 1 ? ",\"" : "\"");
+        buf_z(&b, members[i].key);
+        buf_z(&b, "\":");
         buf_str(&b, json_write(a, members[i].v));
     }
     if (to.n) {
@@ -240,14 +242,14 @@ bool trigger_expand(struct worker *w, struct plan *p, const struct trigger *t, i
     struct recipients all = {.singles = NULL};
     struct trace traces[4 + TOPICS_TOLD];
     size_t traces_n = 0;
-    yyjson_val *doc;
+    const struct event_parts parts = {t->payload, t->overrides, t->to, t->actor, t->tenant, t->context, t->bridge, t->controls};
     if (!t->broadcast)
         recipients_read(p->arena, t->to, t->strict, &all);
     size_t first = all.singles_n < CHUNK ? all.singles_n : CHUNK;
     struct str to = !t->to || t->broadcast ? STR_NULL
                     : all.singles_n > CHUNK ? topics_text(p->arena, t->to) : json_write(p->arena, t->to);
     p->event.doc = event_doc(p->arena, t, to);
-    if (!company_plan(w, p, t, now, err) || !json_parse(p->arena, p->event.doc, &doc, err))
+    if (!company_plan(w, p, t, now, err))
         return false;
     if (p->tenant)
         traces[traces_n++] = (struct trace){.type = TRACE_TENANT_COMPLETED, .at = now};
@@ -260,7 +262,7 @@ bool trigger_expand(struct worker *w, struct plan *p, const struct trigger *t, i
     if (!topics_trace(w, p, &all, now, traces, &traces_n, err))
         return false;
     p->event.trace = trace_encode(p->arena, traces, traces_n, now);
-    struct expansion x = expansion_begin(w, p, t->definition, doc);
+    struct expansion x = expansion_begin(w, p, t->definition, &parts);
     fanout_begin(p, t, &all, first, now);
     x.alone = all.singles_n == 1 && p->fanout_change == FANOUT_NONE;
     return singles_expand(&x, all.singles, first, err);
@@ -359,7 +361,7 @@ static bool topics_next(struct expansion *x, bool *ended, struct error *err)
     struct plan *p = x->plan;
     struct member *list;
     size_t n;
-    if (!members_next(x->worker, p, x->doc, x->definition->workflow.id, x->context, x->now, &list, &n, ended, err))
+    if (!members_next(x->worker, p, x->parts, x->definition->workflow.id, x->context, x->now, &list, &n, ended, err))
         return false;
     runs_begin(p, n);
     p->refusals = ARENA_ARRAY(p->arena, struct planned_refusal, n);
@@ -389,9 +391,9 @@ static bool part_next(struct expansion *x, bool *ended, struct error *err)
 }
 
 /* Plans one chunk and moves the cursor behind it. */
-bool chunk_expand(struct worker *w, struct plan *p, struct definition *d, yyjson_val *doc, struct error *err)
+bool chunk_expand(struct worker *w, struct plan *p, struct definition *d, const struct event_parts *parts, struct error *err)
 {
-    struct expansion x = expansion_begin(w, p, d, doc);
+    struct expansion x = expansion_begin(w, p, d, parts);
     struct fanout *f = &p->fanout;
     bool ended = false, last = false, chosen;
     if (!preference_any(w->db, d->workflow.id, &chosen, err))
@@ -401,7 +403,7 @@ bool chunk_expand(struct worker *w, struct plan *p, struct definition *d, yyjson
     do {
         if (!part_next(&x, &ended, err))
             return false;
-        last = ended && (f->part != FANOUT_SINGLES || !json_get(doc, "to"));    /* the topics behind them */
+        last = ended && (f->part != FANOUT_SINGLES || !parts->to);    /* the topics behind them */
         if (ended && !last)
             f->part = FANOUT_TOPICS;
     } while (ended && !last && !p->runs_n);
@@ -433,13 +435,13 @@ static bool event_expand(struct worker *w, struct plan *p, struct error *err)
         return true;                    /* stopped since the item was read: it is not in the store any more */
     if (!json_parse(p->arena, p->event.doc, &doc, err))
         return false;
-    yyjson_val *bridge = json_get(doc, "bridge");
-    struct definition *d = bridge ? definition_brought(w->engine->c.definitions, q->environment, p->event.workflow, bridge, err)
+    const struct event_parts parts = event_parts_of(doc);
+    struct definition *d = parts.bridge ? definition_brought(w->engine->c.definitions, q->environment, p->event.workflow, parts.bridge, err)
                                   : definition_by_id(w->engine->c.definitions, w->db, q->environment, p->event.workflow, err);
     if (!d)
         return false;
-    p->attached = attachments_named(doc);
-    bool ok = chunk_expand(w, p, d, doc, err);
+    p->attached = attachments_named(&parts);
+    bool ok = chunk_expand(w, p, d, &parts, err);
     cached_unref(&d->head);
     return ok;
 }

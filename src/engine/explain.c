@@ -37,7 +37,7 @@ struct explaining {
     struct machine_lookups store;
     struct dry dry;
     struct arena *arena;
-    yyjson_val *doc;                    /* the event's */
+    struct event_parts parts;           /* the event's */
     struct explained *runs;             /* room for q->people */
     size_t runs_n;
     struct planned_refusal *refusals;
@@ -330,10 +330,10 @@ static bool run_advance(struct explaining *x, const struct queue_item *q, struct
     struct facts f;
     const struct run_row row = x->dry.runs[dry_run_of(&x->dry, q->ref)];
     if (!run_decode(&row, x->arena, run, err)
-        || !facts_load(&x->shadow, x->worker.db, x->arena, run, &p->event, x->doc, x->q->trigger->definition,
+        || !facts_load(&x->shadow, x->worker.db, x->arena, run, &p->event, &x->parts, x->q->trigger->definition,
                        &r->planned.person.row, NULL, &f, err))
         return false;
-    bool ok = company_facts(&x->worker, p, &p->event, x->doc, f.environment->environment.organization, &f.machine, err);
+    bool ok = company_facts(&x->worker, p, &p->event, &x->parts, f.environment->environment.organization, &f.machine, err);
     if (ok) {
         f.machine.lookups = &x->dry.shares.lookups;
         messages_load(x, run, &f.machine);
@@ -420,12 +420,14 @@ static void refusals_keep(struct explaining *x)
 static bool people_expand(struct explaining *x, struct error *err)
 {
     struct plan *p = &x->plan;
-    if (!trigger_expand(&x->worker, p, x->q->trigger, x->q->at, err) || !json_parse(x->arena, p->event.doc, &x->doc, err))
+    yyjson_val *doc;
+    if (!trigger_expand(&x->worker, p, x->q->trigger, x->q->at, err) || !json_parse(x->arena, p->event.doc, &doc, err))
         return false;
+    x->parts = event_parts_of(doc);
     for (int chunk = 0; chunk < EXPLAIN_CHUNKS_MAX && p->fanout_change != FANOUT_NONE && p->fanout.part != FANOUT_SINGLES
          && p->fanout.state == FANOUT_RUNNING && x->runs_n < (size_t)x->q->people; chunk++) {
         p->runs_n = p->refusals_n = 0;
-        if (!chunk_expand(&x->worker, p, x->q->trigger->definition, x->doc, err))
+        if (!chunk_expand(&x->worker, p, x->q->trigger->definition, &x->parts, err))
             return false;
         refusals_keep(x);
     }

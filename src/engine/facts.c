@@ -25,12 +25,20 @@ struct machine_lookups lookups_of(struct db *db)
                                     .throttle_window = lookup_throttle_window};
 }
 
-/* doc: the event's. What a trigger brought along stays as it was. */
+struct event_parts event_parts_of(yyjson_val *doc)
+{
+    static const struct str names[] = {STR_INIT("payload"), STR_INIT("overrides"), STR_INIT("to"), STR_INIT("actor"),
+                                       STR_INIT("tenant"), STR_INIT("context"), STR_INIT("bridge"), STR_INIT("controls")};
+    yyjson_val *v[sizeof names / sizeof *names];
+    json_members(doc, names, sizeof names / sizeof *names, v);
+    return (struct event_parts){v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]};
+}
+
+/* What a trigger brought along stays as it was. */
 static bool definitions_load(struct engine *e, struct db *db, const struct run_row *row, struct definition *given,
-                             yyjson_val *doc, struct facts *f, struct error *err)
+                             yyjson_val *bridge, struct facts *f, struct error *err)
 {
     struct error missing = {0};
-    yyjson_val *bridge = json_get(doc, "bridge");
     if (given || bridge) {
         f->version = given ? cached_ref(&given->head)
                            : definition_brought(e->c.definitions, row->environment, row->workflow, bridge, err);
@@ -125,13 +133,13 @@ static bool endpoints_load(struct engine *e, struct db *db, struct arena *a, con
 }
 
 bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct run *run, const struct event *event,
-                yyjson_val *doc, struct definition *definition, const struct subscriber *subscriber,
+                const struct event_parts *parts, struct definition *definition, const struct subscriber *subscriber,
                 const struct preference_rows *preferences, struct facts *f, struct error *err)
 {
     const struct run_row *row = &run->row;
     yyjson_val *context;
     *f = (struct facts){.environment = directory_environment(e->c.directory, db, row->environment, err)};
-    if (!f->environment || !definitions_load(e, db, row, definition, doc, f, err)
+    if (!f->environment || !definitions_load(e, db, row, definition, parts->bridge, f, err)
         || !(f->layouts = definition_layouts(e->c.definitions, db, row->environment, err)))
         goto fail;
     if (subscriber)
@@ -141,7 +149,7 @@ bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct r
     if (preferences)
         f->preferences = *preferences;
     if (!endpoints_load(e, db, a, row, f, err)
-        || !context_load(db, a, row, definition ? json_get(doc, "context") : NULL, &context, err))
+        || !context_load(db, a, row, definition ? parts->context : NULL, &context, err))
         goto fail;
     if (!preferences && !preference_for_run(db, a, row->subscriber, row->workflow, run->subscription, row->context, &f->preferences, err))
         goto fail;
@@ -157,16 +165,16 @@ bool facts_load(struct engine *e, struct db *db, struct arena *a, const struct r
         .environment_name = f->environment->environment.name,
         .environment_type = f->environment->environment.type,
         .transaction_id = event->transaction_id,
-        .payload = json_get(doc, "payload"),
-        .overrides = json_get(doc, "overrides"),
-        .actor = json_get(doc, "actor"),
-        .tenant = json_get(doc, "tenant"),
+        .payload = parts->payload,
+        .overrides = parts->overrides,
+        .actor = parts->actor,
+        .tenant = parts->tenant,
         .context = context,
         .preferences = &f->preferences,
         .workflow_off_is_final = json_get_bool(f->environment->settings, "workflowChannelOffIsFinal", false),
-        .bridge_url = json_get_str(json_get(json_get(doc, "bridge") ? doc : f->environment->settings, "bridge"), "url"),
-        .stateless = json_get(doc, "bridge") != NULL,
-        .controls = json_get(doc, "controls"),
+        .bridge_url = json_get_str(parts->bridge ? parts->bridge : json_get(f->environment->settings, "bridge"), "url"),
+        .stateless = parts->bridge != NULL,
+        .controls = parts->controls,
         .environment_variables = f->environment->environment_variables,
         .layouts = f->layouts->layouts,
         .layout_texts = f->layouts->texts,

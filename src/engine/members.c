@@ -156,19 +156,19 @@ static bool member_load(const struct members *m, const struct recipients *to, st
     return left_out || member_evaluate(m, x, out, err);
 }
 
-bool members_next(struct worker *w, struct plan *p, yyjson_val *doc, struct id workflow, struct str context, int64_t now,
+bool members_next(struct worker *w, struct plan *p, const struct event_parts *parts, struct id workflow, struct str context, int64_t now,
                   struct member **out, size_t *n, bool *ended, struct error *err)
 {
     struct fanout *f = &p->fanout;
     struct members m = {.worker = w, .plan = p, .workflow = workflow, .context = context, .now = now,
-                        .payload = json_get(doc, "payload")};
+                        .payload = parts->payload};
     struct recipients to;
     struct topic_member *list;
-    yyjson_val *actor = json_get(doc, "actor");
+    yyjson_val *actor = parts->actor;
     struct str actor_id = str_trim(yyjson_is_str(actor) ? json_str(actor) : json_get_str(actor, "subscriberId"));
     size_t found, reached_n = 0;
     int64_t members;
-    recipients_read(p->arena, json_get(doc, "to"), false, &to);
+    recipients_read(p->arena, parts->to, false, &to);
     if (!topics_load(&m, &to, err))
         return false;
     if (f->total < 0) {

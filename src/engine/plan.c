@@ -669,6 +669,7 @@ static bool run_load(struct worker *w, struct plan *p, struct planned_run *r, st
     const struct queue_item *q = &p->work->item;
     struct run_row row;
     struct message *messages;
+    struct event_parts parts;
     yyjson_val *doc;
     if (!run_find(w->db, p->arena, q->environment, q->ref, &row, err)
         || !run_decode(&row, p->arena, &r->run, err)
@@ -677,15 +678,16 @@ static bool run_load(struct worker *w, struct plan *p, struct planned_run *r, st
         || !message_list_by_run(w->db, p->arena, row.id, &messages, &f->machine.messages_n, err))
         return false;
     size_t n = f->machine.messages_n;
-    if (!facts_load(w->engine, w->db, p->arena, &r->run, event, doc, NULL, NULL, NULL, f, err))
+    parts = event_parts_of(doc);
+    if (!facts_load(w->engine, w->db, p->arena, &r->run, event, &parts, NULL, NULL, NULL, f, err))
         return false;
     f->machine.messages = messages;
     f->machine.messages_n = n;
     r->person.row = f->subscriber;
     p->event = *event;
-    p->attached = attachments_named(doc);
+    p->attached = attachments_named(&parts);
     if (facts_opened(w->db, p->arena, f, &row, messages, n, err)
-        && company_facts(w, p, event, doc, f->environment->environment.organization, &f->machine, err))
+        && company_facts(w, p, event, &parts, f->environment->environment.organization, &f->machine, err))
         return true;
     facts_release(f);
     return false;

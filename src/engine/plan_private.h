@@ -123,8 +123,8 @@ void cancel_answer(struct work *w, const struct error *err);
 /* attachments.c. Stores the trigger's before its commit; let go of after it, or after its failure. */
 bool attachments_hold(struct plan *p, struct error *err);
 void attachments_let_go(struct plan *p);
-/* Does an event's document name any? */
-bool attachments_named(yyjson_val *doc);
+/* Does an event name any? */
+bool attachments_named(const struct event_parts *parts);
 bool attachments_apply(struct plan *p, struct db *db, struct error *err);
 
 bool somebody_listens(const struct engine *e);
@@ -144,8 +144,8 @@ bool webhooks_of_run(struct plan *p, const struct planned_run *r, struct db *db,
 /* expand.c: the rows of an event that is about to be accepted (p->event is filled but for its doc), and the runs of up to
  * CHUNK single recipients. */
 bool trigger_expand(struct worker *w, struct plan *p, const struct trigger *t, int64_t now, struct error *err);
-/* The runs of the next chunk of p->event; moves p->fanout. doc: the event's. */
-bool chunk_expand(struct worker *w, struct plan *p, struct definition *d, yyjson_val *doc, struct error *err);
+/* The runs of the next chunk of p->event; moves p->fanout. */
+bool chunk_expand(struct worker *w, struct plan *p, struct definition *d, const struct event_parts *parts, struct error *err);
 /* A later chunk of an accepted event. */
 void plan_expand(struct worker *w, struct work *work);
 
@@ -157,13 +157,13 @@ struct member {
     struct id subscription;
     const struct preference_rows *preferences;  /* of a run through that subscription */
 };
-bool members_next(struct worker *w, struct plan *p, yyjson_val *doc, struct id workflow, struct str context, int64_t now,
+bool members_next(struct worker *w, struct plan *p, const struct event_parts *parts, struct id workflow, struct str context, int64_t now,
                   struct member **out, size_t *n, bool *ended, struct error *err);
 
 /* company.c: what else takes part in an event, as templates and conditions see it: actor, tenant, contexts. */
 bool company_plan(struct worker *w, struct plan *p, const struct trigger *t, int64_t now, struct error *err);
 /* Sets actor and tenant of f. */
-bool company_facts(struct worker *w, struct plan *p, const struct event *event, yyjson_val *doc, struct id organization,
+bool company_facts(struct worker *w, struct plan *p, const struct event *event, const struct event_parts *parts, struct id organization,
                    struct machine_facts *f, struct error *err);
 /* How a named subscriber will be stored. */
 bool person_load(struct worker *w, struct plan *p, const struct subscriber_patch *patch, struct id environment, int64_t now,

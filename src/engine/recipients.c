@@ -48,9 +48,8 @@ static struct str single_id(yyjson_val *v)
     return str_trim(yyjson_is_str(v) ? json_str(v) : json_get_str(v, "subscriberId"));
 }
 
-static bool single_valid(yyjson_val *v, bool strict)
+static bool id_valid(struct str id, bool strict)
 {
-    struct str id = single_id(v);
     return subscriber_id_valid(id) && (!strict || recipient_id_strict(id));
 }
 
@@ -59,19 +58,27 @@ static bool topic_valid(yyjson_val *v)
     return recipient_id_strict(str_trim(json_get_str(v, "topicKey")));
 }
 
+/* *bad: how many fields are of the wrong type, with messages. They are left out; the rest counts. */
+static bool read_with_fields(struct arena *a, yyjson_val *v, bool strict, struct recipient *r, struct str messages[SUBSCRIBER_FIELDS],
+                             size_t *bad)
+{
+    *r = (struct recipient){.value = v};
+    *bad = yyjson_is_obj(v) ? subscriber_patch_read(a, v, &r->patch, messages) : 0;
+    if (yyjson_is_str(v))
+        r->patch.subscriber_id = single_id(v);
+    return id_valid(r->patch.subscriber_id, strict);
+}
+
 bool recipient_read(struct arena *a, yyjson_val *v, bool strict, struct recipient *r)
 {
     struct str messages[SUBSCRIBER_FIELDS];
-    *r = (struct recipient){.value = v};
-    if (yyjson_is_obj(v))
-        subscriber_patch_read(a, v, &r->patch, messages);
-    r->patch.subscriber_id = single_id(v);
-    return single_valid(v, strict);
+    size_t bad;
+    return read_with_fields(a, v, strict, r, messages, &bad);
 }
 
 static bool entry_valid(yyjson_val *v, bool strict)
 {
-    return is_topic(v) ? topic_valid(v) : single_valid(v, strict);
+    return is_topic(v) ? topic_valid(v) : id_valid(single_id(v), strict);
 }
 
 bool recipients_any(yyjson_val *to, bool strict)
@@ -171,15 +178,13 @@ static void read_single(struct reader *r, yyjson_val *v, size_t at, bool strict)
 {
     struct recipient *x = &r->out->singles[r->out->singles_n];
     struct str messages[SUBSCRIBER_FIELDS];
-    struct subscriber_patch unused;
-    if (!recipient_read(r->arena, v, strict, x)) {
+    size_t bad;
+    if (!read_with_fields(r->arena, v, strict, x, messages, &bad)) {
         problem(r, "Invalid subscriberId", v);
         return;
     }
     x->at = at;
     r->out->singles_n++;
-    /* A field of the wrong type is left out; the rest of the recipient counts. */
-    size_t bad = yyjson_is_obj(v) ? subscriber_patch_read(r->arena, v, &unused, messages) : 0;
     for (size_t i = 0; i < bad; i++)
         *ARENA_SLOT(r->arena, r->out->problems, r->out->problems_n, r->problems_cap) =
             str_fmt(r->arena, "Subscriber %.*s: %.*s", STR_ARG(x->patch.subscriber_id), STR_ARG(messages[i]));

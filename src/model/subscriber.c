@@ -8,12 +8,13 @@
 #include "model/subscriber_channels.h"
 #include "model/subscriber_private.h"
 
-static const char *const field_names[SUBSCRIBER_FIELDS] = {"firstName", "lastName", "email", "phone", "avatar",
-                                                           "locale", "timezone", "data", "channels"};
+static const struct str field_names[SUBSCRIBER_FIELDS + 1] = {
+    STR_INIT("firstName"), STR_INIT("lastName"), STR_INIT("email"), STR_INIT("phone"), STR_INIT("avatar"), STR_INIT("locale"),
+    STR_INIT("timezone"), STR_INIT("data"), STR_INIT("channels"), STR_INIT("subscriberId")};
 
 const char *subscriber_field_name(enum subscriber_field f)
 {
-    return field_names[f];
+    return field_names[f].p;
 }
 
 void subscriber_read(struct db_stmt *s, int first, struct arena *a, struct subscriber *out)
@@ -56,14 +57,16 @@ static bool field_type_ok(enum subscriber_field f, yyjson_val *v)
 
 size_t subscriber_patch_read(struct arena *a, yyjson_val *obj, struct subscriber_patch *p, struct str *messages)
 {
+    yyjson_val *members[SUBSCRIBER_FIELDS + 1];
     size_t bad = 0;
-    *p = (struct subscriber_patch){.subscriber_id = str_trim(json_get_str(obj, "subscriberId"))};
+    json_members(obj, field_names, SUBSCRIBER_FIELDS + 1, members);
+    *p = (struct subscriber_patch){.subscriber_id = str_trim(json_str(members[SUBSCRIBER_FIELDS]))};
     for (int f = 0; f < SUBSCRIBER_FIELDS; f++) {
-        yyjson_val *v = json_get(obj, field_names[f]);
+        yyjson_val *v = members[f];
         if (!v)
             continue;
         if (!field_type_ok((enum subscriber_field)f, v)) {
-            messages[bad++] = str_fmt(a, "%s must be %s", field_names[f],
+            messages[bad++] = str_fmt(a, "%s must be %s", field_names[f].p,
                                       f == SUBSCRIBER_DATA ? "an object" : f == SUBSCRIBER_CHANNELS ? "an array" : "a string");
             continue;
         }
@@ -331,7 +334,7 @@ yyjson_mut_val *subscriber_json(yyjson_mut_doc *d, const struct subscriber *s, s
     json_add_str(d, o, "subscriberId", s->subscriber_id);
     for (int f = 0; f < SUBSCRIBER_DATA; f++)
         if (s->field[f].p)
-            json_add_str(d, o, field_names[f], s->field[f]);
+            json_add_str(d, o, field_names[f].p, s->field[f]);
     json_add_text(d, o, "data", s->field[SUBSCRIBER_DATA].p ? s->field[SUBSCRIBER_DATA] : STR("{}"));
     channels_add(d, o, s->field[SUBSCRIBER_CHANNELS]);
     if (s->is_online < 0)
