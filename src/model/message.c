@@ -185,10 +185,19 @@ bool message_list_by_run(struct db *db, struct arena *a, struct id run, struct m
     return message_collect(s, a, out, n, err);
 }
 
+/* A subscriber's messages are those of the runs there are, and the in-app ones that outlived theirs (retention.h), which are
+ * older. */
+enum part { OF_RUNS, OUTLIVED };
+
 /* From the fitting index: a subscriber's runs are walked newest first, with the few messages of each (CROSS: SQLite keeps to that
- * order also where no other is asked for, as in a count). */
-static const char *message_source(const struct message_query *q)
+ * order also where no other is asked for, as in a count); what outlived its run is looked for in the Inbox's two (inbox_private.h). */
+static const char *message_source(const struct message_query *q, enum part part)
 {
+    if (part == OUTLIVED)
+        return "messages m WHERE m.environment_id = ?1 AND m.id IN (SELECT id FROM messages WHERE subscriber_id = ?3 AND channel = 0 "
+               "AND " INBOX_TOUCHED " UNION ALL SELECT id FROM messages WHERE subscriber_id = ?3 AND channel < 1 AND read = 0 "
+               "AND archived = 0 AND snoozed_until IS NULL AND severity = 0 AND seen = 0) AND NOT EXISTS (SELECT 1 FROM runs r "
+               "WHERE r.environment_id = m.environment_id AND r.id = m.run_id)";
     if (!id_is_zero(q->subscriber))
         return "runs r CROSS JOIN messages m WHERE m.run_id = r.id AND r.subscriber_id = ?3 AND m.environment_id BETWEEN ?1 AND ?1 "
                "AND m.subscriber_id = ?3";
@@ -240,28 +249,73 @@ static struct db_stmt *list_statement(struct db *db, struct str sql, struct id e
     return s;
 }
 
-bool message_list(struct db *db, struct arena *a, struct id environment, const struct message_query *q,
-                  struct message **out, size_t *n, struct error *err)
+static bool list_part(struct db *db, struct arena *a, struct id environment, const struct message_query *q, enum part part,
+                      int64_t offset, int limit, struct message **out, size_t *n, struct error *err)
 {
     struct buf sql = {.arena = a};
-    buf_fmt(&sql, "SELECT " MESSAGE_COLUMNS_OF("m.") " FROM %s", message_source(q));
+    buf_fmt(&sql, "SELECT " MESSAGE_COLUMNS_OF("m.") " FROM %s", message_source(q, part));
     add_conditions(&sql, q);
-    buf_z(&sql, !id_is_zero(q->subscriber) ? " ORDER BY r.id DESC, m.id DESC LIMIT ?4 OFFSET ?5" : " ORDER BY m.id DESC LIMIT ?4 OFFSET ?5");
-    struct db_stmt *s = list_statement(db, buf_finish(&sql), environment, q, q->limit, q->offset, err);
+    buf_fmt(&sql, " ORDER BY %sm.id DESC LIMIT ?4 OFFSET ?5", part == OF_RUNS && !id_is_zero(q->subscriber) ? "r.id DESC, " : "");
+    struct db_stmt *s = list_statement(db, buf_finish(&sql), environment, q, limit, offset, err);
     return s && message_collect(s, a, out, n, err);
 }
 
-bool message_count(struct db *db, struct arena *a, struct id environment, const struct message_query *q, int64_t *n, struct error *err)
+static bool count_part(struct db *db, struct arena *a, struct id environment, const struct message_query *q, enum part part,
+                       int64_t cap, int64_t *n, struct error *err)
 {
     struct buf sql = {.arena = a};
-    buf_fmt(&sql, "SELECT count(*) FROM (SELECT 1 FROM %s", message_source(q));
+    buf_fmt(&sql, "SELECT count(*) FROM (SELECT 1 FROM %s", message_source(q, part));
     add_conditions(&sql, q);
     buf_z(&sql, " LIMIT ?4 OFFSET ?5) AS capped");
-    struct db_stmt *s = list_statement(db, buf_finish(&sql), environment, q, MESSAGES_COUNTED, 0, err);
+    struct db_stmt *s = list_statement(db, buf_finish(&sql), environment, q, (int)cap, 0, err);
     if (!s || !row_one(s, "no count", err))
         return false;
     *n = db_int(s, 0);
     db_reset(s);
+    return true;
+}
+
+/* Can there be any without a run? What a trigger made is named by its runs. */
+static bool may_outlive(const struct message_query *q)
+{
+    return !id_is_zero(q->subscriber) && !q->runs && q->channel <= CHANNEL_IN_APP;
+}
+
+bool message_list(struct db *db, struct arena *a, struct id environment, const struct message_query *q,
+                  struct message **out, size_t *n, struct error *err)
+{
+    struct message *more;
+    int64_t passed = q->offset;
+    size_t more_n;
+    if (!list_part(db, a, environment, q, OF_RUNS, q->offset, q->limit, out, n, err))
+        return false;
+    if (*n == (size_t)q->limit || !may_outlive(q))
+        return true;
+    if (*n)
+        passed = 0;
+    else if (q->offset && !count_part(db, a, environment, q, OF_RUNS, q->offset, &passed, err))
+        return false;
+    else if (q->offset)
+        passed = q->offset - passed;
+    if (!list_part(db, a, environment, q, OUTLIVED, passed, q->limit - (int)*n, &more, &more_n, err))
+        return false;
+    struct message *both = ARENA_ARRAY(a, struct message, *n + more_n);
+    for (size_t i = 0; i < *n + more_n; i++)
+        both[i] = i < *n ? (*out)[i] : more[i - *n];
+    *out = both;
+    *n += more_n;
+    return true;
+}
+
+bool message_count(struct db *db, struct arena *a, struct id environment, const struct message_query *q, int64_t *n, struct error *err)
+{
+    int64_t outlived = 0;
+    if (!count_part(db, a, environment, q, OF_RUNS, MESSAGES_COUNTED, n, err))
+        return false;
+    if (*n < MESSAGES_COUNTED && may_outlive(q)
+        && !count_part(db, a, environment, q, OUTLIVED, MESSAGES_COUNTED - *n, &outlived, err))
+        return false;
+    *n += outlived;
     return true;
 }
 

@@ -58,7 +58,7 @@ bool message_mark(struct db *db, struct message *m, enum message_mark mark, int6
 bool message_mark_all(struct db *db, struct id environment, struct id subscriber, enum message_mark mark, int64_t now, int max,
                       int64_t *changed, struct error *err);
 
-/* Of an environment, newest first; of one subscriber, by the age of their runs. */
+/* Of an environment, newest first; of one subscriber, by the age of their runs, those without one at the end. */
 bool message_list(struct db *db, struct arena *a, struct id environment, const struct message_query *q,
                   struct message **out, size_t *n, struct error *err);
 enum { MESSAGES_COUNTED = 1000 };

@@ -121,6 +121,13 @@ test("what waited longer than runs are kept stays for as long again, with its me
   await days(38);
   await until(async () => { await move("PT1M"); return !(await run(short)); }, "the short one to be purged");
   assert.equal(await states(patient), "delayed pending");
+  // In-app messages outlive their run: for every reader.
+  await trigger("short", "eve");
+  const pages = async (path) => (await Promise.all([0, 1, 2].map((page) => call("GET", `${path}page=${page}&limit=1`)))).map((r) => r.body.data.map((m) => m.content));
+  assert.deepEqual(await pages("/v1/subscribers/eve/notifications/feed?"), [["soon"], ["soon"], []]);
+  assert.deepEqual(await pages("/v1/messages?subscriberId=eve&"), [["soon"], ["soon"], []]);
+  assert.equal((await call("GET", "/v1/subscribers/eve/notifications/feed?limit=1")).body.totalCount, 2);
+  assert.equal((await call("GET", "/v1/subscribers/eve/notifications/unseen")).body.data.count, 2);
   await days(4);
   for (let i = 0; i < 5; i++) await move("PT1M");
   assert.equal(await states(patient), "completed completed");
