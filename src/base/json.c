@@ -113,6 +113,60 @@ yyjson_val *json_frozen(struct arena *a, const yyjson_mut_val *v)
     return yyjson_doc_get_root(yyjson_mut_val_imut_copy((yyjson_mut_val *)(uintptr_t)v, &alc));
 }
 
+/* A read object is its own value, then key and value of each member; what a value holds stands right behind it, and containers
+ * know how many bytes they are. */
+static yyjson_val *made_room(struct json_made *m, size_t values)
+{
+    size_t need = (m->n ? m->n : 1) + values;           /* the first is the object */
+    if (need > m->cap) {
+        size_t cap = need < 32 ? 32 : need * 2;
+        m->v = arena_grow(m->arena, m->v, m->cap * sizeof *m->v, cap * sizeof *m->v);
+        m->cap = cap;
+    }
+    yyjson_val *at = m->v + need - values;
+    m->n = need;
+    return at;
+}
+
+static yyjson_val *made_member(struct json_made *m, struct str key, size_t values)
+{
+    yyjson_val *at = made_room(m, values + 1);
+    unsafe_yyjson_set_strn(at, key.p, key.n);
+    m->members++;
+    return at + 1;
+}
+
+void json_made_str(struct json_made *m, struct str key, struct str s)
+{
+    yyjson_val *v = made_member(m, key, 1);
+    if (s.p)
+        unsafe_yyjson_set_strn(v, s.p, s.n);
+    else
+        unsafe_yyjson_set_null(v);
+}
+
+void json_made_bool(struct json_made *m, struct str key, bool b)
+{
+    unsafe_yyjson_set_bool(made_member(m, key, 1), b);
+}
+
+void json_made_val(struct json_made *m, struct str key, yyjson_val *v)
+{
+    if (!v)
+        return;
+    size_t n = (size_t)(unsafe_yyjson_get_next(v) - v);
+    memcpy(made_member(m, key, n), v, n * sizeof *v);
+}
+
+yyjson_val *json_made_end(struct json_made *m)
+{
+    if (!m->n)
+        made_room(m, 0);
+    m->v->tag = (uint64_t)m->members << YYJSON_TAG_BIT | YYJSON_TYPE_OBJ;
+    m->v->uni.ofs = m->n * sizeof *m->v;
+    return m->v;
+}
+
 yyjson_val *json_getn(yyjson_val *v, struct str key)
 {
     yyjson_val *k, *found = NULL;
@@ -235,15 +289,33 @@ void json_add_val(yyjson_mut_doc *d, yyjson_mut_val *obj, const char *key, yyjso
         yyjson_mut_obj_add(obj, yyjson_mut_str(d, key), yyjson_val_mut_copy(d, v));
 }
 
+/* A byte of the word is marked if it is 0; what is marked above the first one may be wrong. */
+static uint64_t zero_bytes(uint64_t word)
+{
+    return (word - 0x0101010101010101) & ~word & 0x8080808080808080;
+}
+
+/* The first byte from i on that a JSON string escapes, or the end. */
+static size_t plain_until(struct str s, size_t i)
+{
+    for (uint64_t word; i + 8 <= s.n; i += 8) {
+        memcpy(&word, s.p + i, 8);
+        uint64_t control = (word - 0x2020202020202020) & ~word & 0x8080808080808080;
+        if (control | zero_bytes(word ^ 0x2222222222222222) | zero_bytes(word ^ 0x5c5c5c5c5c5c5c5c))
+            break;
+    }
+    while (i < s.n && (unsigned char)s.p[i] >= 0x20 && s.p[i] != '"' && s.p[i] != '\\')
+        i++;
+    return i;
+}
+
 void json_quote(struct buf *b, struct str s)
 {
     static const char hex[] = "0123456789abcdef";
     size_t from = 0;
     buf_char(b, '"');
-    for (size_t i = 0; i < s.n; i++) {
+    for (size_t i = 0; (i = plain_until(s, i)) < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
         buf_add(b, s.p + from, i - from);
         from = i + 1;
         switch (c) {

@@ -28,6 +28,18 @@ struct str json_write_mut(struct arena *a, const yyjson_mut_val *v);
 /* What json_parse would read of json_write_mut's text. NULL: out of memory. */
 yyjson_val *json_frozen(struct arena *a, const yyjson_mut_val *v);
 
+/* An object to be read, put together from its members without a text between: json_made_… for each, then json_made_end. Keys and
+ * texts are not copied; values are. Zero-initialise with its arena. */
+struct json_made {
+    struct arena *arena;
+    yyjson_val *v;
+    size_t n, cap, members;
+};
+void json_made_str(struct json_made *m, struct str key, struct str s);      /* p NULL: null */
+void json_made_bool(struct json_made *m, struct str key, bool b);
+void json_made_val(struct json_made *m, struct str key, yyjson_val *v);     /* NULL: left out */
+yyjson_val *json_made_end(struct json_made *m);
+
 /* json_js.c: as JavaScript's JSON.stringify writes what it parsed: numbers in their shortest form, keys that are array indexes
  * first, of equal keys the last. */
 struct str json_write_js(struct arena *a, yyjson_val *v);

@@ -85,12 +85,31 @@ struct str str_cut(struct str s, size_t n)
     return str_sub(s, 0, n);
 }
 
+/* How many of the first n bytes are ASCII; eight at a time. */
+static size_t ascii_run(const char *p, size_t n)
+{
+    size_t i = 0;
+    for (uint64_t word; i + 8 <= n; i += 8) {
+        memcpy(&word, p + i, 8);
+        if (word & 0x8080808080808080)
+            break;
+    }
+    while (i < n && !(p[i] & 0x80))
+        i++;
+    return i;
+}
+
+size_t str_ascii(struct str s)
+{
+    return ascii_run(s.p, s.n);
+}
+
 bool str_is_utf8(struct str s)
 {
     const unsigned char *p = (const unsigned char *)s.p, *end = p + s.n;
     while (p < end) {
         if (*p < 0x80) {
-            p++;
+            p += ascii_run((const char *)p, (size_t)(end - p));
             continue;
         }
         int more = *p >= 0xf0 ? 3 : *p >= 0xe0 ? 2 : 1;

@@ -67,6 +67,7 @@ ptrdiff_t str_find_nocase(struct str s, struct str needle);     /* ASCII letters
 struct str str_trim(struct str s);                        /* ASCII white space at both ends */
 bool str_to_i64(struct str s, int64_t *out);              /* whole string, decimal; false if not */
 bool str_is_utf8(struct str s);                           /* RFC 3629: no surrogates, nothing over-long */
+size_t str_ascii(struct str s);                           /* how many bytes it begins with are ASCII */
 struct str str_cut(struct str s, size_t n);               /* at most n bytes of UTF-8, no character in two */
 
 struct str str_dup(struct arena *a, struct str s);        /* copy, NUL after it */

@@ -329,10 +329,7 @@ static struct str doctype_of(struct str html)
 
 static bool is_plain(struct str s)
 {
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] == '<' || s.p[i] == '>' || s.p[i] == '&')
-            return false;
-    return true;
+    return !s.n || (!memchr(s.p, '<', s.n) && !memchr(s.p, '>', s.n) && !memchr(s.p, '&', s.n));
 }
 
 struct str sanitize_html(struct arena *a, struct str html)

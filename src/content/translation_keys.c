@@ -72,7 +72,7 @@ struct str translation_keys_protect(struct arena *a, struct str s)
 
 struct str translation_keys_restore(struct arena *a, struct str s)
 {
-    if (str_find(s, STR("[T:")) < 0)
+    if (!s.n || !memchr(s.p, '[', s.n) || str_find(s, STR("[T:")) < 0)
         return s;
     struct buf b = {.arena = a};
     for (size_t i = 0; i < s.n;) {

@@ -156,6 +156,19 @@ yyjson_val *definition_value(struct arena *a, const struct definition *d, enum s
     return value;
 }
 
+static struct str summary_write(const struct definition *w)
+{
+    yyjson_mut_doc *d = json_doc(w->arena);
+    yyjson_mut_val *o = yyjson_mut_obj(d);
+    json_add_id(d, o, "id", w->workflow.id);
+    json_add_str(d, o, "identifier", w->workflow.identifier);
+    json_add_str(d, o, "name", w->workflow.name);
+    json_add_bool(d, o, "critical", w->critical);
+    json_add_val(d, o, "tags", w->tags);
+    json_add_str(d, o, "severity", severity_name(w->severity));
+    return json_write_mut(w->arena, o);
+}
+
 struct definition *definition_compile(const struct workflow *row, struct error *err)
 {
     struct arena *a = arena_create(8192);
@@ -191,6 +204,7 @@ struct definition *definition_compile(const struct workflow *row, struct error *
     d->texts.on = json_get_bool(d->doc, "isTranslationEnabled", false);
     preferences_compile(d);
     d->value = definition_value(a, d, d->severity);
+    d->summary = summary_write(d);
     return d;
 fail:
     arena_destroy(a);

@@ -50,6 +50,7 @@ struct definition {
     bool looks_back;                /* a filter asks whether an earlier message was read */
     bool external;                  /* code-first: its steps are computed by the application's bridge (bridge-cli.md §3.5) */
     yyjson_val *tags, *payload_schema;          /* NULL: none */
+    struct str summary;                         /* JSON text: as messages carry it */
     yyjson_val *value;                          /* what templates see as `workflow`, of its own severity */
     struct jsonschema *payload_program;         /* NULL: every payload passes */
     bool channel_enabled[CHANNELS];             /* workflow preferences, default and user merged */

@@ -7,8 +7,9 @@
 #include "content/translate.h"
 #include "engine/machine_private.h"
 
-static const char *const subscriber_names[SUBSCRIBER_CHANNELS] = {"firstName", "lastName", "email", "phone", "avatar",
-                                                                  "locale", "timezone", "data"};
+static const struct str subscriber_names[SUBSCRIBER_DATA] = {STR_INIT("firstName"), STR_INIT("lastName"), STR_INIT("email"),
+                                                             STR_INIT("phone"), STR_INIT("avatar"), STR_INIT("locale"),
+                                                             STR_INIT("timezone")};
 
 static yyjson_val *parsed(struct arena *a, struct buf *b)
 {
@@ -19,30 +20,19 @@ static yyjson_val *parsed(struct arena *a, struct buf *b)
 
 yyjson_val *render_subscriber(struct arena *a, const struct subscriber *s)
 {
-    struct buf b = {.arena = a};
-    buf_z(&b, "{\"subscriberId\":");
-    json_quote(&b, s->subscriber_id);
-    for (int f = 0; f < SUBSCRIBER_CHANNELS; f++) {
-        buf_z(&b, ",\"");
-        buf_z(&b, subscriber_names[f]);
-        buf_z(&b, "\":");
-        if (f == SUBSCRIBER_DATA)
-            buf_str(&b, s->field[f].p ? s->field[f] : STR("{}"));
-        else if (s->field[f].p)
-            json_quote(&b, s->field[f]);
-        else
-            buf_z(&b, "null");
-    }
-    buf_z(&b, s->is_online > 0 ? ",\"isOnline\":true" : ",\"isOnline\":false");
-    if (s->last_online_at) {
-        char iso[TIME_ISO_LEN + 1];
+    struct json_made m = {.arena = a};
+    yyjson_val *data = NULL;
+    char iso[TIME_ISO_LEN + 1];
+    json_made_str(&m, STR("subscriberId"), s->subscriber_id);
+    for (int f = 0; f < SUBSCRIBER_DATA; f++)
+        json_made_str(&m, subscriber_names[f], s->field[f]);
+    json_parse(a, s->field[SUBSCRIBER_DATA].p ? s->field[SUBSCRIBER_DATA] : STR("{}"), &data, NULL);
+    json_made_val(&m, STR("data"), data);
+    json_made_bool(&m, STR("isOnline"), s->is_online > 0);
+    if (s->last_online_at)
         time_iso(s->last_online_at, iso);
-        buf_fmt(&b, ",\"lastOnlineAt\":\"%s\"", iso);
-    } else {
-        buf_z(&b, ",\"lastOnlineAt\":null");
-    }
-    buf_char(&b, '}');
-    return parsed(a, &b);
+    json_made_str(&m, STR("lastOnlineAt"), s->last_online_at ? str_dup(a, str_of(iso)) : STR_NULL);
+    return json_made_end(&m);
 }
 
 static const struct message *message_of(const struct machine_facts *f, struct id message)
@@ -148,25 +138,27 @@ yyjson_val *render_step(const struct machine *m, int job)
 /* Environment variables, and the environment's name and type where no variable is called so. */
 static yyjson_val *env_value(struct arena *a, const struct machine_facts *f)
 {
-    const struct { const char *name; struct str value; } own[] = {{"name", f->environment_name}, {"type", f->environment_type}};
-    yyjson_mut_doc *d = json_doc(a);
-    yyjson_mut_val *env = f->environment_variables ? yyjson_val_mut_copy(d, f->environment_variables) : yyjson_mut_obj(d);
+    const struct { struct str name, value; } own[] = {{STR("name"), f->environment_name}, {STR("type"), f->environment_type}};
+    struct json_made env = {.arena = a};
+    yyjson_val *k;
+    yyjson_obj_iter it = yyjson_obj_iter_with(f->environment_variables);
+    while ((k = yyjson_obj_iter_next(&it)))
+        json_made_val(&env, json_str(k), yyjson_obj_iter_get_val(k));
     for (size_t i = 0; i < 2; i++)
-        if (!yyjson_mut_obj_get(env, own[i].name))
-            json_add_str(d, env, own[i].name, own[i].value);
-    return json_frozen(a, env);
+        if (!json_getn(f->environment_variables, own[i].name))
+            json_made_str(&env, own[i].name, own[i].value);
+    return json_made_end(&env);
 }
 
 size_t render_variables(const struct machine *m, int job, struct liquid_variable out[RENDER_VARIABLES_MAX])
 {
     struct arena *a = m->run->arena;
     const struct machine_facts *f = m->facts;
-    yyjson_val *empty = NULL;
+    yyjson_val *empty = json_made_end(&(struct json_made){.arena = a});
     size_t n = 0;
-    json_parse(a, STR("{}"), &empty, NULL);
     out[n++] = (struct liquid_variable){STR("payload"), f->payload ? f->payload : empty};
     out[n++] = (struct liquid_variable){STR("subscriber"), render_subscriber(a, f->subscriber)};
-    out[n++] = (struct liquid_variable){STR("steps"), steps_value(m, job)};
+    out[n++] = (struct liquid_variable){STR("steps"), job > 1 ? steps_value(m, job) : empty};
     out[n++] = (struct liquid_variable){STR("workflow"), definition_value(a, f->current, m->run->row.severity)};
     out[n++] = (struct liquid_variable){STR("env"), env_value(a, f)};
     out[n++] = (struct liquid_variable){STR("context"), f->context ? f->context : empty};
@@ -215,6 +207,22 @@ bool render_translate(const struct machine *m, int job, yyjson_val *in, yyjson_v
     return values_translate(m, &ctx, in, out, err);
 }
 
+/* Are all texts UTF-8? A filter can make something else, which is told as the failure that it is when it is written. */
+static bool is_writable(yyjson_mut_val *v)
+{
+    size_t i, n;
+    yyjson_mut_val *key, *member;
+    if (yyjson_mut_is_str(v))
+        return str_is_utf8((struct str){yyjson_mut_get_str(v), yyjson_mut_get_len(v)});
+    yyjson_mut_arr_foreach(v, i, n, member)
+        if (!is_writable(member))
+            return false;
+    yyjson_mut_obj_foreach(v, i, n, key, member)
+        if (!is_writable(key) || !is_writable(member))
+            return false;
+    return true;
+}
+
 bool render_controls(struct machine *m, int job, const struct step_definition *s, yyjson_val **outputs, struct error *err)
 {
     struct arena *a = m->run->arena;
@@ -234,6 +242,10 @@ bool render_controls(struct machine *m, int job, const struct step_definition *s
     /* engine.md §7.5: everything that the Inbox will show is made harmless. */
     if (s->type == STEP_IN_APP && !json_get_bool(s->values, "disableOutputSanitization", false))
         sanitize_json_mut(a, out);
+    if (!s->body.plain && is_writable(out)) {       /* bodies bring texts of JSON with them */
+        *outputs = json_frozen(a, out);
+        return true;
+    }
     return json_parse(a, json_write_mut(a, out), outputs, err);
 }
 

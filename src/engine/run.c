@@ -46,6 +46,10 @@ static void put_int(struct buf *b, int64_t v)
 {
     char text[24];
     size_t at = sizeof text;
+    if (v >= 0 && v < 10) {
+        buf_char(b, (char)('0' + v));
+        return;
+    }
     uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
     do
         text[--at] = (char)('0' + u % 10);

@@ -32,14 +32,7 @@ yyjson_mut_val *machine_message_doc(struct machine *m, yyjson_mut_doc *d, int jo
     json_add_str(d, doc, "providerId", m->run->jobs[job].provider_id);
     if (w->tags)
         json_add_val(d, doc, "tags", w->tags);
-    yyjson_mut_val *workflow = json_add_obj(d, doc, "workflow");
-    json_add_id(d, workflow, "id", w->workflow.id);
-    json_add_str(d, workflow, "identifier", w->workflow.identifier);
-    json_add_str(d, workflow, "name", w->workflow.name);
-    json_add_bool(d, workflow, "critical", w->critical);
-    if (w->tags)
-        json_add_val(d, workflow, "tags", w->tags);
-    json_add_str(d, workflow, "severity", severity_name(w->severity));
+    json_add_text(d, doc, "workflow", w->summary);
     return doc;
 }
 

@@ -77,8 +77,8 @@ struct str text_trim_end(struct str s)
 
 size_t text_units(struct str s)
 {
-    size_t units = 0;
-    for (size_t i = 0; i < s.n; i++) {
+    size_t ascii = str_ascii(s), units = ascii;
+    for (size_t i = ascii; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
         units += ((c & 0xc0) != 0x80) + (c >= 0xf0);
     }
@@ -95,7 +95,14 @@ size_t text_points(struct str s)
 
 size_t text_advance(struct str s, size_t from, double points)
 {
-    for (double i = 0; i < points && from < s.n; i++) {
+    double i = 0;
+    size_t ascii = points > 0 ? str_ascii(str_sub(s, from, s.n)) : 0;
+    if (points < (double)ascii) {
+        ascii = (size_t)points;
+        ascii += (double)ascii < points;        /* half a character counts */
+    }
+    from += ascii;
+    for (i = (double)ascii; i < points && from < s.n; i++) {
         size_t n;
         text_decode(s, from, &n);
         from += n;

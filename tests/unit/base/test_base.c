@@ -147,6 +147,64 @@ static void json_is_strict_and_bounded(void **state)
 }
 
 /* At every place of the sixteen that are counted at once, among every other byte. */
+/* What is quoted eight bytes at a time is read back as it was, whatever stands where. */
+static void json_quotes_every_byte(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct error err = {0};
+    for (size_t n = 0; n < 40; n++)
+        for (size_t at = 0; at < n; at++)
+            for (int c = 0; c < 0x80; c++) {
+                char text[40];
+                yyjson_val *v;
+                struct buf b = {.arena = a};
+                memset(text, n % 2 ? 'x' : '!', n);
+                text[at] = (char)c;
+                text[(at * 7 + 3) % n] = n % 3 ? '\\' : '~';
+                json_quote(&b, (struct str){text, n});
+                assert_true(json_parse(a, buf_get(&b), &v, &err));
+                assert_true(str_eq(json_str(v), (struct str){text, n}));
+                arena_reset(a);
+            }
+}
+
+static void json_objects_are_made(void **state)
+{
+    (void)state;
+    static const struct str names[] = {STR_INIT("b"), STR_INIT("missing"), STR_INIT("long name of seventeen")};
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct json_made m = {.arena = a}, none = {.arena = a};
+    yyjson_val *v, *found[3];
+    assert_string_equal(json_write(a, json_made_end(&none)).p, "{}");
+    assert_int_equal(yyjson_obj_size(json_made_end(&none)), 0);
+    assert_true(json_parse(a, STR("{\"x\":[1,{\"y\":[]},2.5],\"z\":\"\\u00e9\"}"), &v, NULL));
+    json_made_val(&m, STR("first"), v);
+    json_made_val(&m, STR("left out"), NULL);
+    json_made_str(&m, STR("b"), STR("text"));
+    json_made_str(&m, STR("null"), STR_NULL);
+    json_made_str(&m, STR("empty"), STR(""));
+    json_made_bool(&m, STR("b"), true);
+    for (int i = 0; i < 40; i++)
+        json_made_val(&m, str_fmt(a, "n%d", i), json_get(v, "x"));
+    json_made_bool(&m, STR("long name of seventeen"), false);
+    struct str text = json_write(a, json_made_end(&m));
+    assert_true(json_parse(a, text, &v, NULL));         /* and as a document it is the same */
+    assert_true(str_eq(json_write(a, v), text));
+    assert_true(yyjson_equals(v, json_made_end(&m)));
+    v = json_made_end(&m);
+    assert_int_equal(yyjson_obj_size(v), 46);
+    assert_int_equal(yyjson_get_int(json_path(v, STR("n39.0"))), 1);
+    assert_int_equal(yyjson_arr_size(json_path(v, STR("n39.1.y"))), 0);
+    assert_true(yyjson_is_null(json_get(v, "null")));
+    json_members(v, names, 3, found);
+    assert_true(yyjson_is_true(found[0]));              /* the last of equal keys */
+    assert_null(found[1]);
+    assert_true(yyjson_is_false(found[2]));
+    json_members(NULL, names, 3, found);
+    assert_null(found[0]);
+}
+
 static void json_is_as_deep_as_allowed(void **state)
 {
     (void)state;
@@ -284,7 +342,8 @@ int main(void)
         cmocka_unit_test(arena_survives_growth),   cmocka_unit_test(utf8_is_checked),
         cmocka_unit_test(numbers_are_whole),       cmocka_unit_test(ids_sort_by_time),
         cmocka_unit_test(times_go_both_ways),      cmocka_unit_test(virtual_time_never_goes_back),
-        cmocka_unit_test(json_is_strict_and_bounded),
+        cmocka_unit_test(json_is_strict_and_bounded), cmocka_unit_test(json_quotes_every_byte),
+        cmocka_unit_test(json_objects_are_made),
         cmocka_unit_test(json_is_as_deep_as_allowed), cmocka_unit_test(json_is_counted_to_the_end),
         cmocka_unit_test(tags_differ), cmocka_unit_test(secrets_open_only_with_their_key),
         cmocka_unit_test(tokens_are_signed),       cmocka_unit_test(metrics_are_exposition_text),
