@@ -169,33 +169,27 @@ yyjson_val *json_made_end(struct json_made *m)
 
 yyjson_val *json_getn(yyjson_val *v, struct str key)
 {
-    yyjson_val *k, *found = NULL;
+    yyjson_val *found = NULL;
     if (!yyjson_is_obj(v))
         return NULL;
-    yyjson_obj_iter it = yyjson_obj_iter_with(v);
-    while ((k = yyjson_obj_iter_next(&it)))
-        if (yyjson_get_len(k) == key.n && bytes_same(yyjson_get_str(k), key.p, key.n))
-            found = yyjson_obj_iter_get_val(k);
+    size_t n = unsafe_yyjson_get_len(v);        /* keys are texts: nothing of them needs to be asked */
+    for (yyjson_val *k = unsafe_yyjson_get_first(v); n; n--, k = unsafe_yyjson_get_next(k + 1))
+        if (unsafe_yyjson_get_len(k) == key.n && bytes_same(unsafe_yyjson_get_str(k), key.p, key.n))
+            found = k + 1;
     return found;
-}
-
-yyjson_val *json_get(yyjson_val *v, const char *key)
-{
-    return json_getn(v, str_of(key));
 }
 
 void json_members(yyjson_val *v, const struct str *names, size_t n, yyjson_val **out)
 {
-    yyjson_val *k;
     for (size_t i = 0; i < n; i++)
         out[i] = NULL;
     if (!yyjson_is_obj(v))
         return;
-    yyjson_obj_iter it = yyjson_obj_iter_with(v);
-    while ((k = yyjson_obj_iter_next(&it)))
+    size_t left = unsafe_yyjson_get_len(v);
+    for (yyjson_val *k = unsafe_yyjson_get_first(v); left; left--, k = unsafe_yyjson_get_next(k + 1))
         for (size_t i = 0; i < n; i++)
-            if (yyjson_get_len(k) == names[i].n && bytes_same(yyjson_get_str(k), names[i].p, names[i].n))
-                out[i] = yyjson_obj_iter_get_val(k);
+            if (unsafe_yyjson_get_len(k) == names[i].n && bytes_same(unsafe_yyjson_get_str(k), names[i].p, names[i].n))
+                out[i] = k + 1;
 }
 
 yyjson_val *json_path(yyjson_val *v, struct str path)

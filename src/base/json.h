@@ -47,8 +47,8 @@ struct str json_write_js(struct arena *a, yyjson_val *v);
 void json_number_js(struct buf *b, double n);
 
 /* Member of an object; NULL if v is not an object or has no such key. The last of equal keys. */
-yyjson_val *json_get(yyjson_val *v, const char *key);
 yyjson_val *json_getn(yyjson_val *v, struct str key);
+static inline yyjson_val *json_get(yyjson_val *v, const char *key) { return json_getn(v, str_of(key)); }
 /* The members with these names, NULL where there is none, in one pass; of equal keys the last. */
 void json_members(yyjson_val *v, const struct str *names, size_t n, yyjson_val **out);
 /* Dotted path through objects and arrays (decimal index). NULL if anything is missing. */

@@ -60,7 +60,11 @@ static inline struct str str_sub(struct str s, size_t from, size_t to)
     return (struct str){from ? s.p + from : s.p, to - from};     /* no sums with a null pointer */
 }
 
-bool str_eq_nocase(struct str a, struct str b);           /* ASCII letters only */
+bool str_same_nocase(const char *a, const char *b, size_t n);
+static inline bool str_eq_nocase(struct str a, struct str b)      /* ASCII letters only */
+{
+    return a.n == b.n && str_same_nocase(a.p, b.p, a.n);
+}
 int str_cmp(struct str a, struct str b);                  /* bytewise, then by length */
 ptrdiff_t str_find(struct str s, struct str needle);      /* offset or -1 */
 ptrdiff_t str_find_nocase(struct str s, struct str needle);     /* ASCII letters only */

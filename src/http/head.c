@@ -11,25 +11,28 @@ struct reading {
     bool bad;
 };
 
-static bool is_token_char(unsigned char c)      /* RFC 9110 §5.6.2 */
-{
-    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c && strchr("!#$%&'*+-.^_`|~", c));
-}
+static const bool token_char[256] = {   /* RFC 9110 §5.6.2 */
+    ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['!'] = true, ['#'] = true, ['$'] = true, ['%'] = true,
+    ['&'] = true, ['\''] = true, ['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true, ['^'] = true, ['_'] = true,
+    ['`'] = true, ['|'] = true, ['~'] = true,
+};
+
+static const bool control_char[256] = {[0 ... 0x08] = true, [0x0a ... 0x1f] = true, [0x7f] = true};
 
 static bool name_is_token(struct str s)
 {
+    bool ok = s.n > 0;
     for (size_t i = 0; i < s.n; i++)
-        if (!is_token_char((unsigned char)s.p[i]))
-            return false;
-    return s.n > 0;
+        ok &= token_char[(unsigned char)s.p[i]];
+    return ok;
 }
 
 static bool value_is_clean(struct str s)
 {
+    bool bad = false;
     for (size_t i = 0; i < s.n; i++)
-        if (((unsigned char)s.p[i] < 0x20 && s.p[i] != '\t') || s.p[i] == 0x7f)
-            return false;
-    return true;
+        bad |= control_char[(unsigned char)s.p[i]];
+    return !bad;
 }
 
 static enum MHD_Result read_header(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_n, const char *value,
@@ -53,9 +56,8 @@ static enum MHD_Result read_header(void *cls, enum MHD_ValueKind kind, const cha
     return MHD_YES;
 }
 
-struct header *head_find(const struct exchange *x, const char *name)
+struct header *head_find_str(const struct exchange *x, struct str wanted)
 {
-    struct str wanted = str_of(name);
     for (size_t i = 0; i < x->headers; i++)
         if (str_eq_nocase(x->header[i].name, wanted))
             return &x->header[i];

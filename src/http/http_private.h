@@ -24,7 +24,7 @@ enum {
     HTTP_BODY_SMALL = 16 * 1024,        /* bodies up to this live in the arena */
     HTTP_SWALLOW_MAX = 64 * 1024,       /* a refused body up to this is read, so that the connection stays usable */
     HTTP_BODIES_MAX = 256 << 20,        /* bytes of bodies being received by one loop */
-    HTTP_ARENA = 16 * 1024, HTTP_ARENAS_KEPT = 64,
+    HTTP_ARENA = 16 * 1024, HTTP_ARENAS_KEPT = 256,
     HTTP_OVER_CAP = 64,                 /* connections above the cap that are told 503 instead of left waiting */
     HTTP_QUIET_S = 60,                  /* between two log lines about that, as long as it goes on */
     HTTP_TRANSFER_S = 5,                /* a body or an answer under way so long may lose its slot to a newcomer */
@@ -215,7 +215,8 @@ void exchange_continued(struct exchange *x);    /* the same, but it goes on as x
 /* head.c: what the request's head says, and whether it is refused */
 bool head_read(struct exchange *x, struct MHD_Connection *mhd, const char *method, const char *version, struct error *err);
 bool head_check(struct exchange *x, struct error *err);
-struct header *head_find(const struct exchange *x, const char *name);
+struct header *head_find_str(const struct exchange *x, struct str name);
+static inline struct header *head_find(const struct exchange *x, const char *name) { return head_find_str(x, str_of(name)); }
 bool head_has_token(const struct exchange *x, const char *name, const char *token);
 
 /* body.c */

@@ -246,6 +246,28 @@ static void json_is_counted_to_the_end(void **state)
     }
 }
 
+/* Wherever they are in a text. */
+static void json_quotes_what_it_must(void **state)
+{
+    (void)state;
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    for (size_t at = 0; at < 40; at++)
+        for (int c = 1; c < 256; c++) {
+            char text[40], escaped[8] = {(char)c}, wanted[60];
+            memset(text, 'x', sizeof text);
+            text[at] = (char)c;
+            struct buf b = {.arena = a};
+            json_quote(&b, (struct str){text, sizeof text});
+            static const char in[] = "\"\\\n\r\t\b\f", out[] = "\"\\nrtbf";
+            if (strchr(in, c))
+                snprintf(escaped, sizeof escaped, "\\%c", out[strchr(in, c) - in]);
+            else if (c < ' ')
+                snprintf(escaped, sizeof escaped, "\\u%04x", (unsigned)c);
+            snprintf(wanted, sizeof wanted, "\"%.*s%s%.*s\"", (int)at, text, escaped, (int)(39 - at), text + at + 1);
+            assert_str(buf_get(&b), wanted);
+        }
+}
+
 static void tags_differ(void **state)
 {
     (void)state;
@@ -345,7 +367,7 @@ int main(void)
         cmocka_unit_test(json_is_strict_and_bounded), cmocka_unit_test(json_quotes_every_byte),
         cmocka_unit_test(json_objects_are_made),
         cmocka_unit_test(json_is_as_deep_as_allowed), cmocka_unit_test(json_is_counted_to_the_end),
-        cmocka_unit_test(tags_differ), cmocka_unit_test(secrets_open_only_with_their_key),
+        cmocka_unit_test(json_quotes_what_it_must), cmocka_unit_test(tags_differ), cmocka_unit_test(secrets_open_only_with_their_key),
         cmocka_unit_test(tokens_are_signed),       cmocka_unit_test(metrics_are_exposition_text),
     };
     if (!crypto_init())
