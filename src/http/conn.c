@@ -16,7 +16,7 @@
 
 int64_t second_now(void)
 {
-    return clock_mono_ns() / 1000000000;
+    return clock_mono_ns() / SECOND_NS;
 }
 
 static void wheel_unlink(struct conn *c)

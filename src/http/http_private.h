@@ -32,9 +32,12 @@ enum {
     HTTP_LINGER_MAX = 128, HTTP_LINGER_S = 5, HTTP_LINGER_BYTES = 64 << 20,
     HTTP_WHEEL = 64,                    /* slots of one second */
     HTTP_AWAKE_MAX = 256, HTTP_AWAKE_S = 2, HTTP_AWAKE_TICK_MS = 2, HTTP_AWAKE_TICKS = 10,      /* see exchange_await */
+    HTTP_AWAKE_MANY = 32, HTTP_PACE_NS = 500000,        /* see turn_pace */
     HTTP_SEND_RATE = 8 * 1024,          /* bytes a second that a reader must manage, beyond the idle time */
     HTTP_STATUSES = 32
 };
+
+#define SECOND_NS INT64_C(1000000000)
 
 struct server;
 struct loop;
@@ -161,6 +164,7 @@ struct loop {
     int awake;                          /* of those, the ones whose connections are not suspended */
     int quiet;                          /* turns in a row in which nothing happened while some were awake */
     uint64_t turn;                      /* they are counted from 1 */
+    int64_t turned_ns;                  /* when it began */
     bool called;                        /* in this turn a daemon has called */
     int unsettled;                      /* requests that it may go on with in the next turn without an event */
     int cut;                            /* of the connections, those cut off that the library has still to close */
