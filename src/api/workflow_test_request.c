@@ -61,7 +61,7 @@ static bool values_render(struct request *rq, yyjson_val *values, yyjson_val *ex
     for (int i = 0; i < VARIABLES; i++)
         if (json_get(example, names[i]))
             variables[ctx.variables_n++] = (struct liquid_variable){str_of(names[i]), json_get(example, names[i])};
-    return controls_render(controls_compile(rq->arena, values), &ctx, rq->arena, d, &rendered, err)
+    return controls_render(controls_compile_request(rq->arena, values), &ctx, rq->arena, d, &rendered, err)
         && json_parse(rq->arena, json_write_mut(rq->arena, rendered), out, err);
 }
 

@@ -13,7 +13,7 @@
 
 #include <math.h>
 
-enum control_kind { CONTROL_VALUE, CONTROL_TEMPLATE, CONTROL_OBJECT, CONTROL_ARRAY, CONTROL_LIFTED };
+enum control_kind { CONTROL_VALUE, CONTROL_TEMPLATE, CONTROL_OBJECT, CONTROL_ARRAY, CONTROL_LIFTED, CONTROL_BARE };
 
 struct control;
 struct control_member { struct str key; yyjson_val *given; struct liquid_template *key_template; struct control *value; };
@@ -22,6 +22,7 @@ struct control {
     enum control_kind kind;
     bool is_static;                     /* nothing in it to render */
     yyjson_val *value;                  /* as given; for LIFTED: the parsed text */
+    struct str bare;                    /* for BARE: the template that stands for a JSON value */
     struct liquid_template *t;
     struct control_member *members;     /* of objects; array elements have no key; LIFTED has one */
     size_t n;
@@ -39,6 +40,7 @@ struct compiler {
     struct arena *a;
     struct controls *c;
     bool leaf_failed, raw_filter;
+    bool request, in_body, in_marked;   /* of an http_request; its body; one with templates for values */
     int depth;
 };
 
@@ -94,6 +96,9 @@ static void put_control(struct buf *b, const struct control *c, bool source)
             put_string(b, buf_get(&inner));
         }
         break;
+    case CONTROL_BARE:
+        buf_str(b, c->bare);
+        break;
     default:
         if (yyjson_is_str(c->value))
             put_string(b, json_str(c->value));
@@ -124,18 +129,91 @@ static bool looks_like_json(struct str s)
     return s.n > 2 && ((s.p[0] == '{' && s.p[s.n - 1] == '}') || (s.p[0] == '[' && s.p[s.n - 1] == ']'));
 }
 
+#define MARK "\xee\x80\x80"             /* U+E000, of private use: the string stands for a value */
+
+/* Where the tag ends that begins there; 0: none does. */
+static size_t tag_end(struct str s, size_t at)
+{
+    char quote = 0;
+    if (at + 4 > s.n || s.p[at] != '{' || (s.p[at + 1] != '{' && s.p[at + 1] != '%'))
+        return 0;
+    char close = s.p[at + 1] == '{' ? '}' : '%';
+    for (size_t i = at + 2; i + 1 < s.n; i++) {
+        char c = s.p[i];
+        if (quote)
+            quote = c == quote ? 0 : quote;
+        else if (c == '"' || c == '\'')
+            quote = c;
+        else if (c == close && s.p[i + 1] == '}')
+            return i + 2;
+    }
+    return 0;
+}
+
+/* In a string a tag's own quotes do not end it. */
+static void put_tag(struct buf *b, struct str tag)
+{
+    for (size_t i = 0; i < tag.n; i++) {
+        if (tag.p[i] == '"' && tag.p[i - 1] != '\\')
+            buf_char(b, '\\');
+        buf_char(b, tag.p[i]);
+    }
+}
+
+/* Text that would be JSON if templates were values ({"n": {{payload.n}}}), with these as marked strings. false: it is none. */
+static bool parse_marked(struct compiler *k, struct str s, yyjson_val **out)
+{
+    struct buf b = {.arena = k->a};
+    bool in_string = false;
+    for (size_t i = 0; i < s.n;) {
+        size_t end = tag_end(s, i);
+        struct str tag = {s.p + i, end - i};
+        if (end && in_string) {
+            put_tag(&b, tag);
+        } else if (end) {
+            buf_z(&b, "\"" MARK);
+            json_escape(&b, tag);
+            buf_char(&b, '"');
+        } else {
+            bool escape = in_string && s.p[i] == '\\' && i + 1 < s.n;
+            in_string ^= s.p[i] == '"';
+            end = i + (escape ? 2 : 1);
+            buf_str(&b, (struct str){s.p + i, end - i});
+        }
+        i = end;
+    }
+    return json_parse(k->a, buf_get(&b), out, NULL) && yyjson_is_ctn(*out);
+}
+
+static struct control *compile_lifted(struct compiler *k, struct control *c, yyjson_val *parsed, bool marked)
+{
+    bool outside = k->in_marked;
+    k->in_marked |= marked;
+    c->kind = CONTROL_LIFTED;
+    c->n = 1;
+    c->members = ARENA_NEW(k->a, struct control_member);
+    c->members[0].value = compile(k, parsed);
+    c->is_static = c->members[0].value->is_static;
+    k->in_marked = outside;
+    return c;
+}
+
 static struct control *compile_string(struct compiler *k, yyjson_val *v)
 {
     struct control *c = ARENA_NEW(k->a, struct control);
     struct str s = json_str(v);
     yyjson_val *parsed;
     c->value = v;
-    if (k->depth < JSON_DEPTH_MAX && looks_like_json(s) && json_parse(k->a, s, &parsed, NULL)) {
-        c->kind = CONTROL_LIFTED;
-        c->n = 1;
-        c->members = ARENA_NEW(k->a, struct control_member);
-        c->members[0].value = compile(k, parsed);
-        c->is_static = c->members[0].value->is_static;
+    if (k->depth < JSON_DEPTH_MAX && looks_like_json(s)) {
+        if (json_parse(k->a, s, &parsed, NULL))
+            return compile_lifted(k, c, parsed, false);
+        if (k->in_body && k->depth == 2 && parse_marked(k, s, &parsed))
+            return compile_lifted(k, c, parsed, true);
+    }
+    if (k->in_marked && str_find(s, STR(MARK)) == 0) {
+        c->kind = CONTROL_BARE;
+        c->bare = (struct str){s.p + strlen(MARK), s.n - strlen(MARK)};
+        c->t = compile_text(k, c->bare);
         return c;
     }
     c->t = compile_text(k, s);
@@ -175,7 +253,9 @@ static struct control *compile_object(struct compiler *k, yyjson_val *v)
     for (size_t i = 0; i < c->n; i++) {
         struct control_member *m = &c->members[i];
         m->key_template = compile_text(k, m->key);
+        k->in_body |= k->request && k->depth == 1 && str_eq(m->key, STR("body"));
         m->value = compile(k, m->given);
+        k->in_body &= k->depth > 1;
         c->is_static &= !m->key_template && m->value->is_static;
     }
     return c;
@@ -220,10 +300,10 @@ static struct liquid_template *parse_whole(const struct controls *c, struct aren
     return liquid_parse(a, translation_keys_protect(a, buf_get(&b)), err);
 }
 
-struct controls *controls_compile(struct arena *a, yyjson_val *values)
+static struct controls *controls_make(struct arena *a, yyjson_val *values, bool request)
 {
     struct controls *c = ARENA_NEW(a, struct controls);
-    struct compiler k = {.a = a, .c = c};
+    struct compiler k = {.a = a, .c = c, .request = request};
     struct error err = {0};
     c->root = compile(&k, values);
     if (!k.leaf_failed && !k.raw_filter)
@@ -234,6 +314,16 @@ struct controls *controls_compile(struct arena *a, yyjson_val *values)
     if (c->failed)
         c->err = err;
     return c;
+}
+
+struct controls *controls_compile(struct arena *a, yyjson_val *values)
+{
+    return controls_make(a, values, false);
+}
+
+struct controls *controls_compile_request(struct arena *a, yyjson_val *values)
+{
+    return controls_make(a, values, true);
 }
 
 bool controls_are_static(const struct controls *c)
@@ -349,10 +439,25 @@ static bool render_lifted(struct rendering *x, const struct control *c, yyjson_m
     return true;
 }
 
+/* One JSON value, and no more than one. Objects and lists are printed with single quotes (content.md §1.4). */
+static bool render_bare(struct rendering *x, const struct control *c, yyjson_mut_val **out)
+{
+    struct str s, repaired;
+    yyjson_val *v;
+    if (!render_text(x, c->t, c->bare, &s))
+        return false;
+    if (!json_parse(x->a, s, &v, x->err)
+        && (!looks_like_json(s) || !json_repair(x->a, s, &repaired, NULL) || !json_parse(x->a, repaired, &v, x->err)))
+        return false;
+    *out = yyjson_val_mut_copy(x->d, v);
+    return true;
+}
+
 static bool render_control(struct rendering *x, const struct control *c, yyjson_mut_val **out)
 {
     struct str s;
     switch (c->kind) {
+    case CONTROL_BARE: return render_bare(x, c, out);
     case CONTROL_OBJECT: return render_object(x, c, out);
     case CONTROL_ARRAY: return render_array(x, c, out);
     case CONTROL_LIFTED: return render_lifted(x, c, out);

@@ -69,7 +69,9 @@ static void content_compile(struct arena *a, struct step_definition *s)
         s->body.plain = email_body_compile(a, json_str(body));
     else if (s->type == STEP_CHAT)
         s->body.plain = email_body_of_chat(a, s->values);
-    if (yyjson_is_obj(s->values))
+    if (s->type == STEP_HTTP_REQUEST && yyjson_is_obj(s->values))
+        s->controls = controls_compile_request(a, values_for_controls(a, s->values, false));
+    else if (yyjson_is_obj(s->values))
         s->controls = controls_compile(a, values_for_controls(a, s->values, s->body.plain != NULL));
 }
 

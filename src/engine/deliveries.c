@@ -114,6 +114,13 @@ static void log_target(struct machine *m, const struct run_target *t, enum detai
     run_log_add(m->run, m->facts->now, t->job, d, st, t->message + 1, raw);
 }
 
+/* Whom this one goes to: a job of push or chat has several providers, and names only the last. */
+static struct str provider_of(const struct machine *m, const struct run_target *t)
+{
+    const struct integration *i = integration_by_id(m->facts, t->integration);
+    return i ? i->provider_id : m->run->jobs[t->job].provider_id;
+}
+
 static struct effect *delivery_effect(struct machine *m, enum effect_kind kind, const struct run_target *t)
 {
     const struct run *r = m->run;
@@ -123,7 +130,7 @@ static struct effect *delivery_effect(struct machine *m, enum effect_kind kind, 
     e->delivery = (struct delivery_record){
         .id = run_delivery_id(r->row.id, n), .environment = r->row.environment, .run = r->row.id,
         .message = run_message_id(r->row.id, t->job, t->message), .integration = t->integration, .job = t->job, .target = n,
-        .channel = (enum channel)r->jobs[t->job].type, .provider_id = str_dup(r->arena, r->jobs[t->job].provider_id),
+        .channel = (enum channel)r->jobs[t->job].type, .provider_id = str_dup(r->arena, provider_of(m, t)),
         .attempt = t->attempt,
         .due_at = m->facts->now, .address = t->address, .created_at = m->facts->now, .updated_at = m->facts->now};
     return e;
@@ -232,7 +239,7 @@ static struct str raw_of(struct machine *m, const struct run_target *t, const st
     if (in->response.n)
         put_member(&b, "response", in->response);
     if (t->address.n && json_parse(m->run->arena, t->address, &address, NULL)) {
-        put_member(&b, "providerId", m->run->jobs[t->job].provider_id);
+        put_member(&b, "providerId", provider_of(m, t));
         if (json_get_str(address, "deviceToken").n)
             put_member(&b, "deviceToken", json_get_str(address, "deviceToken"));
     }

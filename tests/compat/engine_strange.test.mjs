@@ -15,7 +15,8 @@ before(async () => {
     request.on("data", (chunk) => (text += chunk));
     request.on("end", () => {
       calls.push(JSON.parse(text));
-      response.writeHead(answer.status).end();
+      const { status, body } = typeof answer === "function" ? answer(request.url) : answer;
+      response.writeHead(status, { "Content-Type": "application/json" }).end(body);
     });
   }).listen(0, "127.0.0.1");
   await once(provider, "listening");
@@ -114,6 +115,30 @@ test("while a circuit is open the steps behind go on, and that it is open is tol
   await call("DELETE", `/v1/integrations/${integration._id}`);
 });
 
+test("of several providers of one push step each is told of by its own name, and its dead devices are taken from it", async () => {
+  const settings = { delivery: { attempts: 1, breaker: { failures: 0, errorPercent: 0 } } };
+  for (const [providerId, credentials] of [["expo", { apiKey: "x" }], ["one-signal", { applicationId: "a", apiKey: "b" }]]) {
+    const { status, text } = await call("POST", "/v1/integrations", { providerId, channel: "push", name: providerId, identifier: providerId, active: true, check: false, credentials, configurations: settings });
+    assert.equal(status, 201, text);
+  }
+  await workflow("ring", step("push", { subject: "S", body: "B" }));
+  await call("POST", "/v2/subscribers", { subscriberId: "dev" });
+  for (const providerId of ["expo", "one-signal"]) {
+    assert.equal((await call("PUT", "/v1/subscribers/dev/credentials", { providerId, integrationIdentifier: providerId, credentials: { deviceTokens: ["ExponentPushToken[x]"] } })).status, 200);
+  }
+  const gone = { status: 200, body: JSON.stringify({ data: [{ status: "error", message: "gone", details: { error: "DeviceNotRegistered" } }] }) };
+  answer = (url) => (/exp/.test(url) ? gone : { status: 200, body: '{"id":"1"}' });
+  const rung = await trigger("ring", "dev");
+  assert.equal(await states(rung), "completed");
+  const named = (await run(rung)).jobs[1].executionDetails.filter((d) => /Unexpected provider error|Message sent/.test(d.detail)).map((d) => [d.detail, JSON.parse(d.raw).providerId]);
+  assert.deepEqual(named.sort(), [["Message sent", "one-signal"], ["Unexpected provider error", "expo"]]);
+  const { body } = await call("GET", "/v1/subscribers/dev");
+  assert.deepEqual(body.data.channels.map((c) => [c.providerId, c.credentials.deviceTokens]).sort(), [["expo", []], ["one-signal", ["ExponentPushToken[x]"]]]);
+  const dead = (await call("GET", "/v1/deliveries?status=dead&channel=push")).body.data;
+  assert.deepEqual(dead.map((d) => d.providerId), ["expo"]);
+  answer = { status: 202 };
+});
+
 test("what waited longer than runs are kept stays for as long again, with its message", async () => {
   await workflow("patient", wait(40, "days"), bell("at last"));
   await workflow("short", bell("soon"));
@@ -147,4 +172,33 @@ test("a context that was deleted while a run waits is not shown any more; one th
   assert.deepEqual(await shown(changed), ["blue:new", "old"]);
   const { body } = await call("POST", "/v1/events/explain", { name: "teams", to: "eve", ...context("green") });
   assert.equal(body.data.timelines[0].steps[2].messages[0].content.content, "green:old", "one that the trigger would make");
+});
+
+test("what a payload brings into the JSON text of a request's body stays where it is put", async () => {
+  const got = [];
+  const service = createServer((request, response) => {
+    let text = "";
+    request.on("data", (chunk) => (text += chunk));
+    request.on("end", () => (got.push(text), response.writeHead(200, { "Content-Type": "application/json" }).end("{}")));
+  }).listen(0, "127.0.0.1");
+  await once(service, "listening");
+  const own = await Carillon.start({ args: ["--clock", "virtual"] });
+  const steps = [{ name: "Call", type: "http_request", controlValues: { method: "POST", url: `http://127.0.0.1:${service.address().port}/`, body: '{"who":"{{payload.who}}","n":{{payload.n}},"tags":{{payload.tags}}}' } }];
+  assert.equal((await own.call("POST", "/v2/workflows", { name: "call", workflowId: "call", active: true, steps })).status, 201);
+  const ended = async (transactionId, payload) => {
+    await own.call("POST", "/v1/events/trigger", { name: "call", to: "ada", payload, transactionId });
+    return until(async () => {
+      const job = (await own.call("GET", `/v1/notifications?transactionId=${transactionId}`)).body.data[0]?.jobs[1];
+      return ["completed", "failed"].includes(job?.status) && job;
+    }, "the step to end");
+  };
+  const who = 'x","admin":true,"y":"\\\n';
+  assert.equal((await ended("c1", { who, n: 5, tags: ["a", { b: 1 }] })).status, "completed");
+  assert.deepEqual(JSON.parse(got.pop()), { who, n: 5, tags: ["a", { b: 1 }] });
+  const failed = await ended("c2", { who, n: '5,"admin":true', tags: [] });
+  assert.equal(failed.status, "failed");
+  assert.match(failed.executionDetails.at(-1).raw, /template compilation failed/);
+  assert.equal(got.length, 0);
+  await own.stop();
+  service.close();
 });

@@ -21,15 +21,19 @@ static yyjson_val *json_of(struct arena *a, struct str text)
 }
 
 /* The result as JSON text, or "! error". */
-static struct str compiled(struct arena *a, yyjson_val *controls, struct liquid_context *ctx)
+static struct str rendered(struct arena *a, const struct controls *c, struct liquid_context *ctx)
 {
     struct error err = {0};
     yyjson_mut_doc *d = json_doc(a);
     yyjson_mut_val *out = NULL;
-    struct controls *c = controls_compile(a, controls);
     if (!controls_render(c, ctx, a, d, &out, &err))
         return str_fmt(a, "! %s", err.message);
     return json_write_mut(a, out);
+}
+
+static struct str compiled(struct arena *a, yyjson_val *controls, struct liquid_context *ctx)
+{
+    return rendered(a, controls_compile(a, controls), ctx);
 }
 
 static size_t variables_of(yyjson_val *data, struct liquid_variable *v, size_t n)
@@ -120,6 +124,45 @@ static void test_errors(void **state)
     check("{\"a\":\"{% nope %}\"}", "{}", "! tag \"nope\" not found, line:1, col:7");
 }
 
+/* The body of a request: what comes into a string stays in it, a template that stands for a value gives one. */
+static void test_request_bodies(void **state)
+{
+    static const char *const cases[][2] = {
+        {"{\"a\":\"{{p.evil}}\"}", "{\"a\":\"x\\\",\\\"admin\\\":true,\\\"z\\\":\\\"\"}"},
+        {"{\"a\":\"{{p.evil}}\",\"n\": {{p.n}} }", "{\"a\":\"x\\\",\\\"admin\\\":true,\\\"z\\\":\\\"\",\"n\":5}"},
+        {"{\"a\":{{p.list}},\"b\":[{{p.yes}},{\"c\":{{p.n | plus: 1}}}]}", "{\"a\":[1,\"two\"],\"b\":[true,{\"c\":6}]}"},
+        {"{\"a\":\"x {{p.none | default: \"q\"}}\",\"b\":{{p.none | default: \"7\"}}}", "{\"a\":\"x q\",\"b\":7}"},
+        {"{\"{{p.word}}\":{{p.n}},\"e\":\"\\u0041\\\"\\n\"}", "{\"word\":5,\"e\":\"A\\\"\\n\"}"},
+        {"{\"n\":{% if p.yes %}1{% else %}2{% endif %}}", "{\"n\":1}"},                  /* as text */
+        {"{\"n\":{{p.n}}{{p.n}}}", "{\"n\":55}"},
+        {"{{p.word}}", "word"},
+        {"{\"a\":{{p.two}}}", NULL},
+        {"{\"a\":{{p.word}}}", NULL},
+        {"{\"a\":{{p.none}}}", NULL},
+    };
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    struct liquid_variable v = {STR("p"), json_of(a, STR("{\"evil\":\"x\\\",\\\"admin\\\":true,\\\"z\\\":\\\"\",\"n\":5,\"yes\":true,"
+                                                          "\"list\":[1,\"two\"],\"word\":\"word\",\"two\":\"1, \\\"admin\\\": true\"}"))};
+    struct liquid_context ctx = {.variables = &v, .variables_n = 1};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        yyjson_mut_doc *d = json_doc(a);
+        yyjson_mut_val *o = yyjson_mut_obj(d);
+        json_add_str(d, o, "body", str_of(cases[i][0]));
+        struct str got = rendered(a, controls_compile_request(a, json_of(a, json_write_mut(a, o))), &ctx);
+        if (!cases[i][1]) {
+            assert_int_equal(got.p[0], '!');
+            continue;
+        }
+        struct str body = json_get_str(json_of(a, got), "body");
+        if (!str_eq(body, str_of(cases[i][1])))
+            fail_msg("%s: %.*s", cases[i][0], STR_ARG(body));
+    }
+    /* Elsewhere text is text. */
+    struct str plain = compiled(a, json_of(a, STR("{\"body\":\"{\\\"a\\\":\\\"{{p.evil}}\\\",\\\"n\\\": {{p.n}} }\"}")), &ctx);
+    assert_true(str_find(plain, STR("\\\"admin\\\":true")) >= 0);
+}
+
 static void test_repair(void **state)
 {
     static const char *const cases[][2] = {
@@ -150,7 +193,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_recorded), cmocka_unit_test(test_leaves), cmocka_unit_test(test_translations),
-        cmocka_unit_test(test_errors), cmocka_unit_test(test_repair),
+        cmocka_unit_test(test_errors), cmocka_unit_test(test_repair), cmocka_unit_test(test_request_bodies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
