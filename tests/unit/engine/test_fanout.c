@@ -847,10 +847,14 @@ static void what_is_old_goes_but_nothing_pending(void **state)
     assert_int_equal(count(r, "messages WHERE channel = 0"), 451);
     rig_advance(r, 9 * DAY + 2 * 3600000);
     assert_int_equal(count(r, "messages WHERE channel = 0"), 452);      /* the delay fired, its run is only over now … */
-    assert_int_equal(count(r, "events WHERE transaction_id = 'pending'"), 0);   /* … and older than 30 days: it goes */
+    assert_int_equal(count(r, "events WHERE transaction_id = 'pending'"), 1);   /* … and is kept 30 days from then */
+    rig_advance(r, 29 * DAY);
+    assert_int_equal(count(r, "events WHERE transaction_id = 'pending'"), 1);
+    rig_advance(r, 2 * DAY);
+    assert_int_equal(count(r, "events WHERE transaction_id = 'pending'"), 0);
     rig_sql(r, "UPDATE messages SET read = 1, seen = 1 WHERE subscriber_id IN (SELECT id FROM subscribers WHERE subscriber_id LIKE 'p1%')");
     assert_int_equal(r->forgot, 0);
-    rig_advance(r, 345 * DAY);
+    rig_advance(r, 314 * DAY);
     assert_int_equal(count(r, "messages"), 1);                  /* the late one is not a year old yet */
     assert_int_equal(r->forgot, 338 + 2);                       /* those who had not read theirs, x twice */
     assert_int_equal(r->forgetting, r->forgot);
