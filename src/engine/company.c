@@ -59,6 +59,7 @@ bool person_load(struct worker *w, struct plan *p, const struct subscriber_patch
     } else if (person_find(w, p, environment, patch->subscriber_id, &found, &missing)) {
         out->row = found.row;
         out->no_preferences = found.no_preferences;
+        out->stamp = found.stamp;
     } else {
         if (missing.code != ERROR_NOT_FOUND) {
             *err = missing;

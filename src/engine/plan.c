@@ -126,12 +126,18 @@ static bool person_apply(struct plan *p, const struct planned_person *x, struct 
     return error_set(err, ERROR_CONFLICT, "The subscriber was created meanwhile");
 }
 
+/* Written in this transaction, or not deleted since they were read. */
+static bool is_there(const struct plan *p, const struct planned_person *x)
+{
+    return x->upsert || (p->engine->people && people_unchanged(p->engine->people, &x->stamp));
+}
+
 static bool run_apply(struct plan *p, struct planned_run *r, struct db *db, struct error *err)
 {
     bool updated = true;
     if (!person_apply(p, &r->person, db, err))
         return false;
-    if (r->fresh ? !run_insert(db, &r->run.row, err) : !run_update(db, &r->run.row, &updated, err)) {
+    if (r->fresh ? !(is_there(p, &r->person) ? run_insert_of(db, &r->run.row, err) : run_insert(db, &r->run.row, err)) : !run_update(db, &r->run.row, &updated, err)) {
         p->conflict = r->fresh && err->code == ERROR_NOT_FOUND;     /* the subscriber was deleted meanwhile: plan again */
         return false;
     }

@@ -13,6 +13,7 @@
 struct planned_person {
     bool upsert;
     bool no_preferences;                /* is known to have none */
+    struct people_stamp stamp;
     struct subscriber_patch patch;
     struct subscriber row;              /* as it will be stored */
     struct str channels_before;         /* what patch's channels were worked out from */

@@ -11,8 +11,6 @@
 enum { WAYS = 4, BUCKETS = PEOPLE_KEPT / WAYS, LOCKS = 64, NOTES = 8192 };
 
 struct kept {
-    uint64_t name, id;                  /* hashes */
-    uint64_t mark;
     struct person person;               /* its texts follow */
     size_t text_n;
     char text[];
@@ -121,7 +119,7 @@ static void forget(struct people *p, uint64_t name)
 {
     struct bucket *b = bucket_lock(p, name);
     for (size_t i = 0; i < WAYS; i++)
-        if (b->way[i] && b->way[i]->name == name) {
+        if (b->way[i] && b->way[i]->person.stamp.name == name) {
             free(b->way[i]);
             b->way[i] = NULL;
         }
@@ -168,10 +166,15 @@ uint64_t people_mark(const struct people *p)
     return atomic_load(&p->settled);
 }
 
-static bool is_fresh(const struct people *p, const struct kept *k)
+static bool is_fresh(const struct people *p, const struct people_stamp *s)
 {
-    return atomic_load(&p->notes[k->name % NOTES]) <= k->mark && atomic_load(&p->notes[k->id % NOTES]) <= k->mark
-        && atomic_load(&p->all) <= k->mark;
+    return atomic_load(&p->notes[s->name % NOTES]) <= s->mark && atomic_load(&p->notes[s->id % NOTES]) <= s->mark
+        && atomic_load(&p->all) <= s->mark;
+}
+
+bool people_unchanged(const struct people *p, const struct people_stamp *s)
+{
+    return s->name && is_fresh(p, s);
 }
 
 /* --- keeping ------------------------------------------------------------------------------------------------ */
@@ -207,10 +210,10 @@ bool people_find(struct people *p, struct arena *a, struct id environment, struc
     struct bucket *b = bucket_lock(p, name);
     struct kept *k = NULL;
     for (size_t i = 0; i < WAYS && !k; i++)
-        if (b->way[i] && b->way[i]->name == name && id_eq(b->way[i]->person.row.environment, environment)
+        if (b->way[i] && b->way[i]->person.stamp.name == name && id_eq(b->way[i]->person.row.environment, environment)
             && str_eq(b->way[i]->person.row.subscriber_id, subscriber_id))
             k = b->way[i];
-    if (k && !is_fresh(p, k))
+    if (k && !is_fresh(p, &k->person.stamp))
         k = NULL;
     if (k) {
         *out = k->person;
@@ -220,7 +223,7 @@ bool people_find(struct people *p, struct arena *a, struct id environment, struc
     return k != NULL;
 }
 
-static void keep(struct people *p, uint64_t mark, const struct person *person)
+static void keep(struct people *p, const struct person *person)
 {
     size_t n = texts_size(&person->row);
     if (n > PERSON_TEXT_MAX)
@@ -228,19 +231,19 @@ static void keep(struct people *p, uint64_t mark, const struct person *person)
     struct kept *k = malloc(sizeof *k + n), *old;
     if (!k)
         abort();
-    *k = (struct kept){.name = hash_name(person->row.environment, person->row.subscriber_id), .id = hash_id(person->row.id),
-                       .mark = mark, .person = *person, .text_n = n};
+    uint64_t name = person->stamp.name;
+    *k = (struct kept){.person = *person, .text_n = n};
     texts_move(&k->person.row, k->text);
-    struct bucket *b = bucket_lock(p, k->name);
+    struct bucket *b = bucket_lock(p, name);
     size_t at = b->next % WAYS;
     for (size_t i = 0; i < WAYS; i++)
-        if (b->way[i] && b->way[i]->name == k->name)
+        if (b->way[i] && b->way[i]->person.stamp.name == name)
             at = i;
     b->next += at == b->next % WAYS;
-    old = is_fresh(p, k) ? b->way[at] : k;
+    old = is_fresh(p, &k->person.stamp) ? b->way[at] : k;
     if (old != k)
         b->way[at] = k;
-    bucket_unlock(p, k->name);
+    bucket_unlock(p, name);
     free(old);
 }
 
@@ -259,6 +262,7 @@ bool people_load(struct people *p, struct db *db, uint64_t mark, struct arena *a
     if (!subscriber_find(db, a, environment, subscriber_id, &out->row, err)
         || !preferences_none(db, out->row.id, &out->no_preferences, err))
         return false;
-    keep(p, mark, out);
+    out->stamp = (struct people_stamp){hash_name(environment, out->row.subscriber_id), hash_id(out->row.id), mark};
+    keep(p, out);
     return true;
 }

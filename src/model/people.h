@@ -18,7 +18,13 @@ enum { PEOPLE_KEPT = 4096, PERSON_TEXT_MAX = 2048 };
 
 struct people;
 
+/* Whom it was read of, and when; zero: nobody. */
+struct people_stamp {
+    uint64_t name, id, mark;
+};
+
 struct person {
+    struct people_stamp stamp;
     struct subscriber row;
     bool no_preferences;                /* has none whatever: preference_for_run finds nothing */
 };
@@ -41,6 +47,8 @@ void people_note_name(struct db *db, struct id environment, struct str subscribe
 void people_note_id(struct db *db, struct id subscriber);
 void people_note_all(struct db *db);
 
+/* The writer's, in a transaction: are they as they were read, and so still there? */
+bool people_unchanged(const struct people *p, const struct people_stamp *s);
 /* The writer's: what was noted until now, and, once the transaction in which that was asked has committed, that it is so. */
 uint64_t people_noted(const struct people *p);
 void people_settled(struct people *p, uint64_t noted);

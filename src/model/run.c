@@ -34,13 +34,12 @@ static void run_read(struct db_stmt *s, struct arena *a, void *out)
     };
 }
 
-bool run_insert(struct db *db, const struct run_row *r, struct error *err)
+#define INSERT_OF(subscriber) \
+    "INSERT INTO runs (" RUN_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, " subscriber ", ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+
+static bool insert(struct db *db, const char *sql, const struct run_row *r, struct error *err)
 {
-    /* No run without its person: they may have been deleted since the run was planned. Not by INSERT … SELECT, for which
-     * SQLite copies each page before it changes it. */
-    struct db_stmt *s = db_query(db, err, "INSERT INTO runs (" RUN_COLUMNS
-                                 ") VALUES (?1, ?2, ?3, ?4, ?5, (SELECT id FROM subscribers WHERE environment_id = ?2 AND id = ?6), "
-                                 "?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+    struct db_stmt *s = db_query(db, err, sql,
                                  r->id, r->environment, r->event, r->workflow, r->workflow_version, r->subscriber,
                                  r->context.p ? r->context : STR(""), r->status, r->delivery, r->severity, r->channels,
                                  r->revision, r->state, r->created_at, r->updated_at);
@@ -54,6 +53,18 @@ bool run_insert(struct db *db, const struct run_row *r, struct error *err)
     if (err)
         *err = why;
     return false;
+}
+
+bool run_insert_of(struct db *db, const struct run_row *r, struct error *err)
+{
+    return insert(db, INSERT_OF("?6"), r, err);
+}
+
+/* No run without its person: they may have been deleted since the run was planned. Not by INSERT … SELECT, for which SQLite
+ * copies each page before it changes it. */
+bool run_insert(struct db *db, const struct run_row *r, struct error *err)
+{
+    return insert(db, INSERT_OF("(SELECT id FROM subscribers WHERE environment_id = ?2 AND id = ?6)"), r, err);
 }
 
 bool run_update(struct db *db, const struct run_row *r, bool *updated, struct error *err)

@@ -21,6 +21,8 @@ struct run_row {
 
 /* ERROR_NOT_FOUND if its subscriber does not exist. */
 bool run_insert(struct db *db, const struct run_row *r, struct error *err);
+/* The same of one who is known to exist. */
+bool run_insert_of(struct db *db, const struct run_row *r, struct error *err);
 /* Writes status, delivery, state, updated_at if the stored revision is still r->revision, and raises it.
  * *updated is false when somebody else was first. */
 bool run_update(struct db *db, const struct run_row *r, bool *updated, struct error *err);

@@ -172,6 +172,31 @@ static void every_change_is_noted(void **state)
     end(&k);
 }
 
+/* The writer knows that somebody is still there without asking. */
+static void who_is_unchanged_is_there(void **state)
+{
+    struct kept k = begin(state);
+    struct error err = {0};
+    struct person p;
+    const struct people_stamp nobody = {.name = 0};
+    remember(&k);
+    assert_true(known(&k, "bob", &p));
+    assert_true(people_unchanged(k.people, &p.stamp));
+    assert_false(people_unchanged(k.people, &nobody));
+    must(db_begin(k.store->db, true, &err), &err, "begin");
+    must(update(k.store->db, &err), &err, "update");
+    assert_true(people_unchanged(k.people, &p.stamp));              /* that was ada */
+    must(delete(k.store->db, &err), &err, "delete");
+    assert_false(people_unchanged(k.people, &p.stamp));
+    db_rollback(k.store->db);
+    load(&k, people_mark(k.people), "bob", &p);
+    assert_false(people_unchanged(k.people, &p.stamp));             /* nor is it, until that is settled */
+    people_settled(k.people, people_noted(k.people));
+    load(&k, people_mark(k.people), "bob", &p);
+    assert_true(people_unchanged(k.people, &p.stamp));
+    end(&k);
+}
+
 /* What was read before a commit is not kept beyond it, however late it comes. */
 static void old_views_are_not_kept(void **state)
 {
@@ -279,7 +304,7 @@ static void postgres_has_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ONE(is_as_stored, 0), ONE(every_change_is_noted, 0), ONE(old_views_are_not_kept, 0), ONE(a_long_walk, 0),
+        ONE(is_as_stored, 0), ONE(every_change_is_noted, 0), ONE(who_is_unchanged_is_there, 0), ONE(old_views_are_not_kept, 0), ONE(a_long_walk, 0),
         ONE(postgres_has_none, 1),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include "db/migrate.h"
 #include "engine/engine.h"
 #include "model/event.h"
+#include "model/people.h"
 
 enum { DELIVERIES_MAX = 1024, RECEIVED_MAX = 1024 };
 
@@ -517,8 +518,10 @@ static inline void gate_wait_room(struct rig *r)
         sched_yield();
 }
 
+/* What is written behind the statements' back is noted here. */
 static inline bool sql_apply(void *arg, struct db *db, struct error *err)
 {
+    people_note_all(db);
     return db_exec(db, arg, err);
 }
 

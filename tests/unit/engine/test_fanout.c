@@ -589,6 +589,7 @@ static bool removal_between_apply(struct write_task *t, struct db *db, struct er
     atomic_store(&x->begun, true);
     while (writer_depth(x->rig->writer) < 3)
         sched_yield();
+    people_note_all(db);
     return db_exec(db, "DELETE FROM subscribers WHERE subscriber_id = 'p150'", err);
 }
 
