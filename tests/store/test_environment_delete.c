@@ -1,9 +1,8 @@
 /* An environment goes with everything it has, in chunks, and nothing of another goes along. On both databases. */
-#include "../unit/db/both.h"
+#include "migrated.h"
 
 #include <stdio.h>
 
-#include "db/migrate.h"
 #include "model/environment.h"
 #include "model/removal.h"
 
@@ -69,7 +68,6 @@ static void an_environment_goes_whole(void **state)
     const struct id env = {{1}}, other = {{2}};
     bool more = true;
     int chunks = 0;
-    must(db_migrate(db, 0, &err), &err, "migrate");
     must(db_begin(db, true, &err), &err, "begin");
     fill(db, env, 10, 1200);
     fill(db, other, 50, 3);
@@ -103,7 +101,6 @@ static void demo_environments_live_a_day_and_are_in_no_list(void **state)
     struct environment *list;
     size_t n;
     int64_t gone, alive;
-    must(db_migrate(db, 0, &err), &err, "migrate");
     struct environment real = {.id = {{5}}, .organization = {{9}}, .name = STR("Dev"), .type = STR("dev"),
                                .application_identifier = STR("real"), .created_at = 1, .updated_at = 1};
     must(environment_insert(db, &real, &err), &err, "environment");

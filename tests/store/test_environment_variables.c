@@ -1,7 +1,6 @@
 /* Environment variables: one record, a value for each environment, gone with the last of them. On both databases. */
-#include "../unit/db/both.h"
+#include "migrated.h"
 
-#include "db/migrate.h"
 #include "model/environment.h"
 #include "model/environment_variable.h"
 
@@ -19,7 +18,6 @@ static void values_belong_to_environments(void **state)
     struct crypto_box box;
     yyjson_val *open;
     size_t n;
-    must(db_migrate(db, 0, &err), &err, "migrate");
     crypto_box_init(&box, STR("0123456789abcdef"));
     must(environment_variable_insert(db, &v, &err), &err, "insert");
     assert_false(environment_variable_insert(db, &(struct environment_variable){.id = {{6}}, .organization = ORGANIZATION,
@@ -57,7 +55,6 @@ static void an_environment_takes_what_only_it_had(void **state)
                                       *const all[] = {&own, &both, &none};
     struct environment_variable found;
     struct str sealed;
-    must(db_migrate(db, 0, &err), &err, "migrate");
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         must(environment_variable_insert(db, all[i], &err), &err, "insert");
     must(environment_variable_set(db, own.id, DEV, STR("x"), &err), &err, "set");

@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/crypto.h"
-#include "db/migrate.h"
 #include "model/event.h"
 #include "model/integration.h"
 #include "model/message.h"
@@ -42,8 +41,6 @@ static uint64_t roll(struct chance *c, uint64_t below)
 static struct db *open_store(void **state)
 {
     struct store *st = *state;
-    struct error err = {0};
-    must(db_migrate(st->db, 0, &err), &err, "migrate");
     return st->db;
 }
 

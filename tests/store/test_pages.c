@@ -1,10 +1,9 @@
 /* Pages behind a cursor against a model, while rows come, go and change between them (model/page.h, rest-api.md §3.4). Topics
  * stand for all lists: the reader is one. CARILLON_SEED: the first seed, to see a failure again. */
-#include "../unit/db/both.h"
+#include "migrated.h"
 
 #include <stdio.h>
 
-#include "db/migrate.h"
 #include "model/topic.h"
 
 enum { ROWS_MAX = 80, STEPS = 700, WALKS = 25 };
@@ -41,7 +40,6 @@ static struct world *world_new(struct db *db, uint64_t seed)
     struct arena *a = arena_create(0);
     struct world *w = ARENA_NEW(a, struct world);
     *w = (struct world){.db = db, .a = a, .state = seed, .seed = seed};
-    must(db_migrate(db, 0, &err), &err, "migrate");
     exec(db, "BEGIN");                  /* one commit is enough: nothing here is about durability */
     exec(db, "DELETE FROM topics");
     return w;

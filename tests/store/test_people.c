@@ -2,7 +2,6 @@
 #include "plans.h"
 
 #include "base/clock.h"
-#include "db/migrate.h"
 #include "model/context.h"
 #include "model/event.h"
 #include "model/message.h"
@@ -35,8 +34,6 @@ static uint64_t roll(uint64_t *s, uint64_t below)
 static struct db *open_store(void **state)
 {
     struct store *st = *state;
-    struct error err = {0};
-    must(db_migrate(st->db, 0, &err), &err, "migrate");
     return st->db;
 }
 

@@ -1,7 +1,6 @@
 /* Who is online when several processes share the store, on both databases. */
-#include "../unit/db/both.h"
+#include "migrated.h"
 
-#include "db/migrate.h"
 #include "model/delivery.h"
 #include "model/presence.h"
 #include "model/subscriber.h"
@@ -19,8 +18,6 @@ static struct id id_of(int n)
 static struct db *open_store(void **state)
 {
     struct store *st = *state;
-    struct error err = {0};
-    must(db_migrate(st->db, 0, &err), &err, "migrate");
     return st->db;
 }
 

@@ -1,7 +1,6 @@
 /* Translations: written over, listed by resource and by locale, deleted one by one or together. On both databases. */
-#include "../unit/db/both.h"
+#include "migrated.h"
 
-#include "db/migrate.h"
 #include "model/translation.h"
 
 static const struct id ENV = {{1}}, OTHER = {{2}};
@@ -24,7 +23,6 @@ static void translations_by_resource_and_locale(void **state)
     struct translation *list, t;
     size_t n;
     int64_t gone;
-    must(db_migrate(db, 0, &err), &err, "migrate");
     write_one(db, ENV, TRANSLATED_WORKFLOW, "w", "en_US", "{\"a\":\"1\"}", 5);
     write_one(db, ENV, TRANSLATED_WORKFLOW, "w", "de_DE", "{\"a\":\"eins\"}", 6);
     write_one(db, ENV, TRANSLATED_WORKFLOW, "w", "en_US", "{\"a\":\"one\"}", 7);

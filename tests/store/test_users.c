@@ -1,8 +1,7 @@
 /* The people who run a server. */
-#include "../unit/db/both.h"
+#include "migrated.h"
 
 #include "model/user.h"
-#include "db/migrate.h"
 
 static struct arena *arena;
 static struct error err;
@@ -15,7 +14,6 @@ static struct db *ready(void **state)
     if (!arena)
         arena = arena_create(0);
     err = (struct error){0};
-    must(db_migrate(st->db, 0, &err), &err, "migrate");
     must(db_write(st->db, &err, "INSERT INTO users (id, first_name, created_at, updated_at) VALUES (?1, 'Owner', ?3, ?3), (?2, 'Other', ?3, ?3)",
                   OWNER, OTHER, (int64_t)1000), &err, "insert");
     return st->db;

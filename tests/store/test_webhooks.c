@@ -1,8 +1,7 @@
 /* Webhooks in the store: what is written for whom, what becomes of it, and what goes when its time or its person has. */
-#include "../unit/db/both.h"
+#include "migrated.h"
 #include "base/arena.h"
 #include "base/id.h"
-#include "db/migrate.h"
 #include "model/environment.h"
 #include "model/removal.h"
 #include "model/retention.h"
@@ -37,9 +36,7 @@ static struct webhook_endpoint endpoint_make(struct fixture *f, unsigned types)
 
 static struct fixture begin(struct store *st)
 {
-    struct error err = {0};
     struct fixture f = {.store = st, .db = st->db, .arena = arena_create(0)};
-    must(db_migrate(st->db, 0, &err), &err, "migrate");
     id_source_init_seeded(&f.ids, 7);
     f.environment = id_new(&f.ids, 1000);
     environment_make(&f);

@@ -63,6 +63,7 @@ class Sink:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True      # head and body are written apart: the second waited 40 ms for an ACK
     sink = None
 
     def setup(self):

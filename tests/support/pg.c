@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -270,7 +271,24 @@ static void admin_exec(const char *sql)
     PQfinish(c);
 }
 
-const char *support_db_url(enum db_kind kind)
+/* The name of the store that the URL tells: its file or its database. */
+static const char *name_of(enum db_kind kind, const char *url)
+{
+    return kind == DB_SQLITE ? url + strlen("sqlite:") : strrchr(url, '/') + 1;
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    struct stat st;
+    int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (in < 0 || out < 0 || fstat(in, &st) || sendfile(out, in, NULL, (size_t)st.st_size) != st.st_size)
+        die("cannot copy %s: %s", from, strerror(errno));
+    close(in);
+    close(out);
+}
+
+/* from: a store of the same kind that nobody has open, or NULL. */
+static const char *make_store(enum db_kind kind, const char *from)
 {
     char url[PATH_LEN * 2], sql[128];
     if (kind == DB_POSTGRES && !support.port)
@@ -279,8 +297,10 @@ const char *support_db_url(enum db_kind kind)
         die("more than %d stores in one test program", URLS_MAX);
     if (kind == DB_SQLITE) {
         snprintf(url, sizeof url, "sqlite:%s/t%d.db", support_scratch_dir(), support.n);
+        if (from)
+            copy_file(name_of(kind, from), name_of(kind, url));
     } else {
-        snprintf(sql, sizeof sql, "CREATE DATABASE t%d TEMPLATE template0", support.n);
+        snprintf(sql, sizeof sql, "CREATE DATABASE t%d TEMPLATE %.63s", support.n, from ? name_of(kind, from) : "template0");
         admin_exec(sql);
         snprintf(url, sizeof url, "postgresql://carillon@127.0.0.1:%d/t%d", support.port, support.n);
     }
@@ -288,6 +308,22 @@ const char *support_db_url(enum db_kind kind)
     if (!copy)
         die("out of memory");
     return support.urls[support.n++] = copy;
+}
+
+const char *support_db_url(enum db_kind kind)
+{
+    return make_store(kind, NULL);
+}
+
+const char *support_db_copy(enum db_kind kind, const char *url)
+{
+    char wal[PATH_LEN * 2];
+    if (kind == DB_POSTGRES)
+        support_pg_disconnect(url);     /* a closed connection's process may be there a moment longer */
+    snprintf(wal, sizeof wal, "%s-wal", name_of(kind, url));
+    if (kind == DB_SQLITE && access(wal, F_OK) == 0)
+        die("%s is open", url);
+    return make_store(kind, url);
 }
 
 const char *support_db_name(enum db_kind kind)

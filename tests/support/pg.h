@@ -20,6 +20,8 @@
 /* URL of a fresh, empty store; lives as long as the program. The PostgreSQL databases sort texts by an ICU
  * locale, so that a query which relies on the server's collation shows itself. */
 const char *support_db_url(enum db_kind kind);
+/* URL of a fresh store with what that one holds, which nobody may have open. */
+const char *support_db_copy(enum db_kind kind, const char *url);
 /* The program's scratch directory (for files of a test). */
 const char *support_scratch_dir(void);
 /* "sqlite" or "postgres", for messages. */

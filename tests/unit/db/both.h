@@ -1,4 +1,4 @@
-/* Runs each test of a program against both databases, on an empty store of its own. */
+/* Runs each test of a program against both databases, on an empty store of its own (or on what BOTH_URL gives). */
 #ifndef TESTS_DB_BOTH_H
 #define TESTS_DB_BOTH_H
 
@@ -11,6 +11,10 @@
 
 #include "db/db.h"
 #include "support/pg.h"
+
+#ifndef BOTH_URL
+#define BOTH_URL support_db_url
+#endif
 
 struct store {
     enum db_kind kind;
@@ -25,7 +29,7 @@ static inline int store_setup(void **state)
     struct error err = {0};
     struct store *st = calloc(1, sizeof *st);
     st->kind = *(const enum db_kind *)*state;
-    st->url = support_db_url(st->kind);
+    st->url = BOTH_URL(st->kind);
     st->db = db_open(st->url, false, &err);
     if (!st->db)
         fail_msg("db_open: %s", err.message);

@@ -6,11 +6,10 @@
 #include <sched.h>
 #include <stdio.h>
 
-#include "../db/both.h"
+#include "../../store/migrated.h"
 
 #include "account/bootstrap.h"
 #include "base/crypto.h"
-#include "db/migrate.h"
 #include "engine/engine.h"
 #include "model/event.h"
 #include "model/people.h"
@@ -207,7 +206,7 @@ static inline bool rig_seed(void *arg, struct db *db, struct error *err)
     return environment_insert(db, &e, err) && integration_insert(db, &inbox, err) && integration_insert(db, &mail, err);
 }
 
-/* All but the engine, on a store that exists or not yet. */
+/* All but the engine, on a store of support_store_url, new or used. */
 static inline struct rig *rig_new(enum db_kind kind, const char *url, bool is_virtual, int writer_queue_max)
 {
     struct rig *r = calloc(1, sizeof *r);
@@ -223,10 +222,6 @@ static inline struct rig *rig_new(enum db_kind kind, const char *url, bool is_vi
     pthread_cond_init(&r->changed, NULL);
     memset(r->environment.b, 7, sizeof r->environment.b);
     memset(r->organization.b, 8, sizeof r->organization.b);
-    r->db = db_open(url, false, &err);
-    must(r->db != NULL, &err, "db_open");
-    must(db_migrate(r->db, 0, &err), &err, "db_migrate");
-    db_close(r->db);
     r->metrics = metrics_create();
     r->directory = directory_create(false);
     r->definitions = definitions_create(false);
@@ -243,7 +238,7 @@ static inline struct rig *rig_new(enum db_kind kind, const char *url, bool is_vi
 static inline struct rig *rig_start(void **state, bool is_virtual)
 {
     const enum db_kind kind = *(const enum db_kind *)*state;
-    struct rig *r = rig_new(kind, support_db_url(kind), is_virtual, 0);
+    struct rig *r = rig_new(kind, support_store_url(kind), is_virtual, 0);
     rig_engine_start(r);
     return r;
 }

@@ -51,7 +51,7 @@ static void on_call(void *app, struct engine_call *c)
 static struct rig *start(void **state)
 {
     const enum db_kind kind = *(const enum db_kind *)*state;
-    struct rig *r = rig_new(kind, support_db_url(kind), true, 0);
+    struct rig *r = rig_new(kind, support_store_url(kind), true, 0);
     memset(&calls, 0, sizeof calls);
     r->call = on_call;
     rig_sql(r, "UPDATE environments SET settings = '{\"bridge\":{\"url\":\"https://app.test/novu\"}}'");

@@ -164,7 +164,7 @@ static void *race(void *arg)
 static void one_new_subscriber_from_many_threads(void **state)
 {
     const enum db_kind kind = *(const enum db_kind *)*state;
-    struct rig *r = rig_new(kind, support_db_url(kind), true, 0);
+    struct rig *r = rig_new(kind, support_store_url(kind), true, 0);
     struct racer x[THREADS];
     struct gate g;
     r->workers = 4;
@@ -398,7 +398,7 @@ static void attempts_end(void **state)
 {
     static const enum delivery_verdict script[] = {VERDICT_RETRY, VERDICT_RETRY, VERDICT_RETRY, VERDICT_SENT};
     const enum db_kind kind = *(const enum db_kind *)*state;
-    struct rig *r = rig_new(kind, support_db_url(kind), true, 0);
+    struct rig *r = rig_new(kind, support_store_url(kind), true, 0);
     r->attempts_max = 3;
     r->script = script;
     rig_engine_start(r);
@@ -474,7 +474,7 @@ static void a_sent_delivery_is_not_sent_again(void **state)
 static void a_result_survives_a_full_writer(void **state)
 {
     const enum db_kind kind = *(const enum db_kind *)*state;
-    struct rig *r = rig_new(kind, support_db_url(kind), true, 1);
+    struct rig *r = rig_new(kind, support_store_url(kind), true, 1);
     struct gate g, filler = {.task = {.apply = gate_apply, .done = gate_done}, .rig = r};
     struct error err = {0};
     rig_engine_start(r);
@@ -541,7 +541,7 @@ static void live_until_killed(enum db_kind kind, const char *url, int out)
 static void a_delivery_in_flight_survives_a_kill(void **state)
 {
     const enum db_kind kind = *(const enum db_kind *)*state;
-    const char *url = support_db_url(kind);
+    const char *url = support_store_url(kind);
     char key[ID_HEX + 1] = "";
     int fd[2], status;
     assert_int_equal(pipe(fd), 0);
@@ -647,7 +647,7 @@ static void no_attempt_leaves_while_stopping(void **state)
 static void a_full_writer_refuses(void **state)
 {
     const enum db_kind kind = *(const enum db_kind *)*state;
-    struct rig *r = rig_new(kind, support_db_url(kind), true, 1);
+    struct rig *r = rig_new(kind, support_store_url(kind), true, 1);
     struct gate g, filler = {.task = {.apply = gate_apply, .done = gate_done}, .rig = r};
     struct error err = {0};
     struct call c;
@@ -948,7 +948,7 @@ static void a_hostile_template_hurts_only_itself(void **state)
 static void what_cannot_be_stored_ends_its_run(void **state)
 {
     const enum db_kind kind = *(const enum db_kind *)*state;
-    struct rig *r = rig_new(kind, support_db_url(kind), true, 0);
+    struct rig *r = rig_new(kind, support_store_url(kind), true, 0);
     r->capture = true;
     rig_engine_start(r);
     rig_workflow(r, "mail", "[{\"type\":\"delay\",\"controlValues\":{\"amount\":1,\"unit\":\"hours\"}},"

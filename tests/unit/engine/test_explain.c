@@ -57,7 +57,7 @@ static bool seed_sms(void *arg, struct db *db, struct error *err)
 static struct rig *start(void **state)
 {
     const enum db_kind kind = *(const enum db_kind *)*state;
-    struct rig *r = rig_new(kind, support_db_url(kind), true, 0);
+    struct rig *r = rig_new(kind, support_store_url(kind), true, 0);
     struct error err = {0};
     must(writer_run(r->writer, seed_sms, r, &err), &err, "sms");
     r->call = on_call;

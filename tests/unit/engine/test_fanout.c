@@ -531,7 +531,7 @@ static bool held_listening(void *app)
 static void a_small_trigger_does_not_wait_behind_fan_outs(void **state)
 {
     const enum db_kind kind = *(const enum db_kind *)*state;
-    struct rig *r = rig_new(kind, support_db_url(kind), true, 0);
+    struct rig *r = rig_new(kind, support_store_url(kind), true, 0);
     struct call c;
     char tx[16];
     r->workers = 1;
@@ -608,7 +608,7 @@ static void removal_between_done(struct write_task *t, const struct error *err)
 static void a_chunk_planned_ahead_of_one_that_fails(void **state)
 {
     const enum db_kind kind = *(const enum db_kind *)*state;
-    struct rig *r = rig_new(kind, support_db_url(kind), true, 0);
+    struct rig *r = rig_new(kind, support_store_url(kind), true, 0);
     struct removal_between x = {.task = {.apply = removal_between_apply, .done = removal_between_done}, .rig = r};
     struct error err = {0};
     r->gate_open = true;
@@ -649,7 +649,7 @@ static void a_chunk_is_not_starved(void **state)
     (void)state;
     /* worker.c takes by this rule alone; the lanes are looked at from outside by counting turns. */
     const enum db_kind kind = DB_SQLITE;
-    struct rig *r = rig_new(kind, support_db_url(kind), true, 0);
+    struct rig *r = rig_new(kind, support_store_url(kind), true, 0);
     struct call c[3 * FAIR_SHARE];
     int last = 0;
     r->workers = 1;
@@ -817,7 +817,7 @@ static void attachments_last_as_long_as_runs(void **state)
 static void what_is_old_goes_but_nothing_pending(void **state)
 {
     const enum db_kind kind = *(const enum db_kind *)*state;
-    struct rig *r = rig_new(kind, support_db_url(kind), true, 0);
+    struct rig *r = rig_new(kind, support_store_url(kind), true, 0);
     struct buf b = {.arena = r->arena};
     r->retention_days = 30;
     rig_engine_start(r);
