@@ -56,11 +56,27 @@ run_suite() { # name, how to count; the suite is the function suite_<name>, its 
   row "$name" $((SECONDS - start)) "$p" "$f" "$s" "$log"
 }
 
-ctest_in() { # tree, ctest options…
+# One more than there are cores: some wait for a time or for a database.
+cores=$(nproc)
+at_once=$((cores + 1))
+
+# Stores of tests live in memory where there is room for them: their commits wait for no disk then, and nothing else
+# differs. ops and crash, whose subject the disk is, keep to it.
+scratch=
+available=$({ df --output=avail -k -t tmpfs /dev/shm | tail -n 1; awk '/^MemAvailable:/ { print $2 }' /proc/meminfo; } 2>/dev/null |
+  sort -n | head -n 1)
+if [ -z "${TMPDIR:-}" ] && [ "${available:-0}" -gt 6000000 ]; then
+  scratch=$(mktemp -d /dev/shm/carillon-XXXXXX) && chmod 755 "$scratch" # PostgreSQL may be another user
+  trap 'rm -rf "$scratch"' EXIT
+fi
+in_memory() { if [ -n "$scratch" ]; then TMPDIR=$scratch "$@"; else "$@"; fi; }
+
+ctest_in() { # tree, ctest options…; $fixed comes before ctest
   local tree=$1
   shift
-  ctest --test-dir "$tree" -V --parallel 2 --timeout 300 --no-tests=error "$@"
+  in_memory "${fixed[@]}" ctest --test-dir "$tree" -V --parallel "$at_once" --timeout 300 --no-tests=error "$@"
 }
+fixed=()
 
 # A leak or an undefined step fails the program that has it.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0:strict_string_checks=1}
@@ -69,17 +85,31 @@ export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
 
 suite_unit() { scripts/build.sh asan all && ctest_in build-asan; }
 
-# The rooms that have threads of their own.
-tsan_rooms='^(db|http|realtime|delivery|engine|api)_'
 suite_tsan() {
-  scripts/build.sh tsan all || return
+  scripts/build.sh tsan threaded || return
   # Newer kernels place programs where gcc 12's runtime cannot map its shadow; a fixed layout helps.
-  if setarch -R true 2>/dev/null; then
-    setarch -R ctest --test-dir build-tsan -V --parallel 2 --timeout 300 --no-tests=error -R "$tsan_rooms"
-  else
-    ctest_in build-tsan -R "$tsan_rooms"
-  fi
+  local fixed=()
+  ! setarch -R true 2>/dev/null || fixed=(setarch -R)
+  ctest_in build-tsan -L threaded
 }
+
+fuzz_one() { # target, options…; false if it found something
+  local name=${1##*/} seeds=() dictionary=()
+  local corpus=build/fuzz/$name log=build/fuzz/$name.log
+  [ -n "${FUZZ_SECONDS:-}" ] || rm -rf "$corpus"
+  mkdir -p "$corpus"
+  [ ! -d "tests/fuzz/corpus/${name#fuzz_}" ] || seeds=("tests/fuzz/corpus/${name#fuzz_}")
+  [ ! -f "tests/fuzz/${name#fuzz_}.dict" ] || dictionary=("-dict=tests/fuzz/${name#fuzz_}.dict")
+  if "$1" "${@:2}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="build/fuzz/$name-" \
+    "${dictionary[@]}" "$corpus" "${seeds[@]}" >"$log" 2>&1; then
+    echo "fuzz pass $name, $(sed -n 's/stat::number_of_executed_units: *//p' "$log") inputs"
+    return
+  fi
+  printf '%s\n' "fuzz fail $name" "---- $name: the start of its report, and its end" \
+    "$(grep -m 1 -A 12 -E 'ERROR:|runtime error:' "$log")" "$(tail -n 12 "$log")"
+  return 1
+}
+export -f fuzz_one
 
 suite_fuzz() {
   if ! command -v clang >/dev/null || ! echo 'int LLVMFuzzerTestOneInput(const char*d,unsigned long n){return 0;}' |
@@ -87,38 +117,18 @@ suite_fuzz() {
     echo 'no clang with libFuzzer here (make fuzz installs it)'
     return 77
   fi
-  scripts/build.sh fuzz all || return
+  scripts/build.sh fuzz fuzzers || return
   # In a test run the inputs are the same every time (a fixed seed and number of them, after the kept ones of
   # tests/fuzz/corpus): what is tested does not depend on luck. `make fuzz` and FUZZ_SECONDS search for new ones.
-  local targets=(build-fuzz/fuzz_*) bad=() target
-  local how=(-seed=1 -runs=20000 -max_total_time=30)
+  local targets=(build-fuzz/fuzz_*) how="-seed=1 -runs=20000 -max_total_time=30"
   if [ -n "${FUZZ_SECONDS:-}" ]; then
-    local each=$((FUZZ_SECONDS / ${#targets[@]}))
+    local each=$((FUZZ_SECONDS * cores / ${#targets[@]}))
     [ $each -ge 2 ] || each=2
-    how=(-max_total_time="$each")
+    how="-max_total_time=$each"
   fi
   mkdir -p build/fuzz
-  for target in "${targets[@]}"; do
-    local name=${target##*/} seeds=() dictionary=()
-    local corpus=build/fuzz/$name
-    [ -n "${FUZZ_SECONDS:-}" ] || rm -rf "$corpus"
-    mkdir -p "$corpus"
-    [ ! -d "tests/fuzz/corpus/${name#fuzz_}" ] || seeds=("tests/fuzz/corpus/${name#fuzz_}")
-    [ ! -f "tests/fuzz/${name#fuzz_}.dict" ] || dictionary=("-dict=tests/fuzz/${name#fuzz_}.dict")
-    if "$target" "${how[@]}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-      -artifact_prefix="build/fuzz/$name-" "${dictionary[@]}" "$corpus" "${seeds[@]}" >"build/fuzz/$name.log" 2>&1; then
-      echo "fuzz pass $name, $(sed -n 's/stat::number_of_executed_units: *//p' "build/fuzz/$name.log") inputs"
-    else
-      echo "fuzz fail $name"
-      bad+=("$name")
-    fi
-  done
-  for target in "${bad[@]}"; do
-    echo "---- $target: the start of its report, and its end"
-    grep -m 1 -A 12 -E 'ERROR:|runtime error:' "build/fuzz/$target.log"
-    tail -n 12 "build/fuzz/$target.log"
-  done
-  [ ${#bad[@]} = 0 ]
+  # shellcheck disable=SC2016
+  printf '%s\0' "${targets[@]}" | xargs -0 -n 1 -P "$cores" bash -c 'fuzz_one "$1" $0' "$how"
 }
 count_fuzz() { p=$(grep -c '^fuzz pass' "$1"); f=$(grep -c '^fuzz fail' "$1"); }
 
@@ -134,7 +144,7 @@ suite_compat() {
     [ ! -f "${folder%/}/package.json" ] || scripts/npm.sh "${folder%/}" || return
   done
   mapfile -t files < <(find tests/compat -name node_modules -prune -o -name '*.test.mjs' -print | sort)
-  node_tests 2 "${files[@]}"
+  in_memory node_tests "$at_once" "${files[@]}"
 }
 
 suite_e2e() {
