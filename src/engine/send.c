@@ -15,7 +15,7 @@ struct message machine_message(struct machine *m, int job, const struct step_def
         .channel = c,
         .context = r->context,
         .severity = r->severity,
-        .untagged = !yyjson_arr_size(m->facts->current->tags),
+        .untagged = !yyjson_arr_size(m->facts->version->tags),
         .status = MESSAGE_SENT,
         .created_at = m->facts->now,
         .updated_at = m->facts->now,
@@ -30,8 +30,8 @@ yyjson_mut_val *machine_message_doc(struct machine *m, yyjson_mut_doc *d, int jo
     json_add_str(d, doc, "templateIdentifier", w->workflow.identifier);
     json_add_str(d, doc, "stepId", s->step_id);
     json_add_str(d, doc, "providerId", m->run->jobs[job].provider_id);
-    if (w->tags)
-        json_add_val(d, doc, "tags", w->tags);
+    if (m->facts->version->tags)        /* as they were at the trigger (engine.md §7.5) */
+        json_add_val(d, doc, "tags", m->facts->version->tags);
     json_add_text(d, doc, "workflow", w->summary);
     return doc;
 }

@@ -174,6 +174,36 @@ test("a context that was deleted while a run waits is not shown any more; one th
   assert.equal(body.data.timelines[0].steps[2].messages[0].content.content, "green:old", "one that the trigger would make");
 });
 
+test("a message has the tags that its workflow had at the trigger, and is found by them", async () => {
+  const steps = [wait(1, "hours"), bell("tagged")];
+  assert.equal((await call("POST", "/v2/workflows", { name: "tags", workflowId: "tags", active: true, tags: ["one"], steps })).status, 201);
+  const before = await trigger("tags", "tag-reader");
+  assert.equal((await call("PATCH", "/v2/workflows/tags", { tags: ["two"] })).status, 200);
+  const after = await trigger("tags", "tag-reader");
+  await move("PT1H");
+  const tags = async (transactionId) => (await call("GET", `/v1/messages?transactionId=${transactionId}`)).body.data.map((m) => m.tags);
+  assert.deepEqual([await tags(before), (await run(before)).tags, await tags(after)], [[["one"]], ["one"], [["two"]]]);
+  const session = await call("POST", "/v1/inbox/session", { applicationIdentifier: server.dev.applicationIdentifier, subscriberId: "tag-reader" }, { key: null });
+  const headers = { Authorization: `Bearer ${session.body.data.token}` };
+  const found = await call("GET", "/v1/inbox/notifications?tags[]=one", undefined, { key: null, headers });
+  assert.deepEqual(found.body.data.map((n) => n.transactionId), [before]);
+});
+
+test("an address that is empty or null in an override's list is left out", async () => {
+  const integration = await sendgrid("addresses", { attempts: 1, failover: false });
+  const sent = async (email) => {
+    calls.length = 0;
+    const transactionId = await trigger("mail", ada, {}, { overrides: { email } });
+    return calls[0]?.personalizations[0] ?? (await states(transactionId));
+  };
+  const to = [{ email: ada.email }], other = { email: "z@example.com" };
+  assert.deepEqual(await sent({ to: ["", null, "z@example.com"], cc: [null], bcc: [""] }), { to: [...to, other] });
+  assert.deepEqual(await sent({ to: [5], cc: ["z@example.com", ""] }), { to, cc: [other] });
+  assert.deepEqual(await sent({ to: ["", "z@example.com"], replaceToRecipient: true }), { to: [other] });
+  assert.equal(await sent({ to: [""], cc: [null], replaceToRecipient: true }), "canceled");
+  await call("DELETE", `/v1/integrations/${integration._id}`);
+});
+
 test("what a payload brings into the JSON text of a request's body stays where it is put", async () => {
   const got = [];
   const service = createServer((request, response) => {

@@ -15,11 +15,39 @@ static struct str first_of(struct str a, struct str b)
     return a.n ? a : b;
 }
 
+static bool is_address(yyjson_val *v)
+{
+    return str_trim(json_str(v)).n > 0 || yyjson_is_obj(v);
+}
+
+/* The first address of a list, or the one; NULL: there is none. What is null or empty is none: no provider takes it. */
+static yyjson_val *first_address(yyjson_val *v)
+{
+    yyjson_val *x;
+    yyjson_arr_iter it = yyjson_arr_iter_with(v);
+    if (!yyjson_is_arr(v))
+        return yyjson_is_str(v) && is_address(v) ? v : NULL;
+    while ((x = yyjson_arr_iter_next(&it)))
+        if (is_address(x))
+            return x;
+    return NULL;
+}
+
 /* One address, or several: the list of an override. */
 static void add_addresses(yyjson_mut_doc *d, yyjson_mut_val *doc, const char *key, yyjson_val *v)
 {
-    if ((yyjson_is_arr(v) && yyjson_arr_size(v)) || (yyjson_is_str(v) && yyjson_get_len(v)))
+    yyjson_val *x = first_address(v);
+    if (!x)
+        return;
+    if (!yyjson_is_arr(v)) {
         json_add_val(d, doc, key, v);
+        return;
+    }
+    yyjson_mut_val *list = json_add_arr(d, doc, key);
+    yyjson_arr_iter it = yyjson_arr_iter_with(v);
+    while ((x = yyjson_arr_iter_next(&it)))
+        if (is_address(x))
+            yyjson_mut_arr_append(list, yyjson_val_mut_copy(d, x));
 }
 
 static void add_sender(yyjson_mut_doc *d, yyjson_mut_val *doc, yyjson_val *bag, yyjson_val *o)
@@ -60,25 +88,19 @@ struct recipients {
     bool replace, any;
 };
 
-static bool names_somebody(yyjson_val *v)
-{
-    return (yyjson_is_arr(v) && yyjson_arr_size(v)) || (yyjson_is_str(v) && yyjson_get_len(v));
-}
-
 static struct recipients recipients_of(const struct machine *m, yyjson_val *bag)
 {
     struct recipients r = {.more = json_get(bag, "to"), .replace = json_get_bool(bag, "replaceToRecipient", false)};
     if (!r.replace)
         r.first = first_of(json_get_str(bag, "toRecipient"), m->facts->subscriber->field[SUBSCRIBER_EMAIL]);
-    r.any = r.first.n || names_somebody(r.more) || (r.replace && (names_somebody(json_get(bag, "cc")) || names_somebody(json_get(bag, "bcc"))));
+    r.any = r.first.n || first_address(r.more) || (r.replace && (first_address(json_get(bag, "cc")) || first_address(json_get(bag, "bcc"))));
     return r;
 }
 
 /* The address that stands for the message where one is shown. */
 static struct str shown_recipient(const struct recipients *r)
 {
-    struct str first = yyjson_is_arr(r->more) ? json_str(yyjson_arr_get_first(r->more)) : json_str(r->more);
-    return first_of(r->first, first);
+    return first_of(r->first, json_str(first_address(r->more)));
 }
 
 /* For the other integrations that a failover may come to: what their own bags change. */
