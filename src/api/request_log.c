@@ -110,10 +110,9 @@ static struct entry *entry_new(struct request_log *l, struct request *rq, int st
     memcpy(e->path, rq->path.p, n);
     e->next = NULL;
     e->row = (struct request_log_row){
-        .environment = rq->principal.environment, .user = rq->principal.user, .operation = str_of(rq->route->operation),
+        .id = rq->number, .environment = rq->principal.environment, .user = rq->principal.user, .operation = str_of(rq->route->operation),
         .method = rq->method, .path = {e->path, n}, .status = status, .duration_ms = duration_ms,
         .created_at = clock_now_ms(l->clock)};
-    id_parse(str_of(rq->id + strlen("req_")), &e->row.id);
     return e;
 }
 

@@ -10,6 +10,38 @@
 #include "model/request_log.h"
 #include "model/tenant.h"
 
+enum event_member {
+    EVENT_NAME, EVENT_TO, EVENT_PAYLOAD, EVENT_OVERRIDES, EVENT_TRANSACTION_ID, EVENT_ACTOR, EVENT_TENANT, EVENT_CONTEXT,
+    EVENT_BRIDGE_URL, EVENT_CONTROLS, EVENT_AGENT_ID, EVENT_MEMBERS
+};
+
+/* The members of one event: most are absent, and none is looked for twice. */
+struct event_body {
+    yyjson_val *member[EVENT_MEMBERS];
+};
+
+static struct event_body event_read(yyjson_val *event)
+{
+    static const struct str names[EVENT_MEMBERS] = {
+        {"name", 4}, {"to", 2}, {"payload", 7}, {"overrides", 9}, {"transactionId", 13}, {"actor", 5}, {"tenant", 6},
+        {"context", 7}, {"bridgeUrl", 9}, {"controls", 8}, {"agentId", 7},
+    };
+    struct event_body b;
+    json_members(event, names, EVENT_MEMBERS, b.member);
+    return b;
+}
+
+static struct str event_text(const struct event_body *b, enum event_member m)
+{
+    return json_str(b->member[m]);
+}
+
+/* NULL for a null too. */
+static yyjson_val *event_value(const struct event_body *b, enum event_member m)
+{
+    return yyjson_is_null(b->member[m]) ? NULL : b->member[m];
+}
+
 static bool recipient_is_valid(yyjson_val *v)
 {
     if (yyjson_is_str(v))
@@ -70,35 +102,39 @@ static void context_check(struct checks *c, yyjson_val *v)
 
 void trigger_check(struct checks *c, yyjson_val *event, bool broadcast)
 {
-    yyjson_val *actor = json_get(event, "actor"), *tenant = json_get(event, "tenant");
+    struct event_body b = event_read(event);
+    yyjson_val *actor = event_value(&b, EVENT_ACTOR), *tenant = event_value(&b, EVENT_TENANT);
     check_string(c, event, "name", true);
     if (!broadcast)
-        to_check(c, json_get(event, "to"));
+        to_check(c, b.member[EVENT_TO]);
     check_object(c, event, "payload", broadcast);
-    check_object(c, event, "overrides", false);
-    check_string(c, event, "bridgeUrl", false);
-    check_object(c, event, "controls", false);
-    struct str tx = check_string(c, event, "transactionId", false);
-    if (tx.n > 256)
+    if (b.member[EVENT_OVERRIDES])
+        check_object(c, event, "overrides", false);
+    if (b.member[EVENT_BRIDGE_URL])
+        check_string(c, event, "bridgeUrl", false);
+    if (b.member[EVENT_CONTROLS])
+        check_object(c, event, "controls", false);
+    if (b.member[EVENT_TRANSACTION_ID] && check_string(c, event, "transactionId", false).n > 256)
         check_fail(c, "transactionId must be shorter than or equal to 256 characters");
-    if (actor && !yyjson_is_null(actor) && !recipient_is_valid(actor))
+    if (actor && !recipient_is_valid(actor))
         check_fail(c, "actor must be a subscriberId string or an object with a non-empty subscriberId");
-    if (tenant && !yyjson_is_null(tenant) && !yyjson_is_str(tenant) && !json_get_str(tenant, "identifier").n)
+    if (tenant && !yyjson_is_str(tenant) && !json_get_str(tenant, "identifier").n)
         check_fail(c, "tenant must be a string or an object with a non-empty identifier");
-    context_check(c, check_object(c, event, "context", false));
+    if (b.member[EVENT_CONTEXT])
+        context_check(c, check_object(c, event, "context", false));
 }
 
 /* Bytes of the event as JSON, without payload.attachments. */
-static bool size_check(struct trigger_call *c, yyjson_val *event, struct error *err)
+static bool size_check(struct trigger_call *c, yyjson_val *event, const struct event_body *b, struct error *err)
 {
     struct arena *a = c->rq->arena;
     size_t n = c->bulk ? json_write(a, event).n : c->rq->body.n;
-    yyjson_val *attachments = json_path(event, STR("payload.attachments"));
+    yyjson_val *attachments = json_get(b->member[EVENT_PAYLOAD], "attachments");
     if (attachments)
         n -= json_write(a, attachments).n;
     if (n <= EVENT_BYTES_MAX)
         return true;
-    struct str name = json_get_str(event, "name");
+    struct str name = event_text(b, EVENT_NAME);
     if (c->bulk)
         return error_http(err, 413, "Event at index %zu (workflow: \"%.*s\") has payload size (%zu bytes) exceeds maximum allowed "
                           "size of %d bytes (512KB). Note: Attachments are excluded from this limit.", c->index,
@@ -135,11 +171,11 @@ static enum trigger_status steps_status(const struct definition *d)
 }
 
 /* Steps 6, 7 and 9 of engine.md §1.2; what a trigger brings along is not asked the first two. */
-static bool status_find(struct trigger_call *c, const struct definition *d, yyjson_val *event, struct error *err)
+static bool status_find(struct trigger_call *c, const struct definition *d, const struct event_body *b, struct error *err)
 {
     struct request *rq = c->rq;
     bool known = true, active = true, brought = c->trigger.bridge != NULL;
-    if (!brought && !tenant_check(rq, d, json_get(event, "tenant"), &known, &active, err))
+    if (!brought && !tenant_check(rq, d, b->member[EVENT_TENANT], &known, &active, err))
         return false;
     c->status = !known ? TRIGGER_NO_TENANT : !active ? TRIGGER_NOT_ACTIVE : brought ? TRIGGER_PROCESSED : steps_status(d);
     if (c->status != TRIGGER_PROCESSED || c->broadcast)
@@ -149,17 +185,16 @@ static bool status_find(struct trigger_call *c, const struct definition *d, yyjs
         return false;
     c->trigger.strict = environment_switch(&v->environment, "strictSubscriberIds", false);
     cached_unref(&v->head);
-    if (!recipients_any(json_get(event, "to"), c->trigger.strict))
+    if (!recipients_any(b->member[EVENT_TO], c->trigger.strict))
         c->status = TRIGGER_INVALID_RECIPIENTS;
     return true;
 }
 
 /* No agents are kept here yet: none has the name that is given. */
-static bool agent_check(yyjson_val *event, struct error *err)
+static bool agent_check(yyjson_val *agent, struct error *err)
 {
-    yyjson_val *agent = json_get(event, "agentId");
     struct str id = json_str(agent);
-    if (!agent || yyjson_is_null(agent))
+    if (!agent)
         return true;
     if (!str_trim(id).n)
         return error_http(err, 400, "Agent identifier must be a non-empty string.");
@@ -181,12 +216,6 @@ static void engine_done(struct trigger *t, const struct error *err)
 {
     struct trigger_call *c = t->owner;
     c->done(c, err);
-}
-
-static yyjson_val *member(yyjson_val *event, const char *key)
-{
-    yyjson_val *v = json_get(event, key);
-    return yyjson_is_null(v) ? NULL : v;
 }
 
 /* engine.md §1.2 step 5: the payload, with the schema's defaults, takes the place of what was sent. */
@@ -212,10 +241,10 @@ static bool payload_check(struct request *rq, const struct definition *d, yyjson
 }
 
 /* What the event's bridge has of that name: used as it is now, and stored nowhere (bridge-cli.md §3.4). */
-static struct definition *brought_definition(struct trigger_call *c, yyjson_val *event, struct error *err)
+static struct definition *brought_definition(struct trigger_call *c, const struct event_body *b, struct error *err)
 {
     struct request *rq = c->rq;
-    struct str url = event_bridge_url(event), name = json_get_str(event, "name");
+    struct str url = event_text(b, EVENT_BRIDGE_URL), name = event_text(b, EVENT_NAME);
     const struct discovery *x = discoveries_find(c->discoveries, url);
     if (!x || !x->said) {
         if (x)
@@ -234,12 +263,12 @@ static struct definition *brought_definition(struct trigger_call *c, yyjson_val 
     return definition_brought(app_of(rq)->definitions, rq->principal.environment, id, c->trigger.bridge, err);
 }
 
-static struct definition *event_definition(struct trigger_call *c, yyjson_val *event, struct error *err)
+static struct definition *event_definition(struct trigger_call *c, const struct event_body *b, struct error *err)
 {
     struct request *rq = c->rq;
-    struct definition *d = event_bridge_url(event).n
-        ? brought_definition(c, event, err)
-        : definition_current(app_of(rq)->definitions, app_db(rq), rq->principal.environment, json_get_str(event, "name"), err);
+    struct definition *d = event_text(b, EVENT_BRIDGE_URL).n
+        ? brought_definition(c, b, err)
+        : definition_current(app_of(rq)->definitions, app_db(rq), rq->principal.environment, event_text(b, EVENT_NAME), err);
     if (!d && err->code == ERROR_NOT_FOUND)
         error_http(err, 422, "workflow_not_found");
     return d;
@@ -266,25 +295,26 @@ bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct error *err)
 {
     struct request *rq = c->rq;
     struct app *app = app_of(rq);
-    struct str tx = json_get_str(event, "transactionId");
+    struct event_body b = event_read(event);
+    struct str tx = event_text(&b, EVENT_TRANSACTION_ID);
     char hex[ID_HEX + 1];
     int hops;
-    if (!size_check(c, event, err) || !agent_check(event, err) || !hops_check(rq, &hops, err))
+    if (!size_check(c, event, &b, err) || !agent_check(event_value(&b, EVENT_AGENT_ID), err) || !hops_check(rq, &hops, err))
         return false;
-    if (event_bridge_url(event).n && !c->discoveries) {
+    if (event_text(&b, EVENT_BRIDGE_URL).n && !c->discoveries) {
         trigger_discover(c, event);
         return true;
     }
-    struct definition *d = event_definition(c, event, err);
+    struct definition *d = event_definition(c, &b, err);
     if (!d)
         return false;
     if (!tx.n) {
         id_hex(app_id(rq), hex);
         tx = str_fmt(rq->arena, "txn_%s", hex);
     }
-    yyjson_val *payload = member(event, "payload");
+    yyjson_val *payload = event_value(&b, EVENT_PAYLOAD);
     c->transaction_id = tx;
-    if (!payload_check(rq, d, &payload, err) || !status_find(c, d, event, err)
+    if (!payload_check(rq, d, &payload, err) || !status_find(c, d, &b, err)
         || (c->status == TRIGGER_PROCESSED && !template_variables_apply(rq->arena, d, &payload, err))) {
         cached_unref(&d->head);
         return false;
@@ -307,10 +337,10 @@ bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct error *err)
     }
     c->trigger = (struct trigger){
         .arena = c->arena ? c->arena : rq->arena, .environment = rq->principal.environment, .organization = rq->principal.organization,
-        .definition = d, .request_id = str_of(rq->id), .transaction_id = tx, .to = member(event, "to"),
-        .payload = payload, .overrides = member(event, "overrides"), .actor = member(event, "actor"),
-        .tenant = member(event, "tenant"), .context = member(event, "context"), .bridge = c->trigger.bridge,
-        .controls = c->trigger.bridge ? member(event, "controls") : NULL, .broadcast = c->broadcast, .logged = c->bulk || c->broadcast,
+        .definition = d, .request_id = str_of(rq->id), .transaction_id = tx, .to = event_value(&b, EVENT_TO),
+        .payload = payload, .overrides = event_value(&b, EVENT_OVERRIDES), .actor = event_value(&b, EVENT_ACTOR),
+        .tenant = event_value(&b, EVENT_TENANT), .context = event_value(&b, EVENT_CONTEXT), .bridge = c->trigger.bridge,
+        .controls = c->trigger.bridge ? event_value(&b, EVENT_CONTROLS) : NULL, .broadcast = c->broadcast, .logged = c->bulk || c->broadcast,
         .attachments = attachments, .attachments_n = attachments_n,
         .strict = c->trigger.strict, .hops = hops, .done = engine_done, .owner = c};
     if (c->explains) {
@@ -318,7 +348,7 @@ bool trigger_begin(struct trigger_call *c, yyjson_val *event, struct error *err)
         return true;
     }
     if (!c->bulk)
-        request_log_id(str_of(rq->id), &c->trigger.request);
+        c->trigger.request = rq->number;
     idempotency_event(rq, c->bulk ? (long)c->index : -1, &c->trigger.idempotency_hash, &c->trigger.body_hash);
     if (!c->bulk)
         idempotency_event_has_it(rq, true);

@@ -27,7 +27,8 @@ void *exchange_begin(void *loop, const char *target, struct MHD_Connection *mhd)
     x->began_ns = clock_mono_ns();
     x->last_header = &x->first_header;
     memcpy(x->rq.id, "req_", 4);
-    id_hex(id_new(s->ids, clock_real_ms()), x->rq.id + 4);
+    x->rq.number = id_new(s->ids, clock_real_ms());
+    id_hex(x->rq.number, x->rq.id + 4);
     x->rq.target = url_visible(a, str_dup(a, str_of(target ? target : "/")));
     x->conn->now = x;
     conn_deadline(x->conn, l->second + 1 + s->c.header_timeout_s);
@@ -50,8 +51,8 @@ void exchange_free(struct exchange *x)
 /* Waits for a handler's answer. To suspend a connection takes it off libmicrohttpd's epoll set, and to resume it costs a
  * read in vain besides: three system calls a request, more than all of its own work there. But what is not suspended
  * is only asked, in every turn of the loop, and its answer goes out in the turn in which it comes. So it stays awake as long
- * as answers keep coming, which is what a busy server's requests do; not when there are many, nothing happens, or it takes
- * seconds. What is awake makes a daemon look busy for ever, so timeout_ms goes by what is seen of it. */
+ * as answers keep coming, which is what a busy server's requests do; not when there are too many, nothing happens, or it
+ * takes long, as those that poll do. What is awake makes a daemon look busy for ever, so timeout_ms goes by what is seen. */
 static void exchange_await(struct exchange *x)
 {
     struct loop *l = x->loop;
@@ -59,7 +60,7 @@ static void exchange_await(struct exchange *x)
     if (l->awake < HTTP_AWAKE_MAX) {
         l->awake++;
         x->awake = true;
-        x->awake_until = l->second + HTTP_AWAKE_S;
+        x->awake_until = l->turned_ns + HTTP_AWAKE_NS;
     } else {
         x->suspended = true;
         MHD_suspend_connection(x->conn->mhd);
@@ -76,7 +77,7 @@ static void awake_end(struct exchange *x)
 static void exchange_still(struct exchange *x)
 {
     struct loop *l = x->loop;
-    if (!x->awake || (l->quiet < HTTP_AWAKE_TICKS && l->second < x->awake_until))
+    if (!x->awake || (l->quiet < HTTP_AWAKE_TICKS && l->turned_ns < x->awake_until))
         return;
     awake_end(x);
     x->suspended = true;

@@ -31,7 +31,7 @@ enum {
     HTTP_LISTEN_MAX = 8, HTTP_LOOPS_MAX = 8,
     HTTP_LINGER_MAX = 128, HTTP_LINGER_S = 5, HTTP_LINGER_BYTES = 64 << 20,
     HTTP_WHEEL = 64,                    /* slots of one second */
-    HTTP_AWAKE_MAX = 256, HTTP_AWAKE_S = 2, HTTP_AWAKE_TICK_MS = 2, HTTP_AWAKE_TICKS = 10,      /* see exchange_await */
+    HTTP_AWAKE_MAX = 256, HTTP_AWAKE_NS = 100000000, HTTP_AWAKE_TICK_MS = 2, HTTP_AWAKE_TICKS = 10,      /* see exchange_await */
     HTTP_AWAKE_MANY = 32, HTTP_PACE_NS = 500000,        /* see turn_pace */
     HTTP_SEND_RATE = 8 * 1024,          /* bytes a second that a reader must manage, beyond the idle time */
     HTTP_STATUSES = 32
@@ -103,7 +103,7 @@ struct exchange {
     enum holder holder;
     bool in_handler, ready;
     bool suspended, awake;              /* one of them while a handler has it, see exchange_await */
-    int64_t awake_until;                /* monotonic second */
+    int64_t awake_until;                /* monotonic ns */
     uint64_t unsettled_turn;            /* in which it was counted among the unsettled */
     bool hold, held;                    /* an answer is to be kept; is kept */
     struct answer_header **before_hold; /* where the headers of a kept answer begin */

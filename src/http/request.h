@@ -36,7 +36,8 @@ struct request {
     struct str method, target, path;         /* target: as sent, with query; path: percent-encoded, normalised */
     struct str body;                         /* complete, within the limit */
     yyjson_val *json;                        /* parsed body, NULL when empty; an object or array */
-    char id[32];                             /* "req_<24 hex>" */
+    char id[32];                             /* "req_<24 hex>" … */
+    struct id number;                        /* … of this */
     void *note;                              /* from the before hook to the answering hook */
 };
 
