@@ -425,6 +425,30 @@ static bool walk_step(struct walk *w)
     return true;
 }
 
+static bool minute_matches(const struct cron *c, int64_t local)
+{
+    struct walk w = {.c = c, .at = civil_of(local)};
+    return day_matches(&w) && (c->months >> w.at.month & 1) && (c->hours >> w.at.hour & 1) && (c->minutes >> w.at.minute & 1);
+}
+
+/* The dialect shifts a time that the clocks leap over by as much as they leap, but where that is midnight or half an hour, it
+ * steps over the whole day: a midnight of Santiago, a week of Cairo. Here it is shifted as well (engine.md §10). */
+static int64_t shifted_in_gap(const struct cron *c, struct zone *z, int64_t utc, int64_t next)
+{
+    enum { CHANGES_MAX = 64 };
+    for (int i = 0; i < CHANGES_MAX && !c->every_hour; i++) {
+        int64_t before = zone_offset(z, utc), change = z->until;
+        if (change <= utc || change >= next)
+            break;
+        int64_t leap = zone_offset(z, change) - before;
+        for (int64_t t = change; next > change + leap && t < change + leap; t += MS_MINUTE)
+            if (minute_matches(c, t + before))
+                return t + (int64_t)__builtin_ctzll(c->seconds) * MS_SECOND;
+        utc = change;
+    }
+    return next;
+}
+
 bool cron_next(const struct cron *c, struct zone *z, int64_t utc, int64_t *next, struct error *err)
 {
     enum { STEPS_MAX = 10000 };
@@ -434,7 +458,7 @@ bool cron_next(const struct cron *c, struct zone *z, int64_t utc, int64_t *next,
         if (!walk_step(&w))
             continue;
         if (w.utc != utc) {
-            *next = w.utc;
+            *next = shifted_in_gap(c, z, utc, w.utc);
             return true;
         }
         walk_time_over_changes(&w, MS_SECOND);

@@ -23,7 +23,7 @@ struct cron {
 bool cron_parse(struct str expression, struct cron *c, struct error *err);
 
 /* The next fire strictly after utc, on a whole second, by the zone's wall clock: a time that the clocks leap over
- * fires right after the gap, one that happens twice fires once. false: there is none (31 February). */
+ * fires as much later as they leap, one that happens twice fires once. false: there is none (31 February). */
 bool cron_next(const struct cron *c, struct zone *z, int64_t utc, int64_t *next, struct error *err);
 
 #endif

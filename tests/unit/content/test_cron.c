@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
@@ -74,6 +75,46 @@ static void an_expression_that_never_fires_says_so(void **state)
     (void)state;
     assert_never("0 0 31 2,4 *", "Invalid expression, loop limit exceeded");
     assert_never("0 0 * * L", "Invalid last weekday of the month expression: L");
+}
+
+/* Where the clocks leap at midnight or by half an hour, or a day is left out, no fire is lost; where the dialect shifts it, it
+ * stays where that puts it. `from` is not before the last fire; then two fires. */
+static void a_leap_loses_no_fire(void **state)
+{
+    static const struct {
+        const char *expression, *zone, *from, *first, *second;
+    } cases[] = {
+        {"0 0 * * *", "America/Santiago", "2025-09-06T12:00:00Z", "2025-09-07T04:00:00.000Z", "2025-09-08T03:00:00.000Z"},
+        {"30 0 * * *", "America/Santiago", "2025-09-06T12:00:00Z", "2025-09-07T04:30:00.000Z", "2025-09-08T03:30:00.000Z"},
+        {"*/20 0 * * *", "America/Santiago", "2025-09-06T12:00:00Z", "2025-09-07T04:00:00.000Z", "2025-09-08T03:00:00.000Z"},
+        {"0 */6 * * *", "America/Santiago", "2025-09-06T22:00:00Z", "2025-09-07T04:00:00.000Z", "2025-09-07T09:00:00.000Z"},
+        {"0 0 * * 5", "Africa/Cairo", "2025-04-20T00:00:00Z", "2025-04-24T22:00:00.000Z", "2025-05-01T21:00:00.000Z"},
+        {"0 0 * * 0", "Asia/Beirut", "2025-03-28T00:00:00Z", "2025-03-29T22:00:00.000Z", "2025-04-05T21:00:00.000Z"},
+        {"0 0 1 * *", "America/Santiago", "2025-08-20T00:00:00Z", "2025-09-01T04:00:00.000Z", "2025-10-01T03:00:00.000Z"},
+        {"15 2 * * *", "Australia/Lord_Howe", "2025-10-04T00:00:00Z", "2025-10-04T15:45:00.000Z", "2025-10-05T15:15:00.000Z"},
+        {"30 15 2 * * 0", "Australia/Lord_Howe", "2025-10-01T00:00:00Z", "2025-10-04T15:45:30.000Z", "2025-10-11T15:15:30.000Z"},
+        {"30 2 * * *", "America/New_York", "2025-03-08T12:00:00Z", "2025-03-09T07:30:00.000Z", "2025-03-10T06:30:00.000Z"},
+        {"30 2,5 * * *", "America/New_York", "2025-03-08T12:00:00Z", "2025-03-09T07:30:00.000Z", "2025-03-09T09:30:00.000Z"},
+        {"0 2 * * *", "Europe/Berlin", "2025-03-29T12:00:00Z", "2025-03-30T01:00:00.000Z", "2025-03-31T00:00:00.000Z"},
+        {"15 * * * *", "Australia/Lord_Howe", "2025-10-04T15:00:00Z", "2025-10-04T16:15:00.000Z", "2025-10-04T17:15:00.000Z"},
+        {"0 9 * * *", "Pacific/Apia", "2011-12-29T20:00:00Z", "2011-12-30T19:00:00.000Z", "2011-12-31T19:00:00.000Z"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct zone z ZONE_SCOPED = zone_open(str_of(cases[i].zone));
+        struct error err = {0};
+        struct cron c;
+        int64_t now = at(cases[i].from);
+        const char *const want[] = {cases[i].first, cases[i].second};
+        assert_true(cron_parse(str_of(cases[i].expression), &c, &err));
+        for (int k = 0; k < 2; k++) {
+            char iso[TIME_ISO_LEN + 1];
+            assert_true(cron_next(&c, &z, now, &now, &err));
+            time_iso(now, iso);
+            if (strcmp(iso, want[k]) != 0)
+                fail_msg("%s in %s: fire %d is at %s", cases[i].expression, cases[i].zone, k + 1, iso);
+        }
+    }
 }
 
 static void unknown_zones_are_utc(void **state)
@@ -182,6 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recorded_cases),
         cmocka_unit_test(an_expression_that_never_fires_says_so),
+        cmocka_unit_test(a_leap_loses_no_fire),
         cmocka_unit_test(unknown_zones_are_utc),
         cmocka_unit_test(local_times_in_zones),
         cmocka_unit_test(an_overlap_can_be_read_on_either_side),
