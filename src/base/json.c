@@ -326,3 +326,14 @@ void json_quote(struct buf *b, struct str s)
     buf_add(b, s.p + from, s.n - from);
     buf_char(b, '"');
 }
+
+void json_put(struct buf *b, const char *key, struct str s)
+{
+    buf_add(b, ",\"", 2);
+    buf_z(b, key);
+    buf_add(b, "\":", 2);
+    if (s.p)
+        json_quote(b, s);
+    else
+        buf_add(b, "null", 4);
+}

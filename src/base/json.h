@@ -95,5 +95,7 @@ static inline yyjson_mut_val *json_mut_str(yyjson_mut_doc *d, struct str s)
 
 /* Appends s as a JSON string with its quotes. */
 void json_quote(struct buf *b, struct str s);
+/* Appends a further member of an object: a comma, the key (plain ASCII), the text (p NULL: null). */
+void json_put(struct buf *b, const char *key, struct str s);
 
 #endif

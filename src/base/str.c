@@ -175,6 +175,23 @@ void buf_reserve(struct buf *b, size_t more)
     b->cap = cap;
 }
 
+void buf_int(struct buf *b, int64_t v)
+{
+    char text[24];
+    size_t at = sizeof text;
+    if (v >= 0 && v < 10) {
+        buf_char(b, (char)('0' + v));
+        return;
+    }
+    uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+    do
+        text[--at] = (char)('0' + u % 10);
+    while (u /= 10);
+    if (v < 0)
+        text[--at] = '-';
+    buf_add(b, text + at, sizeof text - at);
+}
+
 void buf_fmt(struct buf *b, const char *fmt, ...)
 {
     va_list ap;

@@ -142,6 +142,8 @@ enum outcome machine_unsent(const struct machine *m, int job);
 struct message machine_message(struct machine *m, int job, const struct step_definition *s, enum channel c);
 /* {"transactionId":…,"templateIdentifier":…,"stepId":…,"providerId":…,"workflow":{…},"tags":…} to be completed. */
 yyjson_mut_val *machine_message_doc(struct machine *m, yyjson_mut_doc *d, int job, const struct step_definition *s);
+/* The same as text, open at its end. */
+void machine_put_message(struct buf *b, const struct machine *m, int job, const struct step_definition *s);
 
 /* Stores the job's message number `number`, and says that it was created. */
 struct message message_store(struct machine *m, int job, const struct step_definition *s, enum channel c, int number,

@@ -41,24 +41,6 @@ struct str skip_reason_name(enum skip_reason s)
     return str_of(names[s]);
 }
 
-/* Decimal without printf: this is the hottest text that the engine makes. */
-static void put_int(struct buf *b, int64_t v)
-{
-    char text[24];
-    size_t at = sizeof text;
-    if (v >= 0 && v < 10) {
-        buf_char(b, (char)('0' + v));
-        return;
-    }
-    uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
-    do
-        text[--at] = (char)('0' + u % 10);
-    while (u /= 10);
-    if (v < 0)
-        text[--at] = '-';
-    buf_add(b, text + at, sizeof text - at);
-}
-
 static void put_text(struct buf *b, struct str s)
 {
     buf_char(b, ',');
@@ -71,7 +53,7 @@ static void put_text(struct buf *b, struct str s)
 static void put_number(struct buf *b, int64_t v)
 {
     buf_char(b, ',');
-    put_int(b, v);
+    buf_int(b, v);
 }
 
 static void put_json(struct buf *b, struct str json)
@@ -105,7 +87,7 @@ static void put_job(struct buf *b, const struct run *r, const struct run_job *j)
 {
     bool gathered = job_is_gathered(j);
     buf_char(b, '[');
-    put_int(b, j->type);
+    buf_int(b, j->type);
     put_number(b, j->status);
     put_number(b, j->step);
     put_number(b, j->updated_at - r->row.created_at);
@@ -131,7 +113,7 @@ static void put_job(struct buf *b, const struct run *r, const struct run_job *j)
 static void put_log(struct buf *b, const struct run *r, const struct run_log *l)
 {
     buf_char(b, '[');
-    put_int(b, l->at - r->row.created_at);
+    buf_int(b, l->at - r->row.created_at);
     put_number(b, l->job);
     put_number(b, l->detail);
     put_number(b, l->status);
@@ -162,7 +144,7 @@ struct str run_encode(struct run *r)
         put_log(&b, r, &r->log[i]);
     }
     buf_z(&b, r->chain_ended ? "],\"e\":1,\"d\":" : "],\"e\":0,\"d\":");
-    put_int(&b, r->lifecycle_detail);
+    buf_int(&b, r->lifecycle_detail);
     if (r->critical)
         buf_z(&b, ",\"c\":1");
     run_targets_encode(r, &b);

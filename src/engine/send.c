@@ -36,6 +36,22 @@ yyjson_mut_val *machine_message_doc(struct machine *m, yyjson_mut_doc *d, int jo
     return doc;
 }
 
+void machine_put_message(struct buf *b, const struct machine *m, int job, const struct step_definition *s)
+{
+    const struct definition *w = m->facts->current;
+    buf_z(b, "{\"transactionId\":");
+    json_quote(b, m->facts->transaction_id);
+    json_put(b, "templateIdentifier", w->workflow.identifier);
+    json_put(b, "stepId", s->step_id);
+    json_put(b, "providerId", m->run->jobs[job].provider_id);
+    if (w->tags) {
+        buf_z(b, ",\"tags\":");
+        buf_str(b, json_write(m->run->arena, w->tags));
+    }
+    buf_z(b, ",\"workflow\":");
+    buf_str(b, w->summary);
+}
+
 /* The outbox has one entry a message, or one a device of it. */
 static void send_to_outbox(struct machine *m, int job, int number, const struct message *message, struct str recipient,
                            struct str outbox_doc, int device)
