@@ -115,7 +115,7 @@ static bool run_add(struct export *x, yyjson_mut_val *list, const struct run_row
     yyjson_val *doc = NULL, *body;
     size_t n;
     yyjson_mut_val *o = yyjson_mut_arr_add_obj(x->d, list);
-    if (!message_list_by_run(x->db, rq->arena, run->id, &messages, &n, err))
+    if (!message_list_by_run(x->db, rq->arena, run->environment, run->id, &messages, &n, err))
         return false;
     json_add_id(x->d, o, "_id", run->id);
     json_add_id(x->d, o, "workflowId", run->workflow);

@@ -77,3 +77,12 @@ bool id_parse(struct str s, struct id *out)
     }
     return true;
 }
+
+struct id id_floor(int64_t seconds)
+{
+    struct id id = {{0}};
+    uint32_t s = seconds < 0 ? 0 : seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds;
+    for (int i = 0; i < 4; i++)
+        id.b[i] = (uint8_t)(s >> (24 - 8 * i));
+    return id;
+}

@@ -29,6 +29,7 @@ struct id id_new(struct id_source *s, int64_t now_ms);
 static inline bool id_eq(struct id a, struct id b) { return !memcmp(a.b, b.b, sizeof a.b); }
 static inline int id_cmp(struct id a, struct id b) { return memcmp(a.b, b.b, sizeof a.b); }
 bool id_is_zero(struct id id);
+struct id id_floor(int64_t seconds);                            /* the least one of that second since 1970 */
 static inline int64_t id_seconds(struct id id)      /* of its making, since 1970 */
 {
     return (int64_t)id.b[0] << 24 | id.b[1] << 16 | id.b[2] << 8 | id.b[3];

@@ -28,7 +28,7 @@ static void put_steps(struct db *db, struct arena *a, yyjson_mut_doc *d, yyjson_
             yyjson_mut_obj_put(steps, json_mut_str(d, version->steps[i].step_id),
                                yyjson_mut_rawn(d, r->jobs[job].output.p, r->jobs[job].output.n));
     }
-    if (message_list_by_run(db, a, r->row.id, &list, &n, &err))
+    if (message_list_by_run(db, a, r->row.environment, r->row.id, &list, &n, &err))
         for (size_t i = 0; i < n; i++)
             put_mark(d, steps, a, &list[i]);
 }

@@ -51,7 +51,7 @@ static void put_member(struct buf *b, const char *key, struct str s)
 static void message_patch(struct machine *m, const struct run_target *t, enum message_status status, struct str doc_patch)
 {
     struct effect *e = machine_effect(m, EFFECT_MESSAGE_STATUS);
-    e->message.id = run_message_id(m->run->row.id, t->job, t->message);
+    e->message.id = run_message_id(m->run, t->job, t->message);
     e->message.environment = m->run->row.environment;
     e->message.status = status;
     e->message.updated_at = m->facts->now;
@@ -129,7 +129,7 @@ static struct effect *delivery_effect(struct machine *m, enum effect_kind kind, 
     /* Effects outlive the facts: the provider's id may be theirs. */
     e->delivery = (struct delivery_record){
         .id = run_delivery_id(r->row.id, n), .environment = r->row.environment, .run = r->row.id,
-        .message = run_message_id(r->row.id, t->job, t->message), .integration = t->integration, .job = t->job, .target = n,
+        .message = run_message_id(r, t->job, t->message), .integration = t->integration, .job = t->job, .target = n,
         .channel = (enum channel)r->jobs[t->job].type, .provider_id = str_dup(r->arena, provider_of(m, t)),
         .attempt = t->attempt,
         .due_at = m->facts->now, .address = t->address, .created_at = m->facts->now, .updated_at = m->facts->now};

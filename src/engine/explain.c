@@ -171,7 +171,7 @@ static void messages_load(const struct explaining *x, const struct run *r, struc
             continue;
         *m = x->dry.messages[i];
         for (int job = 1; job < r->jobs_n; job++)
-            if (r->jobs[job].type == STEP_IN_APP && id_eq(m->id, run_message_id(r->row.id, job, 0)))
+            if (r->jobs[job].type == STEP_IN_APP && id_eq(m->id, run_message_id(r, job, 0)))
                 message_mark_assumed(m, assumed(x, "reads", r, job), f->now);
         f->messages_n++;
     }
@@ -444,7 +444,7 @@ static void put_content(const struct explaining *x, yyjson_mut_doc *d, yyjson_mu
     for (int n = 0; n < RUN_MESSAGES_MAX; n++)
         for (size_t i = 0; i < x->dry.messages_n; i++) {
             const struct message *m = &x->dry.messages[i];
-            if (!id_eq(m->id, run_message_id(r->row.id, job, n)))
+            if (!id_eq(m->id, run_message_id(r, job, n)))
                 continue;
             if (!list)
                 list = json_add_arr(d, o, "messages");

@@ -185,7 +185,7 @@ static const struct message *earlier_message(const struct filter_context *c, str
         id_hex(s->id, hex);
         if (!str_eq(s->step_id, step) && !str_eqz(step, hex) && !str_eq(s->uuid, step))
             continue;
-        struct id message = run_derived_id(m->run->row.id, DERIVED_MESSAGE, i);
+        struct id message = run_message_id(m->run, i, 0);
         for (size_t k = 0; k < m->facts->messages_n; k++)
             if (id_eq(m->facts->messages[k].id, message))
                 return &m->facts->messages[k];

@@ -246,6 +246,7 @@ void machine_start(struct machine *m, struct run *r, const struct machine_facts 
             r->jobs[r->jobs_n++] = (struct run_job){.type = d->steps[i].type, .step = i, .updated_at = f->now};
             r->row.channels |= 1u << d->steps[i].type;
         }
+    r->own_message = r->jobs_n > 1 && r->jobs[1].type == STEP_IN_APP;
     for (int i = 0; i < r->jobs_n; i++)
         machine_log(m, i, DETAIL_STEP_CREATED, DETAIL_PENDING, STR_NULL);
     machine_log(m, 0, DETAIL_STEP_QUEUED, DETAIL_PENDING, run_topics_raw(r));

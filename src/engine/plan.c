@@ -629,6 +629,13 @@ void effects_identify(struct plan *p, struct planned_run *r)
     r->run.row.state = run_encode(&r->run);
 }
 
+/* A run for one person that begins with its own message, in the same commit: it is listed by that. */
+static bool lists_run(const struct message *m, const struct run_row *r)
+{
+    return m->channel == CHANNEL_IN_APP && id_eq(m->id, r->id) && id_eq(r->event, r->id) && !r->context.n
+        && m->created_at == r->created_at;
+}
+
 void effects_complete(struct plan *p, struct planned_run *r, const struct facts *f)
 {
     bool listened = somebody_listens(p->engine);
@@ -642,6 +649,8 @@ void effects_complete(struct plan *p, struct planned_run *r, const struct facts 
     for (struct effect *x = r->machine.effects; x; x = x->next) {
         if (x->kind == EFFECT_DELIVERY)
             delivery_complete(p, f, &x->delivery);
+        else if (x->kind == EFFECT_MESSAGE)
+            r->run.row.by_message |= r->fresh && lists_run(&x->message, &r->run.row);
         else if (x->kind == EFFECT_RECEIVED)
             r->received[r->received_n++] = listened ? socket_form(p, r, &x->message) : STR_NULL;
     }
@@ -681,7 +690,7 @@ static bool run_load(struct worker *w, struct plan *p, struct planned_run *r, st
         || !run_decode(&row, p->arena, &r->run, err)
         || !event_find(w->db, p->arena, q->environment, row.event, event, err)
         || !json_parse(p->arena, event->doc, &doc, err)
-        || !message_list_by_run(w->db, p->arena, row.id, &messages, &f->machine.messages_n, err))
+        || !message_list_by_run(w->db, p->arena, row.environment, row.id, &messages, &f->machine.messages_n, err))
         return false;
     size_t n = f->machine.messages_n;
     parts = event_parts_of(doc);

@@ -78,7 +78,7 @@ static void put_result(struct buf *b, const struct machine *m, int job)
 {
     const struct run_job *j = &m->run->jobs[job];
     if (j->type == STEP_IN_APP)
-        in_app_result(b, message_of(m->facts, run_derived_id(m->run->row.id, DERIVED_MESSAGE, job)));
+        in_app_result(b, message_of(m->facts, run_message_id(m->run, job, 0)));
     else
         buf_str(b, j->output.n ? j->output : result_without(m, job));
 }

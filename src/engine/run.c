@@ -147,6 +147,8 @@ struct str run_encode(struct run *r)
     buf_int(&b, r->lifecycle_detail);
     if (r->critical)
         buf_z(&b, ",\"c\":1");
+    if (r->own_message)
+        buf_z(&b, ",\"m\":1");
     run_targets_encode(r, &b);
     if (r->judged.n) {
         buf_z(&b, ",\"i\":");
@@ -273,6 +275,7 @@ bool run_decode(const struct run_row *row, struct arena *arena, struct run *r, s
     int64_t d = json_get_int(root, "d", 0);
     r->lifecycle_detail = d > 0 && d < SKIP_REASONS ? (enum skip_reason)d : SKIP_NONE;
     r->critical = json_get_int(root, "c", 0) != 0;
+    r->own_message = json_get_int(root, "m", 0) != 0;
     if ((v = json_get(root, "i")))
         r->judged = json_write(arena, v);
     if ((v = json_get(root, "t"))) {

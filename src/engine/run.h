@@ -75,6 +75,7 @@ struct run {
     struct run_target *targets;
     size_t targets_n, targets_cap;
     bool chain_ended;           /* no further step will start */
+    bool own_message;           /* the message of its first step, which is in_app, has the run's id */
     enum skip_reason lifecycle_detail;
     /* [{_topicId, topicKey, preferenceEvaluation?}] of the topics that it came through; empty: addressed singly. */
     struct str topics;
@@ -90,8 +91,9 @@ enum derived { DERIVED_JOB = 0x4a, DERIVED_MESSAGE = 0x4d, DERIVED_DETAIL = 0x44
                DERIVED_DELIVERY = 0x56 };
 /* n ≤ 65,535. Same time part as the run's id. */
 struct id run_derived_id(struct id run, enum derived kind, int n);
-/* The job's message number `message` (most have only number 0); both below 1,024 and 64. */
-struct id run_message_id(struct id run, int job, int message);
+/* The job's message number `message` (most have only number 0); both below 1,024 and 64. Found by its run without an index if
+ * it has the run's id, as most have. */
+struct id run_message_id(const struct run *r, int job, int message);
 struct id run_delivery_id(struct id run, int target);
 
 /* A number as if by chance, but the same for the same id and attempt: a replay waits as long again. */

@@ -6,7 +6,7 @@ struct message machine_message(struct machine *m, int job, const struct step_def
     const struct run_row *r = &m->run->row;
     (void)s;
     return (struct message){
-        .id = run_derived_id(r->id, DERIVED_MESSAGE, job),
+        .id = run_message_id(m->run, job, 0),
         .environment = r->environment,
         .subscriber = r->subscriber,
         .run = r->id,
@@ -77,7 +77,7 @@ struct message message_store(struct machine *m, int job, const struct step_defin
                              enum message_status status, struct str doc)
 {
     struct message message = machine_message(m, job, s, c);
-    message.id = run_message_id(m->run->row.id, job, number);
+    message.id = run_message_id(m->run, job, number);
     message.status = status;
     message.doc = doc;
     machine_effect(m, EFFECT_MESSAGE)->message = message;

@@ -1,9 +1,11 @@
 /* The deliveries of a run: their ids and their compact form beside the jobs. */
 #include "engine/run.h"
 
-struct id run_message_id(struct id run, int job, int message)
+struct id run_message_id(const struct run *r, int job, int message)
 {
-    return run_derived_id(run, DERIVED_MESSAGE, job + (message << 10));
+    if (r->own_message && job == 1 && !message)
+        return r->row.id;
+    return run_derived_id(r->row.id, DERIVED_MESSAGE, job + (message << 10));
 }
 
 struct id run_delivery_id(struct id run, int target)

@@ -26,7 +26,7 @@ void run_view_add_marks(struct run *r, const struct run_marked *marks, size_t n)
     for (size_t i = 0; i < n; i++) {
         enum detail d = detail_of(marks[i].what);
         for (int j = 0; j < r->jobs_n && d != DETAILS; j++)
-            if (id_eq(run_message_id(r->row.id, j, 0), marks[i].message)) {
+            if (id_eq(run_message_id(r, j, 0), marks[i].message)) {
                 run_log_add(r, marks[i].at, j, d, d == DETAIL_MESSAGE_SNOOZED ? DETAIL_PENDING : d == DETAIL_MESSAGE_UNDELIVERED ? DETAIL_FAILED : DETAIL_SUCCESS, 1, STR_NULL);
                 break;
             }
@@ -48,7 +48,7 @@ static void add_detail(yyjson_mut_doc *d, yyjson_mut_val *list, const struct run
     struct str raw = run_log_raw(v->run, n);
     json_add_str(d, o, "raw", raw.n ? raw : STR_NULL);
     if (l->message)
-        json_add_id(d, o, "_messageId", run_message_id(v->run->row.id, l->job, l->message - 1));
+        json_add_id(d, o, "_messageId", run_message_id(v->run, l->job, l->message - 1));
 }
 
 static void add_step(yyjson_mut_doc *d, yyjson_mut_val *job, const struct run_view *v, int n)

@@ -10,7 +10,7 @@ enum decision_kind { DECISION_RUN, DECISION_FILTERED, DECISION_DUPLICATE };
 
 struct decision_row {
     enum decision_kind kind;
-    struct id id;                       /* in order of time; of a run: its own; of what was filtered: its event's */
+    struct id id;                       /* of a run: its own; of what was filtered: its event's */
     struct id event, workflow;
     int64_t workflow_version;           /* 0: not known */
     int64_t at;

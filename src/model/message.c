@@ -103,6 +103,8 @@ bool message_find(struct db *db, struct arena *a, struct id environment, struct 
 
 bool message_delete(struct db *db, struct id environment, struct id id, bool *deleted, struct error *err)
 {
+    if (!run_list_itself(db, environment, id, err))
+        return false;
     struct db_stmt *s = db_query(db, err, "DELETE FROM messages WHERE environment_id = ?1 AND id = ?2", environment, id);
     if (!s || !db_run(s, err))
         return false;
@@ -127,8 +129,8 @@ static bool tell_deleted(struct db *db, struct id environment, struct id event, 
         return false;
     if (!ears.n)
         return true;
-    struct db_stmt *s = db_query(db, err, "SELECT id FROM messages WHERE environment_id = ?1 AND run_id IN "
-                                 RUNS_OF_EVENT("id", "?1", "?2") " AND (?3 < 0 OR channel = ?3) ORDER BY id",
+    struct db_stmt *s = db_query(db, err, "SELECT id FROM messages WHERE environment_id = ?1 AND id IN "
+                                 IDS_OF_MESSAGES_OF(RUNS_OF_EVENT("id", "?1", "?2")) " AND (?3 < 0 OR channel = ?3) ORDER BY id",
                                  environment, event, channel);
     if (!ROWS_READ(s, a, id_read, &ids, &n, err))
         return false;
@@ -141,10 +143,11 @@ static bool tell_deleted(struct db *db, struct id environment, struct id event, 
 bool message_delete_by_event(struct db *db, struct id environment, struct id event, int channel, int64_t now, struct id *people,
                              size_t max, size_t *people_n, int64_t *deleted, struct error *err)
 {
-    if (!tell_deleted(db, environment, event, channel, now, err))
+    /* Only the run of an event for one person, which has its id, is listed by a message. */
+    if (!tell_deleted(db, environment, event, channel, now, err) || !run_list_itself(db, environment, event, err))
         return false;
     struct db_stmt *s = db_prepare(
-        db, "DELETE FROM messages WHERE environment_id = ?1 AND run_id IN " RUNS_OF_EVENT("id", "?1", "?2") " "
+        db, "DELETE FROM messages WHERE environment_id = ?1 AND id IN " IDS_OF_MESSAGES_OF(RUNS_OF_EVENT("id", "?1", "?2")) " "
             "AND (?3 < 0 OR channel = ?3) RETURNING subscriber_id, channel", err);
     enum db_step step;
     *people_n = 0;
@@ -176,10 +179,11 @@ bool message_collect(struct db_stmt *s, struct arena *a, struct message **out, s
     return step == DB_DONE;
 }
 
-bool message_list_by_run(struct db *db, struct arena *a, struct id run, struct message **out, size_t *n,
+bool message_list_by_run(struct db *db, struct arena *a, struct id environment, struct id run, struct message **out, size_t *n,
                          struct error *err)
 {
-    struct db_stmt *s = db_query(db, err, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE run_id = ?1 ORDER BY id", run);
+    struct db_stmt *s = db_query(db, err, "SELECT " MESSAGE_COLUMNS " FROM " MESSAGES_OF_RUN(MESSAGE_COLUMNS, "?1", "?2")
+                                 " AS of_run ORDER BY id", environment, run);
     if (!s)
         return false;
     return message_collect(s, a, out, n, err);
@@ -189,25 +193,52 @@ bool message_list_by_run(struct db *db, struct arena *a, struct id run, struct m
  * older. */
 enum part { OF_RUNS, OUTLIVED };
 
-/* From the fitting index: a subscriber's runs are walked newest first, with the few messages of each (CROSS: SQLite keeps to that
- * order also where no other is asked for, as in a count); what outlived its run is looked for in the Inbox's two (inbox_private.h). */
-static const char *message_source(const struct message_query *q, enum part part)
-{
-    if (part == OUTLIVED)
-        return "messages m WHERE m.environment_id = ?1 AND m.id IN (SELECT id FROM messages WHERE subscriber_id = ?3 AND channel = 0 "
-               "AND " INBOX_TOUCHED " UNION ALL SELECT id FROM messages WHERE subscriber_id = ?3 AND channel < 1 AND read = 0 "
-               "AND archived = 0 AND snoozed_until IS NULL AND severity = 0 AND seen = 0) AND NOT EXISTS (SELECT 1 FROM runs r "
-               "WHERE r.environment_id = m.environment_id AND r.id = m.run_id)";
-    if (!id_is_zero(q->subscriber))
-        return "runs r CROSS JOIN messages m WHERE m.run_id = r.id AND r.subscriber_id = ?3 AND m.environment_id BETWEEN ?1 AND ?1 "
-               "AND m.subscriber_id = ?3";
-    /* A range, so that the environment does not give the order: the planner would walk all of it (see run_list); or, above, all
-     * of a channel for each run. */
-    return q->runs ? "messages m WHERE m.environment_id BETWEEN ?1 AND ?1" : "messages m WHERE m.environment_id = ?1";
-}
+/* A place that messages (m) are found in, what follows FROM, and what gives time and id of their run in its order. */
+struct source {
+    const char *from, *at, *run;
+};
 
-static void add_conditions(struct buf *sql, const struct message_query *q)
+#define OTHERS_OF_RUN "m.run_id = runs.id AND m.run_id <> m.id"
+#define OWN_OF_RUN "m.environment_id = runs.environment_id AND m.id = runs.id AND m.run_id = m.id"
+/* Their runs (run_private.h), newest first, with the few messages of each. CROSS: SQLite keeps to that order also where no other
+ * is asked for, as in a count. */
+static const struct source of_subscriber[] = {
+    {"runs CROSS JOIN messages m WHERE " RUNS_LISTED("= ?3") " AND " OTHERS_OF_RUN, "runs.created_at", "runs.id"},
+    {"runs CROSS JOIN messages m WHERE " RUNS_LISTED("= ?3") " AND " OWN_OF_RUN, "runs.created_at", "runs.id"},
+    {"messages m0 CROSS JOIN runs CROSS JOIN messages m WHERE " RUNS_OF_FRESH_MESSAGE("= ?3") " AND " OTHERS_OF_RUN, "m0.created_at", "m0.id"},
+    {"messages m0 CROSS JOIN runs CROSS JOIN messages m WHERE " RUNS_OF_FRESH_MESSAGE("= ?3") " AND " OWN_OF_RUN, "m0.created_at", "m0.id"},
+    {"messages m0 CROSS JOIN runs CROSS JOIN messages m WHERE " RUNS_OF_TOUCHED_MESSAGE("= ?3") " AND " OTHERS_OF_RUN, "m0.created_at", "m0.id"},
+    {"messages m0 CROSS JOIN runs CROSS JOIN messages m WHERE " RUNS_OF_TOUCHED_MESSAGE("= ?3") " AND " OWN_OF_RUN, "m0.created_at", "m0.id"},
+};
+/* What must not choose the index is written as a range: the planner would walk all of the environment (see run_list). */
+#define IN_ENVIRONMENT "m.environment_id BETWEEN ?1 AND ?1"
+static const struct source of_runs[] = {
+    {"messages m WHERE " IN_ENVIRONMENT " AND m.run_id <> m.id AND m.run_id ", "0", "0"},
+    {"messages m WHERE m.environment_id = ?1 AND m.run_id = m.id AND m.id ", "0", "0"},
+};
+/* What outlived its run is looked for in the Inbox's two indexes (inbox_private.h). */
+static const struct source without_run[] = {
+    {"messages m WHERE m.environment_id = ?1 AND m.id IN (SELECT id FROM messages WHERE subscriber_id = ?3 AND channel = 0 AND " INBOX_TOUCHED
+     " UNION ALL SELECT id FROM messages WHERE subscriber_id = ?3 AND " INBOX_FRESH_OF("") ") AND NOT EXISTS (SELECT 1 FROM runs "
+     "WHERE runs.environment_id = m.environment_id AND runs.id = m.run_id)", "0", "0"},
+};
+static const struct source of_environment[] = {{"messages m WHERE m.environment_id = ?1", "0", "0"}};
+
+enum { FIRST_RUN = 9 };             /* parameter of list_statement */
+
+static void put_source(struct buf *sql, const struct message_query *q, const struct source *s)
 {
+    buf_z(sql, s->from);
+    if (q->runs) {
+        buf_z(sql, "IN (NULL");
+        for (size_t i = 0; i < q->runs_n; i++)
+            buf_fmt(sql, ", ?%d", FIRST_RUN + (int)i);
+        buf_char(sql, ')');
+        if (!id_is_zero(q->subscriber))
+            buf_z(sql, " AND m.subscriber_id = ?3");
+    } else if (!id_is_zero(q->subscriber)) {
+        buf_z(sql, " AND " IN_ENVIRONMENT);
+    }
     if (q->channel >= 0)
         buf_z(sql, q->channel > 0 && id_is_zero(q->subscriber) ? " AND m.channel = ?2 AND m.channel <> 0" : " AND m.channel = ?2");
     if (q->seen >= 0)
@@ -216,13 +247,26 @@ static void add_conditions(struct buf *sql, const struct message_query *q)
         buf_z(sql, " AND m.read = ?7");
     if (q->context)
         buf_z(sql, " AND m.context = ?8");
-    if (q->runs) {
-        buf_z(sql, " AND m.run_id IN (NULL");
-        for (size_t i = 0; i < q->runs_n; i++)
-            buf_fmt(sql, ", ?%d", 9 + (int)i);
-        buf_char(sql, ')');
-    }
     buf_z(sql, " AND " REMOVAL_NOT_HIDDEN("m.subscriber_id"));
+}
+
+/* columns NULL: a 1 for each. */
+static void put_sources(struct buf *sql, const struct message_query *q, enum part part, const char *columns)
+{
+    bool of_one = part == OF_RUNS && !q->runs && !id_is_zero(q->subscriber);
+    const struct source *list = part == OUTLIVED ? without_run : q->runs ? of_runs : of_one ? of_subscriber : of_environment;
+    size_t n = q->runs ? sizeof of_runs / sizeof *of_runs : of_one ? sizeof of_subscriber / sizeof *of_subscriber : 1;
+    for (size_t i = 0; i < n; i++) {
+        buf_z(sql, i ? " UNION ALL SELECT " : "SELECT ");
+        if (columns)
+            buf_fmt(sql, "%s, %s, %s FROM ", columns, list[i].at, list[i].run);
+        else
+            buf_z(sql, "1 FROM ");
+        put_source(sql, q, &list[i]);
+    }
+    if (columns)
+        buf_z(sql, of_one ? " ORDER BY 22 DESC, 23 DESC, 1 DESC" : n > 1 ? " ORDER BY 1 DESC" : " ORDER BY m.id DESC");
+    buf_z(sql, " LIMIT ?4 OFFSET ?5");
 }
 
 /* NULL: err. */
@@ -245,7 +289,7 @@ static struct db_stmt *list_statement(struct db *db, struct str sql, struct id e
     if (q->context)
         db_bind_text(s, 8, q->context->p ? *q->context : STR(""));
     for (size_t i = 0; q->runs && i < q->runs_n; i++)
-        db_bind_id(s, 9 + (int)i, q->runs[i]);
+        db_bind_id(s, FIRST_RUN + (int)i, q->runs[i]);
     return s;
 }
 
@@ -253,9 +297,7 @@ static bool list_part(struct db *db, struct arena *a, struct id environment, con
                       int64_t offset, int limit, struct message **out, size_t *n, struct error *err)
 {
     struct buf sql = {.arena = a};
-    buf_fmt(&sql, "SELECT " MESSAGE_COLUMNS_OF("m.") " FROM %s", message_source(q, part));
-    add_conditions(&sql, q);
-    buf_fmt(&sql, " ORDER BY %sm.id DESC LIMIT ?4 OFFSET ?5", part == OF_RUNS && !id_is_zero(q->subscriber) ? "r.id DESC, " : "");
+    put_sources(&sql, q, part, MESSAGE_COLUMNS_OF("m."));
     struct db_stmt *s = list_statement(db, buf_finish(&sql), environment, q, limit, offset, err);
     return s && message_collect(s, a, out, n, err);
 }
@@ -264,9 +306,9 @@ static bool count_part(struct db *db, struct arena *a, struct id environment, co
                        int64_t cap, int64_t *n, struct error *err)
 {
     struct buf sql = {.arena = a};
-    buf_fmt(&sql, "SELECT count(*) FROM (SELECT 1 FROM %s", message_source(q, part));
-    add_conditions(&sql, q);
-    buf_z(&sql, " LIMIT ?4 OFFSET ?5) AS capped");
+    buf_z(&sql, "SELECT count(*) FROM (");
+    put_sources(&sql, q, part, NULL);
+    buf_z(&sql, ") AS capped");
     struct db_stmt *s = list_statement(db, buf_finish(&sql), environment, q, (int)cap, 0, err);
     if (!s || !row_one(s, "no count", err))
         return false;

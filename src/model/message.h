@@ -37,7 +37,7 @@ bool message_delete(struct db *db, struct id environment, struct id id, bool *de
 /* Messages of all runs of an event; channel -1: all. people gets the subscribers whose Inbox changed (at most max). */
 bool message_delete_by_event(struct db *db, struct id environment, struct id event, int channel, int64_t now, struct id *people,
                              size_t max, size_t *people_n, int64_t *deleted, struct error *err);
-bool message_list_by_run(struct db *db, struct arena *a, struct id run, struct message **out, size_t *n,
+bool message_list_by_run(struct db *db, struct arena *a, struct id environment, struct id run, struct message **out, size_t *n,
                          struct error *err);
 
 struct message_query {

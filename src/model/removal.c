@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "model/people.h"
 #include "model/row.h"
+#include "model/run_private.h"
 
 enum { OF_TOPIC = 1 << REMOVAL_TOPIC, OF_ENVIRONMENT = 1 << REMOVAL_ENVIRONMENT, OF_WORKFLOW = 1 << REMOVAL_WORKFLOW,
        OF_PERSON = 1 << REMOVAL_PERSON, OF_SUBSCRIBER = 1 << REMOVAL_SUBSCRIBER | OF_PERSON };
@@ -15,7 +16,8 @@ struct part {
         WHOLE,                          /* all at once: a person has few of these */
         ALONG,                          /* what belongs to the ?2 things of a later statement */
         WITHIN,                         /* … in environment ?3 */
-        CHUNK                           /* ?2 things; as many as that: there may be more */
+        CHUNK,                          /* ?2 things; as many as that: there may be more */
+        CHUNK_WITHIN                    /* … in environment ?3 */
     } how;
     const char *sql;
 };
@@ -23,7 +25,11 @@ struct part {
 /* The next things of an environment, as they lie in its table. */
 #define FIRST_OF(table) "(SELECT id FROM " table " WHERE environment_id = ?1 ORDER BY id LIMIT ?2)"
 /* The next runs of a subscriber. */
-#define RUNS_OF "(SELECT id FROM runs WHERE subscriber_id = ?1 ORDER BY id LIMIT ?2)"
+#define RUNS_OF "(SELECT id FROM runs WHERE subscriber_id = ?1 AND listed = 1 ORDER BY created_at, id LIMIT ?2)"
+/* The next messages in their Inbox: unread ones, and the others. */
+#define UNREAD_OF "(SELECT id FROM messages WHERE subscriber_id = ?1 AND channel < 1 AND read = 0 AND archived = 0 " \
+                  "AND snoozed_until IS NULL ORDER BY context, severity, seen, created_at, id LIMIT ?2)"
+#define TOUCHED_OF "(SELECT id FROM messages WHERE subscriber_id = ?1 AND channel = 0 AND " INBOX_TOUCHED " ORDER BY context, created_at, id LIMIT ?2)"
 /* The next webhooks that are about a subscriber. */
 #define TOLD_OF "(SELECT id FROM webhook_messages WHERE subscriber_id = ?1 ORDER BY id LIMIT ?2)"
 
@@ -33,8 +39,13 @@ static const struct part parts[] = {
                       "(SELECT id FROM topic_subscriptions WHERE topic_id = ?1 ORDER BY id LIMIT ?2)"},
     {OF_TOPIC, CHUNK, "DELETE FROM topic_subscriptions WHERE topic_id = ?1 AND id IN "
                       "(SELECT id FROM topic_subscriptions WHERE topic_id = ?1 ORDER BY id LIMIT ?2)"},
+    /* Runs that are listed by such a message are so by themselves from then on. */
+    {OF_SUBSCRIBER, WITHIN, "UPDATE runs SET listed = 1 WHERE environment_id = ?3 AND listed = 0 AND id IN " UNREAD_OF},
+    {OF_SUBSCRIBER, CHUNK_WITHIN, "DELETE FROM messages WHERE environment_id = ?3 AND id IN " UNREAD_OF},
+    {OF_SUBSCRIBER, WITHIN, "UPDATE runs SET listed = 1 WHERE environment_id = ?3 AND listed = 0 AND id IN " TOUCHED_OF},
+    {OF_SUBSCRIBER, CHUNK_WITHIN, "DELETE FROM messages WHERE environment_id = ?3 AND id IN " TOUCHED_OF},
     {OF_PERSON, WITHIN, "DELETE FROM outbox WHERE environment_id = ?3 AND message_id IN "
-                       "(SELECT id FROM messages WHERE run_id IN " RUNS_OF ")"},
+                       "(SELECT id FROM messages WHERE run_id <> id AND run_id IN " RUNS_OF ")"},
     /* Of an event for several people the others' runs are left; their picture of it is mended by events_scrub. (A run
      * with its event's id is that event's only one.) */
     {OF_PERSON, WITHIN, "DELETE FROM events WHERE environment_id = ?3 AND id IN (SELECT event_id FROM runs WHERE id IN " RUNS_OF
@@ -45,9 +56,9 @@ static const struct part parts[] = {
     {OF_PERSON, CHUNK, "DELETE FROM webhook_messages WHERE subscriber_id = ?1 AND id IN " TOLD_OF},
     {OF_SUBSCRIBER, WITHIN, "DELETE FROM queue WHERE environment_id = ?3 AND ref IN " RUNS_OF},
     {OF_SUBSCRIBER, WITHIN, "DELETE FROM deliveries WHERE environment_id = ?3 AND run_id IN " RUNS_OF},
-    {OF_SUBSCRIBER, WITHIN, "DELETE FROM messages WHERE environment_id = ?3 AND run_id IN " RUNS_OF},
+    {OF_SUBSCRIBER, WITHIN, "DELETE FROM messages WHERE environment_id = ?3 AND run_id <> id AND run_id IN " RUNS_OF},
     {OF_SUBSCRIBER, WITHIN, "DELETE FROM digest_events WHERE environment_id = ?3 AND run_id IN " RUNS_OF},
-    {OF_SUBSCRIBER, CHUNK, "DELETE FROM runs WHERE subscriber_id = ?1 AND id IN " RUNS_OF},
+    {OF_SUBSCRIBER, CHUNK_WITHIN, "DELETE FROM runs WHERE environment_id = ?3 AND id IN " RUNS_OF},
     {OF_SUBSCRIBER, CHUNK, "DELETE FROM topic_subscriptions WHERE subscriber_id = ?1 AND id IN "
                            "(SELECT id FROM topic_subscriptions WHERE subscriber_id = ?1 ORDER BY id LIMIT ?2)"},
     {OF_SUBSCRIBER, WHOLE, "DELETE FROM preferences WHERE subscriber_id = ?1"},
@@ -185,11 +196,11 @@ static bool chunk_remove(struct db *db, const struct removal *r, bool *more, str
             return false;
         if (parts[i].how != WHOLE)
             db_bind_int(s, 2, REMOVAL_CHUNK);
-        if (parts[i].how == WITHIN)
+        if (parts[i].how == WITHIN || parts[i].how == CHUNK_WITHIN)
             db_bind_id(s, 3, r->environment);
         if (!db_run(s, err))
             return false;
-        *more |= parts[i].how == CHUNK && db_changes(s) == REMOVAL_CHUNK;
+        *more |= (parts[i].how == CHUNK || parts[i].how == CHUNK_WITHIN) && db_changes(s) == REMOVAL_CHUNK;
     }
     return true;
 }

@@ -61,7 +61,7 @@ static bool remove_one(struct db *db, int phase, struct id environment, struct i
     switch (phase) {
     case RETENTION_RUNS:
         /* Channel 0, the Inbox's, stays. */
-        return delete_one(db, "DELETE FROM messages WHERE environment_id = ?1 AND run_id = ?2 AND channel <> 0", environment, id, err)
+        return delete_one(db, "DELETE FROM messages WHERE environment_id = ?1 AND run_id = ?2 AND run_id <> id AND channel <> 0", environment, id, err)
             && delete_one(db, "DELETE FROM runs WHERE environment_id = ?1 AND id = ?2", environment, id, err);
     case RETENTION_DEAD:
         return delete_one(db, "DELETE FROM deliveries WHERE environment_id = ?1 AND id = ?2", environment, id, err);
@@ -79,21 +79,11 @@ static bool remove_one(struct db *db, int phase, struct id environment, struct i
     }
 }
 
-/* The least id of that second. */
-static struct id bound_of(int64_t ms)
-{
-    struct id id = {{0}};
-    uint32_t s = ms > 0 ? (uint32_t)(ms / 1000) : 0;
-    for (int i = 0; i < 4; i++)
-        id.b[i] = (uint8_t)(s >> (24 - 8 * i));
-    return id;
-}
-
 static bool collect(struct db *db, const struct retention *r, const struct retention_cursor *c, struct id *ids, size_t *n,
                     struct error *err)
 {
     struct db_stmt *s = db_prepare(db, selects[c->phase], err);
-    struct id bound = bound_of(c->phase == RETENTION_IN_APP ? r->in_app_before : r->runs_before);
+    struct id bound = id_floor((c->phase == RETENTION_IN_APP ? r->in_app_before : r->runs_before) / 1000);
     enum db_step step;
     *n = 0;
     if (!s)

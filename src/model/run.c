@@ -8,6 +8,11 @@
 #include "model/row.h"
 #include "model/run_private.h"
 
+/* With the table that gives id and time: those of a run and of the message that it is listed by are the same, but an order by
+ * an index needs that one's. */
+#define RUN_COLUMNS_BY(t)                                                                                             \
+    t "id, runs.environment_id, runs.event_id, runs.workflow_id, runs.workflow_version, runs.subscriber_id, runs.context, " \
+    "runs.status, runs.delivery, runs.severity, runs.channels, runs.revision, runs.state, " t "created_at, runs.updated_at"
 #define RUN_COLUMNS                                                                                                  \
     "id, environment_id, event_id, workflow_id, workflow_version, subscriber_id, context, status, delivery, severity, " \
     "channels, revision, state, created_at, updated_at"
@@ -35,14 +40,15 @@ static void run_read(struct db_stmt *s, struct arena *a, void *out)
 }
 
 #define INSERT_OF(subscriber) \
-    "INSERT INTO runs (" RUN_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, " subscriber ", ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+    "INSERT INTO runs (" RUN_COLUMNS ", listed) VALUES (?1, ?2, ?3, ?4, ?5, " subscriber ", ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, " \
+    "?15, ?16)"
 
 static bool insert(struct db *db, const char *sql, const struct run_row *r, struct error *err)
 {
     struct db_stmt *s = db_query(db, err, sql,
                                  r->id, r->environment, r->event, r->workflow, r->workflow_version, r->subscriber,
                                  r->context.p ? r->context : STR(""), r->status, r->delivery, r->severity, r->channels,
-                                 r->revision, r->state, r->created_at, r->updated_at);
+                                 r->revision, r->state, r->created_at, r->updated_at, !r->by_message);
     struct error why = {0};
     if (!s)
         return false;
@@ -173,20 +179,18 @@ bool run_count_by_event(struct db *db, struct id environment, struct id event, i
     return row_int(s, n, err);
 }
 
+enum { SLACK_S = 60 };              /* clocks of several processes */
+
 bool run_exists(struct db *db, struct id event, struct id subscriber, bool *exists, struct error *err)
 {
-    struct db_stmt *s = db_prepare(db, "SELECT 1 FROM runs WHERE subscriber_id = ?1 AND id >= ?2 AND event_id = ?3 LIMIT 1", err);
-    struct id since = event;
-    if (!s)
-        return false;
-    memset(since.b + 4, 0, sizeof since.b - 4);     /* ids of one second are in no order between processes */
-    db_bind_id(s, 1, subscriber);
-    db_bind_id(s, 2, since);
-    db_bind_id(s, 3, event);
-    enum db_step step = db_step(s, err);
-    db_reset(s);
-    *exists = step == DB_ROW;
-    return step != DB_FAILED;
+    struct db_stmt *s = db_query(db, err, "SELECT 1 FROM runs WHERE subscriber_id = ?1 AND listed = 1 AND created_at >= ?2 "
+                                 "AND event_id = ?3 LIMIT 1", subscriber, (id_seconds(event) - SLACK_S) * 1000, event);
+    return row_exists(s, exists, err);
+}
+
+bool run_list_itself(struct db *db, struct id environment, struct id message, struct error *err)
+{
+    return db_write(db, err, "UPDATE runs SET listed = 1 WHERE environment_id = ?1 AND id = ?2 AND listed = 0", environment, message);
 }
 
 bool run_list_open(struct db *db, struct arena *a, struct id environment, struct id event, struct id after, int limit,
@@ -209,35 +213,34 @@ bool run_list_open(struct db *db, struct arena *a, struct id environment, struct
     return step == DB_DONE;
 }
 
-enum { FIRST_OF_LISTS = 14, SLACK_S = 60 };       /* parameters of run_list; clocks of several processes */
+enum { FIRST_OF_LISTS = 14 };       /* parameters of run_list */
 
-static struct id id_at(int64_t seconds)
-{
-    struct id id = {{0}};
-    uint32_t s = seconds < 0 ? 0 : seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds;
-    for (int i = 0; i < 4; i++)
-        id.b[i] = (uint8_t)(s >> (24 - 8 * i));
-    return id;
-}
 
 struct id run_id_floor(int64_t from)
 {
-    return id_at(from / 1000 - SLACK_S);
+    return id_floor(from / 1000 - SLACK_S);
+}
+
+/* IN (…) of n parameters. */
+static void put_in(struct buf *b, size_t n, int *next)
+{
+    buf_z(b, "IN (");
+    for (size_t i = 0; i < n; i++)
+        buf_fmt(b, "%s?%d", i ? ", " : "", (*next)++);
+    buf_char(b, ')');
 }
 
 static void in_list(struct buf *b, const char *column, size_t n, int *next)
 {
-    buf_fmt(b, " AND %s IN (", column);
-    for (size_t i = 0; i < n; i++)
-        buf_fmt(b, "%s?%d", i ? ", " : "", (*next)++);
-    buf_char(b, ')');
+    buf_fmt(b, " AND %s ", column);
+    put_in(b, n, next);
 }
 
 /* As literals: shifting a mask by a column is written differently in the two dialects. */
 static void severity_list(struct buf *b, unsigned severities)
 {
     const char *comma = "";
-    buf_z(b, " AND severity IN (");
+    buf_z(b, " AND runs.severity IN (");
     for (int i = 0; i < SEVERITIES; i++)
         if (severities >> i & 1) {
             buf_fmt(b, "%s%d", comma, i);
@@ -268,8 +271,10 @@ static void bind_ids(struct db_stmt *s, const struct id *ids, size_t n, int *nex
         db_bind_id(s, (*next)++, ids[i]);
 }
 
-/* The table to choose from: all runs, or those of the events. */
-static void runs_of(struct buf *b, const struct run_query *q, int *next)
+/* From all runs, or those of the events.
+ * An event has few runs, but the planner would rather walk the environment in the order that is asked for: written as a range,
+ * the environment cannot give that order. */
+static void put_source(struct buf *b, const struct run_query *q, int *next)
 {
     int first = *next;
     buf_z(b, "SELECT " RUN_COLUMNS " FROM ");
@@ -283,41 +288,69 @@ static void runs_of(struct buf *b, const struct run_query *q, int *next)
     } else if (!id_is_zero(q->event)) {
         buf_z(b, RUNS_OF_EVENT(RUN_COLUMNS, "?1", "?2") " AS ");
     }
-    buf_z(b, q->events_n || !id_is_zero(q->event) ? "runs WHERE environment_id BETWEEN ?1 AND ?1" : "runs WHERE environment_id = ?1");
+    buf_z(b, q->events_n || !id_is_zero(q->event) ? "runs WHERE 1 = 1" : "runs WHERE runs.environment_id = ?1");
     if (q->events_n && !id_is_zero(q->event))
-        buf_z(b, " AND event_id = ?2");
+        buf_z(b, " AND runs.event_id = ?2");
+}
+
+/* A channel that few runs have is looked for among all: an index by channels would make each run's row 15 % dearer (3.5 us,
+ * measured with SQLite), and which channel is rare differs from environment to environment. A span of time bounds it. */
+static void put_conditions(struct buf *b, const struct run_query *q, int next)
+{
+    buf_z(b, " AND runs.environment_id BETWEEN ?1 AND ?1");
+    if (q->channels)
+        buf_z(b, " AND (runs.channels & ?3) <> 0");
+    if (q->severities)
+        severity_list(b, q->severities);
+    if (q->from)
+        buf_z(b, " AND runs.created_at >= ?4 AND runs.id >= ?12");
+    if (q->to)
+        buf_z(b, " AND runs.created_at <= ?5 AND runs.id < ?13");
+    if (q->context)
+        buf_z(b, " AND runs.context = ?8");
+    if (q->topic_key.n)
+        buf_z(b, " AND runs.state LIKE ?9 ESCAPE '\\'");
+    if (q->subscription.n)
+        buf_z(b, " AND (runs.state LIKE ?10 ESCAPE '\\' OR runs.state LIKE ?11 ESCAPE '\\')");
+    if (q->workflows_n)
+        in_list(b, "runs.workflow_id", q->workflows_n, &next);
+    if (q->subscribers_n)
+        in_list(b, "runs.subscriber_id", q->subscribers_n, &next);
+    buf_z(b, " AND " REMOVAL_NOT_HIDDEN("runs.subscriber_id"));
+}
+
+/* People's runs, from the three places that they are found in (run_private.h). */
+static void put_people(struct buf *b, const struct run_query *q)
+{
+    struct buf whose = {.arena = b->arena};
+    int next = FIRST_OF_LISTS + (int)q->workflows_n;
+    put_in(&whose, q->subscribers_n, &next);
+    const char *of = buf_finish(&whose).p;
+    const char *times = q->from && q->to ? " AND m0.created_at >= ?4 AND m0.created_at <= ?5"
+                         : q->from ? " AND m0.created_at >= ?4" : q->to ? " AND m0.created_at <= ?5" : "";
+    buf_fmt(b, "SELECT " RUN_COLUMNS_BY("runs.") " FROM runs WHERE " RUNS_LISTED("%s"), of);
+    put_conditions(b, q, FIRST_OF_LISTS);
+    buf_fmt(b, " UNION ALL SELECT " RUN_COLUMNS_BY("m0.") " FROM messages m0 CROSS JOIN runs WHERE " RUNS_OF_FRESH_MESSAGE("%s") "%s", of, times);
+    put_conditions(b, q, FIRST_OF_LISTS);
+    buf_fmt(b, " UNION ALL SELECT " RUN_COLUMNS_BY("m0.") " FROM messages m0 CROSS JOIN runs WHERE " RUNS_OF_TOUCHED_MESSAGE("%s") "%s", of, times);
+    put_conditions(b, q, FIRST_OF_LISTS);
 }
 
 bool run_list(struct db *db, struct arena *a, struct id environment, const struct run_query *q, struct run_row **out,
               size_t *n, struct error *err)
 {
     struct buf sql = {.arena = a};
-    int next = FIRST_OF_LISTS;
+    int next = FIRST_OF_LISTS + (int)(q->workflows_n + q->subscribers_n);
+    bool of_people = q->subscribers_n && !q->events_n && id_is_zero(q->event);
     enum db_step step;
-    /* An event has few runs, but the planner would rather walk the environment in the order that is asked for: written
-     * as a range, the environment cannot give that order. A channel that few runs have is looked for among all: an index by
-     * channels would make each run's row 15 % dearer (3.5 us, measured with SQLite), and which channel is rare differs from
-     * environment to environment. A span of time bounds it. */
-    runs_of(&sql, q, &next);
-    if (q->channels)
-        buf_z(&sql, " AND (channels & ?3) <> 0");
-    if (q->severities)
-        severity_list(&sql, q->severities);
-    if (q->from)
-        buf_z(&sql, " AND created_at >= ?4 AND id >= ?12");
-    if (q->to)
-        buf_z(&sql, " AND created_at <= ?5 AND id < ?13");
-    if (q->context)
-        buf_z(&sql, " AND context = ?8");
-    if (q->topic_key.n)
-        buf_z(&sql, " AND state LIKE ?9 ESCAPE '\\'");
-    if (q->subscription.n)
-        buf_z(&sql, " AND (state LIKE ?10 ESCAPE '\\' OR state LIKE ?11 ESCAPE '\\')");
-    if (q->workflows_n)
-        in_list(&sql, "workflow_id", q->workflows_n, &next);
-    if (q->subscribers_n)
-        in_list(&sql, "subscriber_id", q->subscribers_n, &next);
-    buf_z(&sql, " AND " REMOVAL_NOT_HIDDEN("runs.subscriber_id") " ORDER BY id DESC LIMIT ?6 OFFSET ?7");
+    if (of_people) {
+        put_people(&sql, q);
+        buf_z(&sql, " ORDER BY 14 DESC, 1 DESC LIMIT ?6 OFFSET ?7");
+    } else {
+        put_source(&sql, q, &next);
+        put_conditions(&sql, q, FIRST_OF_LISTS);
+        buf_z(&sql, " ORDER BY runs.id DESC LIMIT ?6 OFFSET ?7");
+    }
     struct db_stmt *s = db_query(db, err, buf_finish(&sql).p, environment);
     if (!s)
         return false;
@@ -332,7 +365,7 @@ bool run_list(struct db *db, struct arena *a, struct id environment, const struc
     if (q->to)
         db_bind_int(s, 5, q->to);
     if (q->to)
-        db_bind_id(s, 13, id_at(q->to / 1000 + SLACK_S + 1));
+        db_bind_id(s, 13, id_floor(q->to / 1000 + SLACK_S + 1));
     db_bind_int(s, 6, q->limit);
     db_bind_int(s, 7, q->offset);
     if (q->context)
@@ -344,9 +377,9 @@ bool run_list(struct db *db, struct arena *a, struct id environment, const struc
         db_bind_text(s, 11, topic_member(a, "subscriptionIdentifier", q->subscription));
     }
     next = FIRST_OF_LISTS;
-    bind_ids(s, q->events, q->events_n, &next);
     bind_ids(s, q->workflows, q->workflows_n, &next);
     bind_ids(s, q->subscribers, q->subscribers_n, &next);
+    bind_ids(s, q->events, q->events_n, &next);
     *out = ARENA_ARRAY(a, struct run_row, q->limit);
     *n = 0;
     while ((step = db_step(s, err)) == DB_ROW)

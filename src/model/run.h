@@ -16,6 +16,8 @@ struct run_row {
     unsigned channels;                  /* bits 1 << enum step_type of the active steps */
     int64_t revision;
     struct str state;                   /* JSON */
+    bool by_message;                    /* for run_insert: inserted with a message that has its id, in no context; a person's runs are
+                                         * listed through that (run_private.h) */
     int64_t created_at, updated_at;
 };
 
@@ -50,10 +52,12 @@ struct run_marked {
 /* In order. */
 bool run_marks(struct db *db, struct arena *a, struct id environment, struct id id, struct run_marked **out, size_t *n,
                struct error *err);
+/* Before a message goes: the run that was listed through it is so no more. Nothing if that is another's or none. */
+bool run_list_itself(struct db *db, struct id environment, struct id message, struct error *err);
 bool run_find(struct db *db, struct arena *a, struct id environment, struct id id, struct run_row *out, struct error *err);
 
 bool run_count_by_event(struct db *db, struct id environment, struct id event, int64_t *n, struct error *err);
-/* Has this event a run for this subscriber? Looks only at the subscriber's runs since then. */
+/* Has this event, which is not for one person alone, a run for this subscriber? Looks only at the subscriber's runs since then. */
 bool run_exists(struct db *db, struct id event, struct id subscriber, bool *exists, struct error *err);
 
 /* Runs of an event beyond `after`, in order of id, that may still do something: not ended, or merged into a digest. */
@@ -77,7 +81,7 @@ struct run_query {
 /* No run made at that time or later has a smaller id (allowing for clocks that differ by a minute): what bounds a list in time
  * through the order of ids. */
 struct id run_id_floor(int64_t from);
-/* Newest first. */
+/* Newest first: by id; those of subscribers by the time when they were made. */
 bool run_list(struct db *db, struct arena *a, struct id environment, const struct run_query *q, struct run_row **out,
               size_t *n, struct error *err);
 

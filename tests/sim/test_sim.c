@@ -464,7 +464,7 @@ static void check_run(struct sim *s, size_t at)
         if (!ended(j->status) && j->status != JOB_MERGED)
             violated(s, "a step did not reach a terminal state");
         for (size_t k = 0; k < w->dry.messages_n; k++)
-            stored += id_eq(w->dry.messages[k].id, run_derived_id(row->id, DERIVED_MESSAGE, i));
+            stored += id_eq(w->dry.messages[k].id, run_message_id(&r, i, 0));
         if (j->type == STEP_IN_APP && stored != (j->status == JOB_COMPLETED))
             violated(s, "an in-app step has not exactly the message that it says");
         bool given = j->type == STEP_DIGEST

@@ -53,7 +53,7 @@ static int listen_to(sqlite3 *db, char **err, const struct sqlite3_api_routines 
 
 static char *explain(const char *sql)
 {
-    char *explaining = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", sql), plan[2048] = "";
+    char *explaining = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", sql), plan[16384] = "";
     sqlite3_stmt *s = NULL;
     if (sqlite3_prepare_v2(heard.sqlite, explaining, -1, &s, NULL) == SQLITE_OK)
         while (sqlite3_step(s) == SQLITE_ROW) {

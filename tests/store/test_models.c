@@ -354,7 +354,16 @@ static struct run_row a_run(int n)
     return (struct run_row){.id = id_of(2, n), .environment = ENV, .event = id_of(3, n / 4), .workflow = id_of(4, n % 3),
                             .workflow_version = 1, .subscriber = id_of(1, n % 5), .status = RUN_PROCESSING,
                             .severity = (enum severity)(n % 4), .channels = 1u << (n % 3), .state = str_of(through[n / 3 % 3]),
-                            .context = n % 2 ? STR("tenant:acme") : STR(""), .created_at = RUNS_AT + n, .updated_at = RUNS_AT + n};
+                            .context = n % 2 ? STR("tenant:acme") : STR(""), .created_at = RUNS_AT + n, .updated_at = RUNS_AT + n,
+                            .by_message = n % 4 == 0};
+}
+
+/* The message that such a run is listed by. */
+static struct message own_message(const struct run_row *r)
+{
+    return (struct message){.id = r->id, .environment = ENV, .subscriber = r->subscriber, .run = r->id, .job = id_of(6, 0), .workflow = r->workflow,
+                            .channel = CHANNEL_IN_APP, .severity = r->severity, .status = MESSAGE_SENT, .doc = STR("{}"), .untagged = true,
+                            .created_at = r->created_at, .updated_at = r->created_at};
 }
 
 static bool run_matches(const struct run_row *r, const struct run_query *q)
@@ -388,6 +397,14 @@ static void runs_by_every_filter(void **state)
     for (int i = 0; i < RUNS; i++) {
         struct run_row r = a_run(i);
         must(run_insert(db, &r, &err), &err, "run_insert");
+        struct message m = own_message(&r);
+        bool changed;
+        if (r.by_message)
+            must(message_insert(db, &m, &err), &err, "message");
+        if (r.by_message && i % 3 == 0)         /* whatever becomes of the message, the run is in the lists */
+            must(message_mark(db, &m, i % 2 ? MARK_SEEN : MARK_READ, m.created_at + 9, &changed, &err), &err, "mark");
+        if (r.by_message && i % 5 == 0)
+            must(message_delete(db, ENV, m.id, &changed, &err), &err, "delete");
     }
     for (int i = 0; i < 300; i++) {
         struct arena *a ARENA_SCOPED = arena_create(0);
@@ -460,24 +477,51 @@ static struct message a_message(int n)
                             .status = MESSAGE_SENT, .doc = STR("{\"content\":\"c\"}"), .created_at = 100 + n, .updated_at = 100 + n};
 }
 
+/* A run listed by its message has that as the first of its two. */
+static struct message a_listed_message(int n)
+{
+    struct run_row r = a_run(n / 2);
+    struct message m = a_message(n);
+    m.created_at = r.created_at;
+    if (r.by_message && n % 2 == 0) {
+        m.id = r.id;
+        m.severity = SEVERITY_NONE;
+    }
+    return m;
+}
+
+static int later_message(const void *a, const void *b)
+{
+    return -id_cmp(((const struct message *)a)->id, ((const struct message *)b)->id);
+}
+
+static int later_run(const void *a, const void *b)
+{
+    int c = id_cmp(((const struct message *)b)->run, ((const struct message *)a)->run);
+    return c ? c : later_message(a, b);
+}
+
 static void messages_list_and_replace(void **state)
 {
     struct db *db = open_store(state);
     struct arena *a ARENA_SCOPED = arena_create(0);
     struct error err = {0};
-    struct message m, *got;
+    struct message m, *got, all[24];
     size_t n;
     bool deleted;
-    const struct id runs[] = {id_of(2, 1), id_of(2, 3)};
+    const struct id runs[] = {id_of(2, 1), id_of(2, 4)};
     for (int i = 0; i < 5; i++)
         put_subscriber(db, i);
     for (int i = 0; i < 24; i++) {
         struct run_row r = a_run(i / 2);
-        m = a_message(i);
+        m = a_listed_message(i);
         r.subscriber = m.subscriber;
         if (i % 2 == 0)
             must(run_insert(db, &r, &err), &err, "run_insert");
         must(message_insert(db, &m, &err), &err, "insert");
+        bool changed;
+        if (i == 8)
+            must(message_mark(db, &m, MARK_SEEN, m.created_at + 1, &changed, &err), &err, "mark");
     }
     for (int channel = -1; channel < 2; channel++)
         for (int subscriber = -1; subscriber < 3; subscriber++)
@@ -486,20 +530,26 @@ static void messages_list_and_replace(void **state)
                     struct message_query q = {.channel = channel, .seen = -1, .read = -1, .subscriber = subscriber < 0 ? (struct id){{0}} : id_of(1, subscriber),
                                               .runs = by_run ? runs : NULL, .runs_n = by_run == 1 ? 2 : 0, .offset = offset, .limit = 5};
                     must(message_list(db, a, ENV, &q, &got, &n, &err), &err, "list");
-                    size_t want = 0;
-                    int skip = offset;
-                    for (int i = 23; i >= 0; i--) {
-                        m = a_message(i);
+                    size_t want = 0, fit = 0;
+                    for (int i = 0; i < 24; i++) {
+                        m = a_listed_message(i);
                         bool of_run = id_eq(m.run, runs[0]) || id_eq(m.run, runs[1]);
-                        if ((channel >= 0 && (int)m.channel != channel) || (subscriber >= 0 && i / 2 % 3 != subscriber)
-                            || (by_run == 1 && !of_run) || by_run == 2 || (skip && skip--) || want == 5)
-                            continue;
-                        assert_true(want < n && id_eq(got[want].id, m.id));
-                        want++;
+                        if ((channel < 0 || (int)m.channel == channel) && (subscriber < 0 || i / 2 % 3 == subscriber)
+                            && (!by_run || (by_run == 1 && of_run)))
+                            all[fit++] = m;
                     }
+                    qsort(all, fit, sizeof *all, subscriber >= 0 && !by_run ? later_run : later_message);
+                    for (size_t i = (size_t)offset; i < fit && want < 5; i++, want++)
+                        assert_true(want < n && id_eq(got[want].id, all[i].id));
                     assert_int_equal(n, want);
+                    int64_t counted;
+                    must(message_count(db, a, ENV, &q, &counted, &err), &err, "count");
+                    assert_int_equal(counted, fit);
                 }
-    must(message_list_by_run(db, a, id_of(2, 1), &got, &n, &err), &err, "by run");
+    must(message_list_by_run(db, a, ENV, id_of(2, 4), &got, &n, &err), &err, "by run");
+    assert_int_equal(n, 2);
+    assert_true(id_eq(got[0].id, id_of(2, 4)) && id_eq(got[1].id, id_of(5, 9)));
+    must(message_list_by_run(db, a, ENV, id_of(2, 1), &got, &n, &err), &err, "by run");
     assert_int_equal(n, 2);
     assert_true(id_eq(got[0].id, id_of(5, 2)) && id_eq(got[1].id, id_of(5, 3)));
     /* The same step again: replaced, unseen, not doubled. */
@@ -536,6 +586,7 @@ static void a_deleted_subscriber_leaves_nothing(void **state)
         struct queue_item q = {.due_at = i, .id = id_of(7, i), .kind = QUEUE_TIMER, .environment = ENV, .ref = r.id, .job = 1};
         m.subscriber = r.subscriber;
         m.run = r.id;
+        r.by_message = false;
         must(run_insert(db, &r, &err), &err, "run");
         must(message_insert(db, &m, &err), &err, "message");
         must(queue_insert(db, &q, &err), &err, "queue");
@@ -1003,7 +1054,7 @@ static void ask_all_lists(struct db *db)
         must(message_list(db, a, ENV, &q, &messages, &n, &err), &err, "messages");
         must(message_count(db, a, ENV, &q, &counted, &err), &err, "count of messages");
     }
-    must(message_list_by_run(db, a, ids[0], &messages, &n, &err), &err, "messages of a run");
+    must(message_list_by_run(db, a, ENV, ids[0], &messages, &n, &err), &err, "messages of a run");
     for (int i = 0; i < 32; i++) {
         struct outbox_query q = {.channel = i & 1 ? 0 : -1, .to = i >> 1 & 1 ? STR("x") : STR_NULL, .transaction_id = i >> 2 & 1 ? STR("t") : STR_NULL,
                                  .q = i >> 3 & 1 ? STR("q") : STR_NULL, .after = i >> 4 & 1 ? ids[0] : (struct id){{0}}, .limit = 5};
@@ -1025,10 +1076,10 @@ static void ask_all_lists(struct db *db)
 static const struct { const char *sql, *but, *plan; } narrow[] = {
     {"subscriber_id = ?8", "", "INDEX sqlite_autoindex_subscribers_2 (environment_id=? AND subscriber_id=?)"},
     {"event_id = ?2", "FROM events", "INDEX runs_by_"},
-    {"runs WHERE environment_id = ?1 AND subscriber_id IN", "", "INDEX runs_by_subscriber"},
-    {"messages m WHERE m.environment_id BETWEEN", "", "INDEX messages_by_run"},
-    {"FROM runs r CROSS JOIN messages m", "", "INDEX runs_by_subscriber"},
-    {"FROM runs r CROSS JOIN messages m", "", "INDEX messages_by_run"},
+    {"runs WHERE runs.listed = 1", "", "INDEX runs_by_subscriber (subscriber_id=?"},
+    {"messages m0 CROSS JOIN runs", "", "SEARCH m0 USING INDEX messages_unread (subscriber_id=? AND context=? AND severity=? AND seen=?"},
+    {"messages m0 CROSS JOIN runs", "", "SEARCH m0 USING INDEX messages_inbox (subscriber_id=? AND context=?"},
+    {"m.run_id <> m.id", "", "INDEX messages_by_run (run_id=?)"},
     {"m.id IN (SELECT id FROM messages WHERE subscriber_id = ?3", "", "INDEX messages_inbox"},
     {"m.id IN (SELECT id FROM messages WHERE subscriber_id = ?3", "", "INDEX messages_unread"},
     {"m.id IN (SELECT id FROM messages WHERE subscriber_id = ?3", "", "SEARCH m USING INDEX sqlite_autoindex_messages_1"},

@@ -409,6 +409,21 @@ static void put_run(struct db *db, int n, int event, int subscriber)
     must(outbox_insert(db, &o, &err), &err, "outbox");
 }
 
+/* One that is listed by its message, fresh or seen. */
+static void put_own_run(struct db *db, int n, int subscriber)
+{
+    struct error err = {0};
+    bool changed;
+    struct run_row r = {.id = id_of(12, n), .environment = ENV, .event = id_of(12, n), .workflow = id_of(5, 1), .subscriber = id_of(1, subscriber),
+                        .state = STR("{}"), .created_at = n, .updated_at = n, .by_message = true};
+    must(run_insert(db, &r, &err), &err, "run");
+    struct message m = {.id = r.id, .environment = ENV, .subscriber = r.subscriber, .run = r.id, .workflow = r.workflow,
+                        .channel = CHANNEL_IN_APP, .doc = STR("{}"), .untagged = true, .created_at = n};
+    must(message_insert(db, &m, &err), &err, "message");
+    if (n % 2)
+        must(message_mark(db, &m, MARK_SEEN, n + 1, &changed, &err), &err, "seen");
+}
+
 static void an_erased_person_is_nowhere(void **state)
 {
     struct db *db = open_store(state);
@@ -428,19 +443,23 @@ static void an_erased_person_is_nowhere(void **state)
     put_run(db, 4, 3, 2);
     for (int i = 5; i < runs; i++)
         put_run(db, i, 2, 1);
+    for (int i = 0; i < REMOVAL_CHUNK * 3 + 7; i++)
+        put_own_run(db, i, 1 + i % 3 / 2);
     exec(db, "COMMIT");
+    int64_t others = REMOVAL_CHUNK + 2;
     must(subscriber_erase(db, a, ENV, STR("s1"), id_of(10, 1), id_of(11, 1), 77, &err), &err, "erase");
     struct run_row *list;
-    struct run_query q = {.limit = 10};
+    struct run_query q = {.limit = REMOVAL_CHUNK * 2};
     size_t n;
     must(run_list(db, a, ENV, &q, &list, &n, &err), &err, "runs");
-    assert_int_equal(n, 2);                     /* what is left of theirs is not shown */
+    assert_int_equal(n, 2 + others);            /* what is left of theirs is not shown */
     assert_int_equal(number(db, "SELECT count(*) FROM removals"), 1);
     removal_chunks(db);
     assert_int_equal(number(db, "SELECT count(*) FROM removals"), 0);
     static const char *const tables[] = {"runs", "messages", "outbox"};
     for (int i = 0; i < 3; i++)
-        assert_int_equal(number(db, str_fmt(a, "SELECT count(*) FROM %s", tables[i]).p), 2);
+        assert_int_equal(number(db, str_fmt(a, "SELECT count(*) FROM %s", tables[i]).p), i < 2 ? 2 + others : 2);
+    assert_int_equal(number(db, "SELECT count(*) FROM runs WHERE listed = 0"), others);
     assert_false(event_find(db, a, ENV, id_of(6, 2), &e, &err));
     must(event_find(db, a, ENV, id_of(6, 1), &e, &err), &err, "event");
     assert_true(str_eqz(e.doc, "{\"payload\":{\"k\":1},\"to\":[{\"subscriberId\":\"s2\"}]}")

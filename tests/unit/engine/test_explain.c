@@ -338,7 +338,7 @@ static void put_happened(struct buf *b, struct arena *a, struct run *r, int job,
     }
     for (int k = 0; k < RUN_MESSAGES_MAX; k++)
         for (size_t i = 0; i < n; i++)
-            if (id_eq(messages[i].id, run_message_id(r->row.id, job, k)))
+            if (id_eq(messages[i].id, run_message_id(r, job, k)))
                 put_message(b, a, channel_name(messages[i].channel), message_status_name(messages[i].status), messages[i].doc);
 }
 
@@ -358,7 +358,7 @@ static struct str happened(struct scene *s, const char *tx)
     must(run_list(r->db, a, r->environment, &q, &rows, &n, &err), &err, "runs");
     assert_int_equal(n, 1);
     must(run_decode(&rows[0], a, &run, &err), &err, "run_decode");
-    must(message_list_by_run(r->db, a, rows[0].id, &messages, &messages_n, &err), &err, "messages");
+    must(message_list_by_run(r->db, a, rows[0].environment, rows[0].id, &messages, &messages_n, &err), &err, "messages");
     /* Interacted is the Inbox's word, not the run's. */
     enum skip_reason detail;
     buf_fmt(&b, "%.*s %.*s\n", STR_ARG(run_status_name(rows[0].status)), STR_ARG(lifecycle_name(run_lifecycle(&run, &detail))));
