@@ -197,7 +197,11 @@ static bool agent_apply(struct api_write *w, struct db *db, struct error *err)
         x->row.identifier = json_get_str(w->rq->json, "identifier");
         return agent_create(w->rq, &x->row, db, err);
     }
-    return x->w.change == UPDATE ? agent_update(db, &x->row, err) : agent_delete(db, &x->row, err);
+    if (x->w.change == ERASE)
+        return agent_delete(db, &x->row, err);
+    struct agent now;
+    return agent_find(db, w->rq->arena, x->row.environment, x->row.identifier, &now, err)
+        && write_follows(w, now.updated_at, &x->row.updated_at, err) && agent_update(db, &x->row, err);
 }
 
 static yyjson_mut_val *agent_item(struct request *rq, yyjson_mut_doc *d, const void *items, size_t i)
@@ -243,6 +247,8 @@ static void change(struct request *rq)
     if (!load(rq, "identifier", &x->row))
         return;
     bool any = members_read(&c, &x->row);
+    x->w.w.flags = WRITE_HOLDS;
+    x->w.w.seen = x->row.updated_at;
     x->row.updated_at = app_now(rq);
     if (!checks_done(&c))
         return;
@@ -368,6 +374,7 @@ static struct link_write *link_write_new(struct request *rq, enum row_change cha
 {
     struct link_write *x = ARENA_NEW(rq->arena, struct link_write);
     row_write_init(&x->w, change, &x->row, link_apply, link_item);
+    x->w.w.flags = WRITE_HOLDS;
     return x;
 }
 

@@ -8,6 +8,7 @@
 #include "api/gate.h"
 #include "api/idempotency.h"
 #include "base/log.h"
+#include "model/organization.h"
 
 struct db *app_db(struct request *rq)
 {
@@ -40,13 +41,41 @@ static bool keyed_apply(struct api_write *w, struct idempotent *k, struct db *db
     return idempotency_store(w->rq, k, db, err);
 }
 
+/* What belongs to the configuration is mostly written whole. */
+static bool write_hold(struct api_write *w, struct db *db, struct error *err)
+{
+    return !(w->flags & (WRITE_DIRECTORY | WRITE_DEFINITIONS | WRITE_HOLDS)) || organization_hold(db, w->rq->principal.organization, err);
+}
+
+void write_later(int64_t stored, int64_t *next)
+{
+    if (*next <= stored)
+        *next = stored + 1;
+}
+
+bool write_follows(struct api_write *w, int64_t stored, int64_t *next, struct error *err)
+{
+    w->stale = w->seen != stored;
+    write_later(stored, next);
+    return !w->stale || error_set(err, ERROR_CONFLICT, "This was changed by another request meanwhile");
+}
+
 static bool write_apply(struct write_task *t, struct db *db, struct error *err)
 {
     struct api_write *w = (struct api_write *)t;
     db_due_take(db);                    /* what others said, and undid */
+    w->stale = false;
+    if (!write_hold(w, db, err))
+        return false;
     bool ok = is_kept(w) ? keyed_apply(w, gate_idempotent(w->rq), db, err) : w->apply(w, db, err);
     w->due_at = db_due_take(db);
     return ok;
+}
+
+static void handle_again(void *arg)
+{
+    struct request *rq = arg;
+    rq->route->handle(rq);
 }
 
 static void write_failed(struct api_write *w, const struct error *err)
@@ -55,7 +84,10 @@ static void write_failed(struct api_write *w, const struct error *err)
     if (w->release)
         w->release(w);
     reply_drop(w->rq);
-    if (!k || !idempotency_lost(w->rq, k))
+    /* Each time another one was done, so this ends. */
+    if (w->stale)
+        request_continue(w->rq, handle_again, w->rq);
+    else if (!k || !idempotency_lost(w->rq, k))
         reply_error(w->rq, err);
 }
 

@@ -110,6 +110,7 @@ enum write_flag {
     WRITE_DIRECTORY = 1,        /* environments, keys or integrations change */
     WRITE_DEFINITIONS = 2,      /* workflows change */
     WRITE_REMOVAL = 4,          /* something large may have been deleted */
+    WRITE_HOLDS = 16,           /* holds the organization, as writes of directory and definitions do (organization_hold) */
     WRITE_CHAIN = 8             /* reply may go on with another api_write: it always runs after the commit, and the last
                                    answer is stored for the key by itself */
 };
@@ -129,11 +130,18 @@ struct api_write {
     void (*committed)(struct api_write *w);
     /* At the end, made or not: gives back what the arena does not own. May be NULL; not with WRITE_CHAIN. */
     void (*release)(struct api_write *w);
-    bool applying;                      /* api_write's own */
+    int64_t seen;                       /* see write_follows */
+    bool applying, stale;               /* api_write's own */
     int64_t due_at;
 };
 /* Queues it; the request is answered when it is durable, or with the error. */
 void api_write(struct request *rq, struct api_write *w);
+/* For an apply that writes whole what its handler worked out from a row. w->seen is the row's updated_at as the handler read it,
+ * stored what it is now, under organization_hold. They differ if another has written it meanwhile: then this fails, and the
+ * request is handled again from its beginning. *next, the updated_at to write, becomes later than stored, so that others see it. */
+bool write_follows(struct api_write *w, int64_t stored, int64_t *next, struct error *err);
+/* The same for what is worked out in the apply itself: only the time. */
+void write_later(int64_t stored, int64_t *next);
 
 /* --- reading input ------------------------------------------------------------------------------------- */
 

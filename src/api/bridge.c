@@ -290,7 +290,9 @@ static bool bridge_store(struct bridge_request *x, struct db *db, struct error *
     yyjson_mut_obj_remove_key(o, "bridge");
     json_add_str(d, json_add_obj(d, o, "bridge"), "url", x->call.url);
     e.settings = json_write_mut(rq->arena, o);
+    int64_t stored = e.updated_at;
     e.updated_at = app_now(rq);
+    write_later(stored, &e.updated_at);
     return environment_update(db, &e, err);
 }
 

@@ -21,9 +21,12 @@ static bool not_found(struct request *rq, struct str type, struct str identifier
 }
 
 /* As it is stored; a missing one gets the contract's message. */
-static bool find(struct request *rq, struct db *db, struct str type, struct str identifier, struct context *out, struct error *err)
+static bool find(struct request *rq, struct db *db, struct str type, struct str identifier, bool locked, struct context *out,
+                 struct error *err)
 {
-    if (context_find(db, rq->arena, rq->principal.environment, type, identifier, out, err))
+    struct id environment = rq->principal.environment;
+    if (locked ? context_find_locked(db, rq->arena, environment, type, identifier, out, err)
+               : context_find(db, rq->arena, environment, type, identifier, out, err))
         return true;
     return err->code == ERROR_NOT_FOUND ? not_found(rq, type, identifier, err) : false;
 }
@@ -38,7 +41,7 @@ static bool context_apply(struct api_write *w, struct db *db, struct error *err)
                                   .data = x->data, .bridge_url = x->bridge_url, .created_at = app_now(rq), .updated_at = app_now(rq)};
         return context_insert(db, &x->row, err);
     }
-    if (!find(rq, db, x->type, x->identifier, &x->row, err))
+    if (!find(rq, db, x->type, x->identifier, true, &x->row, err))
         return false;
     if (x->w.change == ERASE)
         return context_delete(db, environment, x->type, x->identifier, err);
@@ -127,7 +130,7 @@ static void handle_get(struct request *rq)
 {
     struct context c;
     struct error err = {0};
-    if (find(rq, app_db(rq), request_param(rq, "type"), request_param(rq, "id"), &c, &err))
+    if (find(rq, app_db(rq), request_param(rq, "type"), request_param(rq, "id"), false, &c, &err))
         reply_json(rq, 0, context_json(json_doc(rq->arena), &c));
     else
         reply_error(rq, &err);

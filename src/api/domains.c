@@ -149,6 +149,7 @@ static struct domain_write *domain_write_new(struct request *rq, enum row_change
 {
     struct domain_write *x = ARENA_NEW(rq->arena, struct domain_write);
     row_write_init(&x->w, change, &x->row, domain_apply, domain_item);
+    x->w.w.flags = WRITE_HOLDS;
     return x;
 }
 
@@ -246,8 +247,10 @@ static bool route_apply(struct api_write *w, struct db *db, struct error *err)
         return domain_route_delete(db, &x->row, err);
     if (!agent_known(w->rq, db, &x->row, err))
         return false;
+    struct domain_route now;
     if (x->w.change == UPDATE)
-        return domain_route_update(db, &x->row, err);
+        return domain_route_find(db, w->rq->arena, x->row.domain, x->row.address, &now, err)
+            && write_follows(w, now.updated_at, &x->row.updated_at, err) && domain_route_update(db, &x->row, err);
     if (!domain_find(db, w->rq->arena, x->domain.environment, x->domain.name, &x->domain, err))
         return false;                   /* deleted meanwhile: it is to leave no routes behind */
     return domain_route_insert(db, &x->row, err)
@@ -265,6 +268,7 @@ static struct route_write *route_write_new(struct request *rq, enum row_change c
 {
     struct route_write *x = ARENA_NEW(rq->arena, struct route_write);
     row_write_init(&x->w, change, &x->row, route_apply, route_item);
+    x->w.w.flags = WRITE_HOLDS;
     return x;
 }
 
@@ -309,6 +313,7 @@ static void handle_route_update(struct request *rq)
     if (!load_route(rq, &x->domain, &x->row))
         return;
     route_target_read(&c, &x->row, false);
+    x->w.w.seen = x->row.updated_at;
     x->row.updated_at = app_now(rq);
     if (checks_done(&c))
         api_write(rq, &x->w.w);

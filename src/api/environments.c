@@ -276,7 +276,9 @@ static bool update_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct environment_write *x = (struct environment_write *)w;
     struct request *rq = w->rq;
-    if (!name_is_free(rq, db, &x->row, false, err))
+    struct environment now;
+    if (!environment_find(db, rq->arena, x->row.id, &now, err) || !write_follows(w, now.updated_at, &x->row.updated_at, err)
+        || !name_is_free(rq, db, &x->row, false, err))
         return false;
     if (!environment_update(db, &x->row, err)) {
         if (err->code == ERROR_CONFLICT && !err->status)
@@ -358,6 +360,7 @@ static void handle_update(struct request *rq)
     struct str name = read_name(&checks, false), identifier = check_string(&checks, rq->json, "identifier", false);
     x->row.settings = read_settings(&checks, x->row.settings, false);
     x->row.outbox = check_bool(&checks, json_get(rq->json, "settings"), "outbox", x->row.outbox);
+    x->w.seen = x->row.updated_at;
     x->row.updated_at = app_now(rq);
     if (identifier.n > 128)
         check_fail(&checks, "identifier must be shorter than or equal to 128 characters");

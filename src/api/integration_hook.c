@@ -62,7 +62,9 @@ static bool hook_apply(struct api_write *w, struct db *db, struct error *err)
         || !integration_secrets_merge(rq, &x->row, secret, err))
         return false;
     x->row.configurations = configurations_opened(rq, &x->row);
+    int64_t stored = x->row.updated_at;
     x->row.updated_at = app_now(rq);
+    write_later(stored, &x->row.updated_at);
     return integration_update(db, &x->row, err);
 }
 

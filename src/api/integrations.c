@@ -71,6 +71,17 @@ static bool in_app_is_free(struct request *rq, struct db *db, const struct integ
     return true;
 }
 
+static bool update(struct integration_write *x, struct db *db, struct error *err)
+{
+    struct integration now;
+    if (!integration_find(db, x->w.rq->arena, x->row.environment, x->row.id, &now, err)
+        || !write_follows(&x->w, now.updated_at, &x->row.updated_at, err))
+        return false;
+    x->row.primary = now.primary;       /* elections are no change of the row */
+    x->row.priority = now.priority;
+    return integration_update(db, &x->row, err);
+}
+
 static bool integration_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct integration_write *x = (struct integration_write *)w;
@@ -83,13 +94,13 @@ static bool integration_apply(struct api_write *w, struct db *db, struct error *
         if (!ok && err->code == ERROR_CONFLICT && !err->status)
             error_http(err, 409, "Integration with identifier already exists");
         break;
-    case UPDATE: ok = integration_update(db, &x->row, err); break;
+    case UPDATE: ok = update(x, db, err); break;
     case ERASE: ok = integration_delete(db, x->row.environment, x->row.id, err); break;
     case SET_PRIMARY:
         /* Who is primary is active, and without conditions (rest-api.md §6.14). */
         x->row.conditions = STR_NULL;
         x->row.active = true;
-        return integration_update(db, &x->row, err)
+        return update(x, db, err)
             && integration_elect_primary(db, x->row.environment, x->row.channel, x->row.id, err)
             && integration_find(db, rq->arena, x->row.environment, x->row.id, &x->row, err);
     }
@@ -257,6 +268,7 @@ static void handle_update(struct request *rq)
     if (!load(rq, &x->row))
         return;
     bool check = json_get_bool(rq->json, "check", false);
+    x->w.seen = x->row.updated_at;
     bool ok = update_read(&checks, &x->row, &err);
     x->row.updated_at = app_now(rq);
     if (!checks_done(&checks) || !environment_is_own(rq))
@@ -278,6 +290,8 @@ static void handle_set_primary(struct request *rq)
     }
     if (!load_as(rq, "Integration", &x->row))
         return;
+    x->w.seen = x->row.updated_at;
+    x->row.updated_at = app_now(rq);
     if (x->row.channel != CHANNEL_EMAIL && x->row.channel != CHANNEL_SMS)
         reply_fail(rq, 400, "Channel %s does not support primary", channel_name(x->row.channel).p);
     else if (x->row.for_agents)

@@ -329,7 +329,10 @@ static bool create_apply(struct api_write *w, struct db *db, struct error *err)
 
 static bool update_apply(struct api_write *w, struct db *db, struct error *err)
 {
-    return layout_update(db, &((struct layout_write *)w)->row, err);
+    struct layout_write *x = (struct layout_write *)w;
+    struct layout now;
+    return layout_find(db, w->rq->arena, x->row.environment, x->row.identifier, &now, err)
+        && write_follows(w, now.updated_at, &x->row.updated_at, err) && layout_update(db, &x->row, err);
 }
 
 static bool delete_apply(struct api_write *w, struct db *db, struct error *err)
@@ -424,6 +427,7 @@ static void handle_update(struct request *rq)
     if (!load(rq, &x->row))
         return;
     json_parse(rq->arena, x->row.doc, &doc, NULL);
+    x->w.seen = x->row.updated_at;
     x->row.updated_at = now;
     check_name(&c, &x->row);
     bool translated = check_bool(&c, rq->json, "isTranslationEnabled", json_get_bool(doc, "isTranslationEnabled", false));

@@ -136,12 +136,19 @@ static bool erase(struct layout_write *x, struct db *db, struct error *err)
     return layout_delete(db, x->row.environment, x->row.id, err);
 }
 
+static bool update(struct layout_write *x, struct db *db, struct error *err)
+{
+    struct layout now;
+    return layout_find(db, x->w.rq->arena, x->row.environment, x->row.identifier, &now, err)
+        && write_follows(&x->w, now.updated_at, &x->row.updated_at, err) && layout_update(db, &x->row, err);
+}
+
 static bool layout_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct layout_write *x = (struct layout_write *)w;
     if (x->kind == ERASE)
         return erase(x, db, err);
-    if (x->kind == CREATE ? !create(x, db, err) : x->kind == UPDATE && !layout_update(db, &x->row, err))
+    if (x->kind == CREATE ? !create(x, db, err) : x->kind == UPDATE && !update(x, db, err))
         return false;
     if (!x->makes_default)
         return true;
@@ -201,6 +208,7 @@ static void handle_update(struct request *rq)
     struct str identifier = check_string(&c, rq->json, "identifier", false);
     members_read(&c, &x->row, false);
     x->makes_default = check_bool(&c, rq->json, "isDefault", false);
+    x->w.seen = x->row.updated_at;
     x->row.updated_at = app_now(rq);
     if (!checks_done(&c))
         return;

@@ -57,7 +57,15 @@ static void handle_me(struct request *rq)
 
 static bool organization_apply(struct api_write *w, struct db *db, struct error *err)
 {
-    return organization_update(db, w->rq->arena, &((struct organization_write *)w)->row, err);
+    struct organization_write *x = (struct organization_write *)w;
+    struct organization now;
+    if (!organization_find(db, w->rq->arena, x->row.id, &now, err))
+        return false;
+    if (x->branding)
+        x->row.name = now.name;
+    else
+        x->row.branding = now.branding;
+    return organization_update(db, w->rq->arena, &x->row, err);
 }
 
 static void organization_reply(struct api_write *w)
@@ -72,6 +80,7 @@ static void organization_reply(struct api_write *w)
 static struct organization_write *write_new(struct request *rq)
 {
     struct organization_write *x = ARENA_NEW(rq->arena, struct organization_write);
+    x->w.flags = WRITE_HOLDS;
     x->w.apply = organization_apply;
     x->w.reply = organization_reply;
     if (!load(rq, &x->row))

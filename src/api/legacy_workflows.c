@@ -448,7 +448,7 @@ static bool create_apply(struct api_write *w, struct db *db, struct error *err)
 
 static bool update_apply(struct api_write *w, struct db *db, struct error *err)
 {
-    return workflow_write_update(w->rq, db, &((struct template_write *)w)->row, err);
+    return workflow_write_update_seen(w, db, &((struct template_write *)w)->row, err);
 }
 
 static bool delete_apply(struct api_write *w, struct db *db, struct error *err)
@@ -603,6 +603,7 @@ static void handle_update(struct request *rq)
         return;
     }
     x->row = before;
+    x->w.seen = before.updated_at;
     x->row.updated_at = app_now(rq);
     save(rq, x, &before);
 }
@@ -626,6 +627,7 @@ static void handle_status(struct request *rq)
         return;
     }
     x->row.active = yyjson_get_bool(active);
+    x->w.seen = x->row.updated_at;
     x->row.updated_at = app_now(rq);
     submit(rq, x, groups, n);
 }

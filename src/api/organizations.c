@@ -7,6 +7,7 @@
 struct settings_write {
     struct api_write w;
     struct organization_settings settings;
+    bool sets_locale;
 };
 
 static yyjson_mut_val *settings_json(yyjson_mut_doc *d, const struct organization_settings *s)
@@ -48,11 +49,13 @@ static void check_targets(struct checks *c, yyjson_val *list, struct organizatio
     }
 }
 
-static void settings_read(struct checks *c, struct organization_settings *s)
+static void settings_read(struct checks *c, struct settings_write *x)
 {
+    struct organization_settings *s = &x->settings;
     yyjson_val *body = c->rq->json, *targets = check_array(c, body, "targetLocales", false);
     struct str locale = check_string(c, body, "defaultLocale", false);
     s->remove_branding = check_bool(c, body, "removeNovuBranding", s->remove_branding);
+    x->sets_locale = locale.n > 0;
     if (locale.n) {
         s->default_locale = locale_normalise(c->rq->arena, locale);
         if (!s->default_locale.p)
@@ -64,8 +67,19 @@ static void settings_read(struct checks *c, struct organization_settings *s)
 
 static bool write_apply(struct api_write *w, struct db *db, struct error *err)
 {
-    return organization_settings_write(db, w->rq->arena, w->rq->principal.organization, &((struct settings_write *)w)->settings,
-                                       app_now(w->rq), err);
+    struct settings_write *x = (struct settings_write *)w;
+    struct organization_settings now, *s = &x->settings;
+    if (!organization_settings_find(db, w->rq->arena, w->rq->principal.organization, &now, err))
+        return false;
+    if (!x->sets_locale)
+        s->default_locale = now.default_locale;
+    if (!json_get(w->rq->json, "removeNovuBranding"))
+        s->remove_branding = now.remove_branding;
+    if (!json_get(w->rq->json, "targetLocales")) {
+        s->target_locales = now.target_locales;
+        s->target_locales_n = now.target_locales_n;
+    }
+    return organization_settings_write(db, w->rq->arena, w->rq->principal.organization, s, app_now(w->rq), err);
 }
 
 static void write_reply(struct api_write *w)
@@ -84,7 +98,7 @@ static void handle_patch(struct request *rq)
         reply_error(rq, &err);
         return;
     }
-    settings_read(&c, &x->settings);
+    settings_read(&c, x);
     if (checks_done(&c))
         api_write(rq, &x->w);
 }

@@ -8,6 +8,7 @@
 #include "api/tables.h"
 #include "api/telegram.h"
 #include "model/bot_setup.h"
+#include "model/organization.h"
 
 enum { TOKEN_CHARS = 32, BOT_ID_LEAST = 8, BOT_SECRET_LEAST = 35, BOT_TOKEN_MAX = 256, BODY_MAX = 4096 };
 
@@ -187,12 +188,15 @@ static bool consume_apply(struct api_write *w, struct db *db, struct error *err)
     yyjson_mut_val *o = yyjson_mut_obj(d);
     yyjson_val *given = NULL;
     const char *why;
-    if (!link_find(x, db, x->token, &why, err))
+    /* Nobody is signed in here: the organization is the integration's, as the request found it. */
+    if (!organization_hold(db, x->integration.organization, err) || !link_find(x, db, x->token, &why, err))
         return false;
     if (why)
         return refuse(err, why);
     json_add_str(d, o, "apiToken", x->bot_token);
+    int64_t stored = x->integration.updated_at;
     x->integration.updated_at = app_now(rq);
+    write_later(stored, &x->integration.updated_at);
     return json_parse(rq->arena, json_write_mut(rq->arena, o), &given, err) && integration_secrets_merge(rq, &x->integration, given, err)
         && bot_setup_use(db, x->link.hash, app_now(rq), err) && integration_update(db, &x->integration, err) && start_link_make(x, db, err);
 }

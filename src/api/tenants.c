@@ -81,6 +81,10 @@ static bool insert_apply(struct api_write *w, struct db *db, struct error *err)
 static bool update_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct tenant_write *x = (struct tenant_write *)w;
+    struct tenant now;
+    if (!tenant_find_by_id(db, w->rq->arena, x->row.environment, x->row.id, &now, err)
+        || !write_follows(w, now.updated_at, &x->row.updated_at, err))
+        return false;
     return tenant_update(db, &x->row, err) || (err->code == ERROR_CONFLICT && told(err, &x->row, 409, "already exists"));
 }
 
@@ -134,8 +138,10 @@ static void handle_update(struct request *rq)
     struct tenant_write *x = ARENA_NEW(rq->arena, struct tenant_write);
     if (!load(rq, &x->row))
         return;
+    x->w.seen = x->row.updated_at;
     x->row.updated_at = app_now(rq);
     members_read(&c, &x->row, false);
+    x->w.flags = WRITE_HOLDS;
     x->w.apply = update_apply;
     x->w.reply = write_reply;
     if (checks_done(&c))

@@ -70,7 +70,7 @@ static bool update_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct endpoint_write *x = (struct endpoint_write *)w;
     struct id id = x->row.id;
-    if (!webhook_endpoint_find(db, w->rq->arena, w->rq->principal.environment, id, &x->row, err))
+    if (!webhook_endpoint_find_locked(db, w->rq->arena, w->rq->principal.environment, id, &x->row, err))
         return false;
     webhook_wish_apply(w->rq, &x->wish, &x->row);
     return webhook_endpoint_update(db, &x->row, err);
@@ -80,7 +80,7 @@ static bool rotate_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct endpoint_write *x = (struct endpoint_write *)w;
     struct id id = x->row.id;
-    if (!webhook_endpoint_find(db, w->rq->arena, w->rq->principal.environment, id, &x->row, err))
+    if (!webhook_endpoint_find_locked(db, w->rq->arena, w->rq->principal.environment, id, &x->row, err))
         return false;
     x->row.old_secret = x->row.secret;
     x->row.old_secret_until = app_now(w->rq) + OLD_SECRET_MS;

@@ -96,8 +96,10 @@ static bool override_apply(struct api_write *w, struct db *db, struct error *err
     struct override_write *x = (struct override_write *)w;
     if (x->kind == ERASE)
         return workflow_override_delete(db, &x->row, err);
+    struct workflow_override now;
     if (x->kind == UPDATE)
-        return workflow_override_update(db, &x->row, err);
+        return workflow_override_find_by_id(db, w->rq->arena, x->row.environment, x->row.id, &now, err)
+            && write_follows(w, now.updated_at, &x->row.updated_at, err) && workflow_override_update(db, &x->row, err);
     return workflow_override_insert(db, &x->row, err)
         || (err->code == ERROR_CONFLICT && error_http(err, 409, "The tenant has an override of this workflow"));
 }
@@ -112,6 +114,7 @@ static void override_reply(struct api_write *w)
 static struct override_write *write_new(struct request *rq, int kind)
 {
     struct override_write *x = ARENA_NEW(rq->arena, struct override_write);
+    x->w.flags = WRITE_HOLDS;
     x->w.apply = override_apply;
     x->w.reply = override_reply;
     x->kind = kind;
@@ -177,6 +180,7 @@ static void update(struct request *rq, bool (*find)(struct request *rq, struct w
     if (!find(rq, &x->row))
         return;
     members_read(&c, &x->row);
+    x->w.seen = x->row.updated_at;
     x->row.updated_at = app_now(rq);
     if (checks_done(&c))
         api_write(rq, &x->w);

@@ -95,13 +95,20 @@ bool workflow_write_update(struct request *rq, struct db *db, struct workflow *w
 {
     struct webhook_ears ears;
     struct workflow before;
-    if (!webhook_listen(db, rq->arena, w->environment, &ears, err))
+    if (!webhook_listen(db, rq->arena, w->environment, &ears, err)
+        || !workflow_find_by_id(db, rq->arena, w->environment, w->id, &before, err))
         return false;
-    if (!ears.n)
-        return workflow_update(db, w, rq->principal.user, err);
-    return workflow_find_by_id(db, rq->arena, w->environment, w->id, &before, err)
-        && workflow_update(db, w, rq->principal.user, err)
+    write_later(before.updated_at, &w->updated_at);
+    return workflow_update(db, w, rq->principal.user, err)
         && (is_same(&before, w) || tell(db, &ears, WEBHOOK_WORKFLOW_UPDATED, w, &before, err));
+}
+
+bool workflow_write_update_seen(struct api_write *write, struct db *db, struct workflow *w, struct error *err)
+{
+    struct workflow now;
+    return workflow_find_by_id(db, write->rq->arena, w->environment, w->id, &now, err)
+        && write_follows(write, now.updated_at, &w->updated_at, err)
+        && workflow_write_update(write->rq, db, w, err);
 }
 
 bool workflow_write_delete(struct request *rq, struct db *db, const struct workflow *w, struct error *err)
@@ -162,6 +169,7 @@ bool workflow_write_copy(struct request *rq, struct db *db, struct id target, co
     out->name = source->name;
     out->active = source->active;
     out->updated_at = app_now(rq);
+    write_later(previous.updated_at, &out->updated_at);
     return webhook_listen(db, a, target, &ears, err) && doc_copy(rq, source->doc, before, &out->doc, err)
         && (exists ? workflow_update(db, out, rq->principal.user, err) : create(rq, db, out, err))
         && tell(db, &ears, WEBHOOK_WORKFLOW_PUBLISHED, out, exists ? &previous : NULL, err);

@@ -9,6 +9,8 @@
 /* Inserts w, if its environment may have one more. An identifier that is taken gets "-<short id>" (in the request's arena). */
 bool workflow_write_create(struct request *rq, struct db *db, struct workflow *w, struct error *err);
 /* As workflow_update. */
+/* … _seen: of a row that was worked out from what the handler had read (write_follows). */
+bool workflow_write_update_seen(struct api_write *write, struct db *db, struct workflow *w, struct error *err);
 bool workflow_write_update(struct request *rq, struct db *db, struct workflow *w, struct error *err);
 /* Takes the workflow with its translations and everything of model/workflow.h. */
 bool workflow_write_delete(struct request *rq, struct db *db, const struct workflow *w, struct error *err);

@@ -68,7 +68,7 @@ static bool create_apply(struct api_write *w, struct db *db, struct error *err)
 static bool update_apply(struct api_write *w, struct db *db, struct error *err)
 {
     struct workflow_write *x = (struct workflow_write *)w;
-    return workflow_write_update(w->rq, db, &x->row, err);
+    return workflow_write_update_seen(w, db, &x->row, err);
 }
 
 static bool delete_apply(struct api_write *w, struct db *db, struct error *err)
@@ -105,6 +105,7 @@ void workflow_submit_update(struct request *rq, const struct workflow *row, cons
     struct workflow_write *x = write_new(rq, update_apply);
     x->row = *row;
     x->content = *c;
+    x->w.seen = row->updated_at;
     x->row.updated_at = app_now(rq);
     submit(rq, x);
 }

@@ -160,13 +160,18 @@ bool context_insert(struct db *db, const struct context *c, struct error *err)
                                   STR_ARG(c->identifier)));
 }
 
+#define FIND "SELECT " CONTEXT_COLUMNS " FROM contexts WHERE environment_id = ?1 AND type = ?2 AND identifier = ?3"
+
 bool context_find(struct db *db, struct arena *a, struct id environment, struct str type, struct str identifier,
                   struct context *out, struct error *err)
 {
-    struct db_stmt *s = db_query(db, err, "SELECT " CONTEXT_COLUMNS
-                                 " FROM contexts WHERE environment_id = ?1 AND type = ?2 AND identifier = ?3",
-                                 environment, type, identifier);
-    return row_find(s, a, context_row, out, "Context not found", err);
+    return row_find(db_query(db, err, FIND, environment, type, identifier), a, context_row, out, "Context not found", err);
+}
+
+bool context_find_locked(struct db *db, struct arena *a, struct id environment, struct str type, struct str identifier,
+                         struct context *out, struct error *err)
+{
+    return row_find(db_query(db, err, FIND " FOR UPDATE", environment, type, identifier), a, context_row, out, "Context not found", err);
 }
 
 bool context_resolve(struct db *db, struct arena *a, struct id environment, struct str keys, yyjson_val **out, struct error *err)

@@ -37,6 +37,9 @@ bool context_ensure(struct db *db, struct arena *a, struct id environment, struc
                     int64_t now, struct error *err);
 /* ERROR_CONFLICT if it exists. */
 bool context_insert(struct db *db, const struct context *c, struct error *err);
+/* locked: for a write of what is worked out from what is stored, see subscriber_find_locked. */
+bool context_find_locked(struct db *db, struct arena *a, struct id environment, struct str type, struct str identifier,
+                         struct context *out, struct error *err);
 bool context_find(struct db *db, struct arena *a, struct id environment, struct str type, struct str identifier,
                   struct context *out, struct error *err);
 /* Those of "type:id,type:id" that exist, as {type: {id, data}} for templates (engine.md §1.6: resolved when a step runs). */

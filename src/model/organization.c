@@ -27,6 +27,14 @@ bool organization_settings_find(struct db *db, struct arena *a, struct id organi
     return row_find(s, a, settings_read, out, "Organization not found", err);
 }
 
+bool organization_hold(struct db *db, struct id organization, struct error *err)
+{
+    if (db_kind_of(db) == DB_SQLITE)
+        return true;
+    struct db_stmt *s = db_query(db, err, "SELECT 1 FROM organizations WHERE id = ?1 FOR UPDATE", organization);
+    return s && db_run(s, err);
+}
+
 bool organization_locale(struct db *db, struct arena *a, struct id environment, struct str *out, struct error *err)
 {
     struct organization_settings o;

@@ -36,6 +36,9 @@ bool organization_update(struct db *db, struct arena *a, const struct organizati
 bool organization_members(struct db *db, struct arena *a, struct id id, struct organization_member **out, size_t *n, struct error *err);
 
 /* ERROR_NOT_FOUND: there is no such organisation. */
+/* Under PostgreSQL the organization is held until the transaction ends: configuration is written by one process at a time, each
+ * from what the last one left. Costs nothing under SQLite, whose one writer is that already. None of that id: nothing is held. */
+bool organization_hold(struct db *db, struct id organization, struct error *err);
 bool organization_settings_find(struct db *db, struct arena *a, struct id organization, struct organization_settings *out,
                                 struct error *err);
 bool organization_settings_write(struct db *db, struct arena *a, struct id organization, const struct organization_settings *s,

@@ -94,11 +94,10 @@ bool webhook_endpoint_delete(struct db *db, struct id environment, struct id id,
     return db_write(db, err, "DELETE FROM webhook_endpoints WHERE environment_id = ?1 AND id = ?2", environment, id);
 }
 
-bool webhook_endpoint_find(struct db *db, struct arena *a, struct id environment, struct id id, struct webhook_endpoint *out,
-                           struct error *err)
+#define FIND "SELECT " ENDPOINT_COLUMNS " FROM webhook_endpoints WHERE environment_id = ?1 AND id = ?2"
+
+static bool endpoint_find(struct db_stmt *s, struct arena *a, struct id id, struct webhook_endpoint *out, struct error *err)
 {
-    struct db_stmt *s = db_query(db, err, "SELECT " ENDPOINT_COLUMNS " FROM webhook_endpoints WHERE environment_id = ?1 AND id = ?2",
-                                 environment, id);
     char hex[ID_HEX + 1];
     if (row_find(s, a, endpoint_read, out, "", err))
         return true;
@@ -106,6 +105,18 @@ bool webhook_endpoint_find(struct db *db, struct arena *a, struct id environment
     if (err->code == ERROR_NOT_FOUND)
         error_set(err, ERROR_NOT_FOUND, "Webhook endpoint %s not found", hex);
     return false;
+}
+
+bool webhook_endpoint_find(struct db *db, struct arena *a, struct id environment, struct id id, struct webhook_endpoint *out,
+                           struct error *err)
+{
+    return endpoint_find(db_query(db, err, FIND, environment, id), a, id, out, err);
+}
+
+bool webhook_endpoint_find_locked(struct db *db, struct arena *a, struct id environment, struct id id, struct webhook_endpoint *out,
+                                  struct error *err)
+{
+    return endpoint_find(db_query(db, err, FIND " FOR UPDATE", environment, id), a, id, out, err);
 }
 
 bool webhook_endpoint_list(struct db *db, struct arena *a, struct id environment, struct webhook_endpoint **out, size_t *n,

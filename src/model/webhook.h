@@ -54,6 +54,9 @@ bool webhook_endpoint_insert(struct db *db, const struct webhook_endpoint *e, st
 bool webhook_endpoint_update(struct db *db, const struct webhook_endpoint *e, struct error *err);
 bool webhook_endpoint_delete(struct db *db, struct id environment, struct id id, struct error *err);
 /* ERROR_NOT_FOUND. */
+/* locked: for a write of what is worked out from what is stored, see subscriber_find_locked. */
+bool webhook_endpoint_find_locked(struct db *db, struct arena *a, struct id environment, struct id id, struct webhook_endpoint *out,
+                                  struct error *err);
 bool webhook_endpoint_find(struct db *db, struct arena *a, struct id environment, struct id id, struct webhook_endpoint *out,
                            struct error *err);
 /* All of an environment, oldest first. */
