@@ -55,7 +55,7 @@ static bool limit_check(struct db *db, struct id environment, int64_t limit, str
 /* --- telling --------------------------------------------------------------------------------------------------- */
 
 /* previous NULL: there was none. */
-static bool tell(struct db *db, const struct webhook_ears *ears, enum webhook_type type, const struct workflow *w,
+static bool tell(struct request *rq, struct db *db, const struct webhook_ears *ears, enum webhook_type type, const struct workflow *w,
                  const struct workflow *previous, struct error *err)
 {
     struct arena *a = ears->arena;
@@ -68,7 +68,7 @@ static bool tell(struct db *db, const struct webhook_ears *ears, enum webhook_ty
     struct str object = json_write_mut(a, workflow_json(d, a, &content, w)), before = STR_NULL;
     if (previous)
         before = json_write_mut(a, workflow_json(d, a, &content, previous));
-    return webhook_emit(db, ears, type, (struct id){{0}}, webhook_data(a, object, before), w->updated_at, err);
+    return webhook_emit(db, ears, type, (struct id){{0}}, webhook_data(a, object, before), app_now(rq), err);
 }
 
 /* --- writing --------------------------------------------------------------------------------------------------- */
@@ -83,7 +83,7 @@ bool workflow_write_create(struct request *rq, struct db *db, struct workflow *w
 {
     struct webhook_ears ears;
     return create(rq, db, w, err) && webhook_listen(db, rq->arena, w->environment, &ears, err)
-        && tell(db, &ears, WEBHOOK_WORKFLOW_CREATED, w, NULL, err);
+        && tell(rq, db, &ears, WEBHOOK_WORKFLOW_CREATED, w, NULL, err);
 }
 
 static bool is_same(const struct workflow *a, const struct workflow *b)
@@ -100,7 +100,7 @@ bool workflow_write_update(struct request *rq, struct db *db, struct workflow *w
         return false;
     write_later(before.updated_at, &w->updated_at);
     return workflow_update(db, w, rq->principal.user, err)
-        && (is_same(&before, w) || tell(db, &ears, WEBHOOK_WORKFLOW_UPDATED, w, &before, err));
+        && (is_same(&before, w) || tell(rq, db, &ears, WEBHOOK_WORKFLOW_UPDATED, w, &before, err));
 }
 
 bool workflow_write_update_seen(struct api_write *write, struct db *db, struct workflow *w, struct error *err)
@@ -118,7 +118,7 @@ bool workflow_write_delete(struct request *rq, struct db *db, const struct workf
     return webhook_listen(db, rq->arena, w->environment, &ears, err)
         && workflow_delete(db, w->environment, w->id, app_now(rq), err)
         && translation_delete(db, w->environment, TRANSLATED_WORKFLOW, w->identifier, STR_NULL, &n, err)
-        && tell(db, &ears, WEBHOOK_WORKFLOW_DELETED, w, NULL, err);
+        && tell(rq, db, &ears, WEBHOOK_WORKFLOW_DELETED, w, NULL, err);
 }
 
 /* ---- copying ---- */
@@ -172,5 +172,5 @@ bool workflow_write_copy(struct request *rq, struct db *db, struct id target, co
     write_later(previous.updated_at, &out->updated_at);
     return webhook_listen(db, a, target, &ears, err) && doc_copy(rq, source->doc, before, &out->doc, err)
         && (exists ? workflow_update(db, out, rq->principal.user, err) : create(rq, db, out, err))
-        && tell(db, &ears, WEBHOOK_WORKFLOW_PUBLISHED, out, exists ? &previous : NULL, err);
+        && tell(rq, db, &ears, WEBHOOK_WORKFLOW_PUBLISHED, out, exists ? &previous : NULL, err);
 }
