@@ -74,6 +74,7 @@ bool person_load(struct worker *w, struct plan *p, const struct subscriber_patch
         && !channels_join(w, p->arena, environment, out->row.field[SUBSCRIBER_CHANNELS], patch->field[SUBSCRIBER_CHANNELS],
                           &out->patch.field[SUBSCRIBER_CHANNELS], err))
         return false;
+    out->made = !known;
     out->upsert = !known || subscriber_patch_changes(&out->patch, &out->row);
     if (out->upsert) {
         subscriber_patch_apply(&out->patch, &out->row);

@@ -480,14 +480,26 @@ void work_retry(struct engine *e, struct work *w, const struct error *err)
     work_discard(e, w, err);
 }
 
+/* After the commit: who was made will be named again. */
+static void people_keep(struct plan *p)
+{
+    struct people *people = p->engine->people;
+    people_settled(people, p->noted);
+    if (p->actor && p->actor->made)
+        people_keep_new(people, p->noted, &p->actor->row);
+    for (size_t i = 0; i < p->runs_n; i++)
+        if (p->runs[i].person.made)
+            people_keep_new(people, p->noted, &p->runs[i].person.row);
+}
+
 static void plan_done(struct write_task *t, const struct error *err)
 {
     struct plan *p = (struct plan *)t;
     struct engine *e = p->engine;
     struct work *w = p->work;
     bool fresh = !err && p->result == TRIGGER_FRESH && (p->taken || !p->consumes);
-    if (!err && e->people)
-        people_settled(e->people, p->noted);
+    if (fresh && e->people)
+        people_keep(p);
     attachments_let_go(p);
     if (!fresh) {
         hold_next(p, false);

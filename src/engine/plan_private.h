@@ -12,6 +12,7 @@
 /* Somebody who is named by a trigger. */
 struct planned_person {
     bool upsert;
+    bool made;                          /* … of somebody new */
     bool no_preferences;                /* is known to have none */
     struct people_stamp stamp;
     struct subscriber_patch patch;

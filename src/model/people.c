@@ -8,7 +8,7 @@
 #include "model/cache.h"
 #include "model/row.h"
 
-enum { WAYS = 4, BUCKETS = PEOPLE_KEPT / WAYS, LOCKS = 64, NOTES = 8192 };
+enum { WAYS = 4, BUCKETS = PEOPLE_KEPT / WAYS, LOCKS = 64, NOTES = 65536 };
 
 struct kept {
     struct person person;               /* its texts follow */
@@ -247,6 +247,16 @@ static void keep(struct people *p, const struct person *person)
     free(old);
 }
 
+static struct people_stamp stamp_of(const struct subscriber *row, uint64_t mark)
+{
+    return (struct people_stamp){hash_name(row->environment, row->subscriber_id), hash_id(row->id), mark};
+}
+
+void people_keep_new(struct people *p, uint64_t noted, const struct subscriber *row)
+{
+    keep(p, &(struct person){.stamp = stamp_of(row, noted), .row = *row, .no_preferences = true});
+}
+
 static bool preferences_none(struct db *db, struct id subscriber, bool *none, struct error *err)
 {
     bool any;
@@ -262,7 +272,7 @@ bool people_load(struct people *p, struct db *db, uint64_t mark, struct arena *a
     if (!subscriber_find(db, a, environment, subscriber_id, &out->row, err)
         || !preferences_none(db, out->row.id, &out->no_preferences, err))
         return false;
-    out->stamp = (struct people_stamp){hash_name(environment, out->row.subscriber_id), hash_id(out->row.id), mark};
+    out->stamp = stamp_of(&out->row, mark);
     keep(p, out);
     return true;
 }

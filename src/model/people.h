@@ -7,14 +7,14 @@
  * with less than what was committed before. A store that other processes write, too (PostgreSQL), has no such memory.
  *
  * Threads: any, but for what is said to be the writer's. Memory: PEOPLE_KEPT at most, and none of more than PERSON_TEXT_MAX
- * bytes of texts.
+ * bytes of texts: some 12 MB for as many people.
  */
 #ifndef MODEL_PEOPLE_H
 #define MODEL_PEOPLE_H
 
 #include "model/subscriber.h"
 
-enum { PEOPLE_KEPT = 4096, PERSON_TEXT_MAX = 2048 };
+enum { PEOPLE_KEPT = 32768, PERSON_TEXT_MAX = 1024 };
 
 struct people;
 
@@ -41,6 +41,9 @@ bool people_find(struct people *p, struct arena *a, struct id environment, struc
 uint64_t people_mark(const struct people *p);
 bool people_load(struct people *p, struct db *db, uint64_t mark, struct arena *a, struct id environment, struct str subscriber_id,
                  struct person *out, struct error *err);
+
+/* Keeps who has just been made, as in row, in a transaction that has committed; noted: people_noted behind that. */
+void people_keep_new(struct people *p, uint64_t noted, const struct subscriber *row);
 
 /* In a transaction of any connection, by the statements themselves; of one that nobody follows they are lost. */
 void people_note_name(struct db *db, struct id environment, struct str subscriber_id);

@@ -172,6 +172,38 @@ static void every_change_is_noted(void **state)
     end(&k);
 }
 
+/* Who has just been made is known before anybody has read them, and not as they were before something else happened. */
+static void who_is_new_is_known(void **state)
+{
+    struct kept k = begin(state);
+    struct person p;
+    struct error err = {0};
+    struct subscriber eve = {.id = NOTE, .environment = ENV, .subscriber_id = STR("eve"), .is_online = -1, .created_at = 1, .updated_at = 1,
+                             .field = {[SUBSCRIBER_FIRST_NAME] = STR("Eve")}};
+    for (int changed = 0; changed < 2; changed++) {
+        must(db_begin(k.store->db, true, &err), &err, "begin");
+        write_person(k.store->db, NOTE, "eve", "Eve");
+        uint64_t noted = people_noted(k.people);
+        if (changed)
+            must(subscriber_set_online(k.store->db, ENV, NOTE, true, 5, &err), &err, "online");
+        must(db_commit(k.store->db, &err), &err, "commit");
+        people_settled(k.people, noted);
+        people_keep_new(k.people, noted, &eve);
+        assert_int_equal(known(&k, "eve", &p), !changed);
+        struct person read;
+        load(&k, people_mark(k.people), "eve", &read);
+        assert_int_equal(read.row.is_online, changed ? 1 : -1);
+        if (changed)
+            continue;
+        assert_true(id_eq(p.row.id, read.row.id) && p.row.is_online == read.row.is_online && p.row.last_online_at == read.row.last_online_at
+                    && p.row.created_at == read.row.created_at && p.row.updated_at == read.row.updated_at);
+        for (int f = 0; f < SUBSCRIBER_FIELDS; f++)
+            assert_true(!p.row.field[f].p == !read.row.field[f].p && str_eq(p.row.field[f], read.row.field[f]));
+        must(subscriber_delete(k.store->db, ENV, STR("eve"), 2, &err), &err, "delete");
+    }
+    end(&k);
+}
+
 /* The writer knows that somebody is still there without asking. */
 static void who_is_unchanged_is_there(void **state)
 {
@@ -304,7 +336,7 @@ static void postgres_has_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ONE(is_as_stored, 0), ONE(every_change_is_noted, 0), ONE(who_is_unchanged_is_there, 0), ONE(old_views_are_not_kept, 0), ONE(a_long_walk, 0),
+        ONE(is_as_stored, 0), ONE(every_change_is_noted, 0), ONE(who_is_new_is_known, 0), ONE(who_is_unchanged_is_there, 0), ONE(old_views_are_not_kept, 0), ONE(a_long_walk, 0),
         ONE(postgres_has_none, 1),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
