@@ -28,6 +28,7 @@ struct request_log;
 
 struct app {
     struct clock clock;
+    const char *clock_file;             /* where a virtual clock is kept; NULL: nowhere */
     struct id_source ids;
     struct crypto_box box;              /* secrets at rest */
     struct str jwt_secret;

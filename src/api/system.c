@@ -1,6 +1,7 @@
 /* Health, metrics, the virtual clock (design.md "Interfaces that must hold from the first day"). */
 #include "api/app.h"
 #include "api/tables.h"
+#include "base/log.h"
 #include "model/delivery.h"
 #include "model/queue_depth.h"
 
@@ -93,13 +94,21 @@ static void handle_metrics(struct request *rq)
     reply_text(rq, 200, "text/plain; version=0.0.4; charset=utf-8", metrics_render(app->metrics, rq->arena));
 }
 
-static void clock_moved(void *arg)
+static void clock_tell(struct request *rq)
 {
-    struct request *rq = arg;
     yyjson_mut_doc *d = json_doc(rq->arena);
     yyjson_mut_val *o = yyjson_mut_obj(d);
     json_add_time(d, o, "now", app_now(rq));
     reply_json(rq, 0, o);
+}
+
+static void clock_moved(void *arg)
+{
+    struct request *rq = arg;
+    struct app *app = app_of(rq);
+    if (app->clock_file && !clock_keep(&app->clock, app->clock_file))
+        log_warn("the virtual clock is not kept over a restart", "file", app->clock_file, NULL);
+    clock_tell(rq);
 }
 
 static bool clock_target(struct request *rq, int64_t *to, struct error *err)
@@ -141,7 +150,7 @@ static void handle_clock(struct request *rq)
 static void handle_clock_read(struct request *rq)
 {
     if (app_of(rq)->clock.is_virtual)
-        clock_moved(rq);
+        clock_tell(rq);
     else
         reply_fail(rq, 404, "Cannot GET /v1/testing/clock");
 }

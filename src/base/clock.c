@@ -1,6 +1,7 @@
 /* Clocks, and ISO 8601 in and out. */
 #include "base/clock.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -33,6 +34,31 @@ void clock_set(struct clock *c, int64_t ms)
 {
     int64_t old = atomic_load(&c->virtual_ms);
     while (ms > old && !atomic_compare_exchange_weak(&c->virtual_ms, &old, ms)) {}
+}
+
+bool clock_keep(const struct clock *c, const char *path)
+{
+    char draft[4096], iso[TIME_ISO_LEN + 1];
+    if (snprintf(draft, sizeof draft, "%s.%lx", path, (unsigned long)pthread_self()) >= (int)sizeof draft)
+        return false;
+    FILE *f = fopen(draft, "we");
+    if (!f)
+        return false;
+    time_iso(clock_now_ms(c), iso);
+    bool ok = fprintf(f, "%s\n", iso) > 0;
+    return (fclose(f) == 0) & ok && !rename(draft, path);
+}
+
+void clock_resume(struct clock *c, const char *path)
+{
+    char iso[TIME_ISO_LEN + 1] = "";
+    int64_t ms;
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return;
+    if (fread(iso, 1, TIME_ISO_LEN, f) == TIME_ISO_LEN && time_parse_iso((struct str){iso, TIME_ISO_LEN}, &ms))
+        clock_set(c, ms);
+    fclose(f);
 }
 
 /* Days since 1970-01-01 of a proleptic Gregorian date, and back (Howard Hinnant, "chrono-compatible

@@ -22,6 +22,10 @@ struct clock {
 void clock_init(struct clock *c, bool is_virtual);  /* a virtual clock starts at the wall clock's time */
 int64_t clock_now_ms(const struct clock *c);
 void clock_set(struct clock *c, int64_t ms);        /* virtual only; never backwards (ignored) */
+/* Where a virtual clock stands, in a file: written whole or not at all; read, it goes on from there (not backwards). A file that
+ * is not there, or is none of these, is none. */
+bool clock_keep(const struct clock *c, const char *path);
+void clock_resume(struct clock *c, const char *path);
 
 int64_t clock_real_ms(void);
 int64_t clock_mono_ns(void);

@@ -36,7 +36,7 @@ static const struct setting settings[] = {
      SECRET(check_postgres, "a URL that begins with postgres:// or postgresql://"),
      "keeps data in PostgreSQL instead of a file in the data directory"},
     {"clock", "CARILLON_CLOCK", NULL, "real", AT(clock), CHOICE("real|virtual"),
-     "virtual: time stands still until POST /v1/testing/clock moves it"},
+     "virtual: time stands still until POST /v1/testing/clock moves it, also over a restart with the same data directory"},
     {"log", "CARILLON_LOG", NULL, "text", AT(log), CHOICE("text|json"), "form of log lines (on standard error)"},
     {"log-level", "CARILLON_LOG_LEVEL", "LOG_LEVEL", "info", AT(log_level), CHOICE("debug|info|warn|error|none"),
      "least level that is logged"},

@@ -49,6 +49,16 @@ static const char *path_in(struct serve *s, const char *name)
     return str_fmt(s->arena, "%s/%s", s->config.data_dir, name).p;
 }
 
+/* Virtual time does not go back when the process is started again: what was to happen later still is. */
+static void clock_open(struct serve *s)
+{
+    struct app *app = &s->app;
+    if (!app->clock.is_virtual || s->start)
+        return;
+    app->clock_file = path_in(s, "clock");
+    clock_resume(&app->clock, app->clock_file);
+}
+
 static bool data_dir_open(struct serve *s, struct error *err)
 {
     const char *dir = s->config.data_dir;
@@ -61,6 +71,7 @@ static bool data_dir_open(struct serve *s, struct error *err)
         return error_set(err, ERROR_IO, "The data directory %.300s is not a directory", dir);
     if (access(dir, R_OK | W_OK | X_OK))
         return error_set(err, ERROR_IO, "The data directory %.300s is not writable: %s", dir, strerror(errno));
+    clock_open(s);
     return true;
 }
 

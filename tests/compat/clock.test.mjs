@@ -48,3 +48,22 @@ test("a delay step waits for the clock, not for the wall", async () => {
   assert.equal((await move({ advance: "PT1S" })).status, 200);
   assert.equal(await count(), 1);
 });
+
+test("a killed server goes on at the time where the clock stood", async () => {
+  const first = await Carillon.start({ args: ["--clock", "virtual"] });
+  await first.call("POST", "/v2/workflows", {
+    name: "Later", workflowId: "later", active: true,
+    steps: [{ name: "Wait", type: "delay", controlValues: { type: "regular", amount: 3, unit: "hours" } }, { name: "Bell", type: "in_app", controlValues: { body: "x" } }],
+  });
+  await first.call("POST", "/v1/events/trigger", { name: "later", to: "c1", transactionId: "t-kill" });
+  const { body } = await first.call("POST", "/v1/testing/clock", { advance: "PT2H59M59S" });
+  await first.kill();
+  const second = await Carillon.start({ args: ["--clock", "virtual"], dir: first.dir });
+  const shown = async () => (await second.call("GET", "/v1/messages?transactionId=t-kill")).body.data.length;
+  assert.deepEqual((await second.call("GET", "/v1/testing/clock")).body, body);
+  assert.equal(await shown(), 0);
+  await second.call("POST", "/v1/testing/clock", { advance: "PT1S" });
+  assert.equal(await shown(), 1);
+  await second.stop();
+  first.removeDirectory();
+});
