@@ -380,17 +380,28 @@ void announce_received(struct plan *p, const struct planned_run *r, const struct
         e->c.world.received(e->c.world.app, m, form);
 }
 
+/* While the effects are at hand: most plans have nothing to announce but numbers. */
+static struct announcements announcements_of(const struct plan *p)
+{
+    struct announcements a = {0};
+    for (size_t i = 0; i < p->runs_n; i++) {
+        a.runs += p->runs[i].fresh;
+        for (const struct effect *x = p->runs[i].machine.effects; x; x = x->next) {
+            if (x->kind == EFFECT_MESSAGE)
+                a.messages[x->message.channel]++;
+            a.receives |= x->kind == EFFECT_RECEIVED;
+            a.begins |= x->kind == EFFECT_TIMER || x->kind == EFFECT_CALL || x->kind == EFFECT_DELIVERY || x->kind == EFFECT_OUTBOX;
+        }
+    }
+    return a;
+}
+
 static void run_announce(struct plan *p, struct planned_run *r)
 {
     struct engine *e = p->engine;
     size_t received = 0;
-    if (r->fresh)
-        counter_add(e->metrics.runs, 1);
     for (const struct effect *x = r->machine.effects; x; x = x->next) {
         switch (x->kind) {
-        case EFFECT_MESSAGE:
-            counter_add(e->metrics.messages[x->message.channel], 1);
-            break;
         case EFFECT_RECEIVED:
             announce_received(p, r, &x->message, r->received[received++]);
             break;
@@ -414,6 +425,7 @@ static void run_announce(struct plan *p, struct planned_run *r)
             if (e->c.world.outboxed)
                 e->c.world.outboxed(e->c.world.app, &x->outbox);
             break;
+        case EFFECT_MESSAGE:
         case EFFECT_MESSAGE_STATUS:
         case EFFECT_UNQUEUE:
         case EFFECT_DIGEST:
@@ -423,6 +435,21 @@ static void run_announce(struct plan *p, struct planned_run *r)
             break;
         }
     }
+}
+
+static void plan_announce(struct plan *p)
+{
+    struct engine *e = p->engine;
+    const struct announcements *a = &p->announces;
+    if (a->runs)
+        counter_add(e->metrics.runs, a->runs);
+    for (int c = 0; c < CHANNELS; c++)
+        if (a->messages[c])
+            counter_add(e->metrics.messages[c], a->messages[c]);
+    if (!a->begins && !(a->receives && somebody_listens(e)))
+        return;
+    for (size_t i = 0; i < p->runs_n; i++)
+        run_announce(p, &p->runs[i]);
 }
 
 static void flight_set(struct engine *e, struct id item, bool begin)
@@ -510,8 +537,7 @@ static void plan_done(struct write_task *t, const struct error *err)
         return;
     }
     if (fresh) {
-        for (size_t i = 0; i < p->runs_n; i++)
-            run_announce(p, &p->runs[i]);
+        plan_announce(p);
         if (p->wake)
             wake_announce(p);
         if (p->due_at != INT64_MAX)
@@ -584,6 +610,7 @@ void plan_submit(struct plan *p)
     p->task.apply = plan_apply;
     p->task.done = plan_done;
     p->rest_begun = next != NULL;
+    p->announces = announcements_of(p);
     hold_next(p, true);
     if (writer_submit(e->c.writer, &p->task, &err)) {
         if (next)

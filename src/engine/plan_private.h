@@ -55,13 +55,29 @@ struct plan {
     struct arena *arena;
     struct work *work;
     struct plan_watch *watch;           /* NULL: it will be written */
-    bool insert_event;
-    struct event event;
-    struct planned_run *runs;
-    size_t runs_n;
+    /* What is asked after the commit, on the writer's thread, is together: by then all of this has left its core's caches. */
     bool consumes;                      /* takes work->item; without it nothing is written */
     bool abandons;                      /* ends the item's run with an error */
-    struct str reason;                  /* … and why */
+    bool continues;                     /* inserts rest: a further chunk is to come */
+    bool rest_begun;                    /* it is being planned already, see relay.c */
+    bool holds_attachments;             /* see attachments_hold */
+    bool conflict, taken;               /* results of apply */
+    enum trigger_result result;
+    int64_t due_at;                     /* result of apply: what db_due_note said */
+    uint64_t noted;                     /* … and people_noted */
+    struct wake *wake;                  /* of QUEUE_SNOOZE (snooze.c) */
+    struct attachment_removal removal;  /* result of apply: files that nobody needs any more */
+    struct str before;                  /* transactionId that the idempotency key was used with; p NULL: none */
+    struct str before_request;          /* … and by which request */
+    struct announcements {
+        bool begins, receives;          /* something starts with the commit; somebody gets a message in the app */
+        unsigned runs, messages[CHANNELS];      /* fresh ones, to be counted */
+    } announces;
+    struct planned_run *runs;
+    size_t runs_n;
+    bool insert_event;
+    struct event event;
+    struct str reason;                  /* abandons: why */
     enum fanout_change fanout_change;
     struct fanout fanout;
     const struct preference_rows *no_preferences;   /* of a chunk: nobody has any for this workflow, so these; NULL: ask */
@@ -71,27 +87,16 @@ struct plan {
     int64_t chunk_done;                 /* FANOUT_MOVES: this one is used up; -1: none */
     struct planned_refusal *refusals;
     size_t refusals_n;
-    bool continues;                     /* inserts rest: a further chunk is to come */
     struct queue_item rest;
-    bool rest_begun;                    /* it is being planned already, see relay.c */
     struct cancel_step *cancel;         /* of WORK_CANCEL (stop.c) */
-    struct wake *wake;                  /* of QUEUE_SNOOZE (snooze.c) */
     struct webhook_result *webhook;     /* of QUEUE_WEBHOOK (webhooks.c) */
-    int64_t due_at;                     /* result of apply: what db_due_note said */
-    uint64_t noted;                     /* … and people_noted */
     struct planned_person *actor;       /* NULL: none, or known */
     struct tenant *tenant;              /* to be stored; NULL: none */
     bool touches;                       /* the workflow: this is when it was last triggered */
     bool attached;                      /* the event has attachments */
-    bool holds_attachments;             /* see attachments_hold */
-    struct attachment_removal removal;  /* result of apply: files that nobody needs any more */
     struct context contexts[CONTEXTS_MAX];      /* to be there after the commit */
     size_t contexts_n;
     bool overflows;                     /* leaves deliveries for which there is no room here: other processes are told */
-    bool conflict, taken;               /* results of apply */
-    enum trigger_result result;
-    struct str before;                  /* transactionId that the idempotency key was used with; p NULL: none */
-    struct str before_request;          /* … and by which request */
 };
 
 /* plan.c */
