@@ -210,7 +210,7 @@ for (const store of ["sqlite", "postgres"]) {
 
     test("two servers on one store do the work once", { skip: store === "sqlite" && "one process owns a SQLite file" }, async () => {
       const dir = mkdtempSync(join(tmpdir(), "carillon-second-"));
-      cpSync(join(server.dir, "encryption.secret"), join(dir, "encryption.secret"));
+      for (const file of ["encryption.secret", "clock"]) cpSync(join(server.dir, file), join(dir, file)); // one key, one time
       const second = await new Carillon({ ...options, dir }).start();
       try {
         for (let round = 0; round < 25; round++) {
