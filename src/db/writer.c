@@ -12,7 +12,7 @@
 
 enum {
     QUEUE_MAX = 65536, BATCH_MAX = 4096, PROBE_SECONDS = 1,
-    SYNCING_MIN = 96,                   /* tasks that are worth a commit while another is on its way to the disk */
+    SYNCING_MIN = 40,                   /* tasks that are worth a commit while another is on its way to the disk */
 };
 
 /* Pages of 4 KiB. The log is copied into the file each 4 MiB, and starts anew from 64 MiB on: that much is read again at a
