@@ -65,8 +65,11 @@ static struct str doc_delivered_again(struct arena *a, const struct message *m, 
     return json_write_mut(a, root);
 }
 
+/* As if it came now: the run that was listed by it, in the order of its time, is so no more. */
 static bool renew(struct db *db, struct arena *a, struct message *m, int64_t now, struct error *err)
 {
+    if (!run_list_itself(db, m->environment, m->id, err))
+        return false;
     m->doc = doc_delivered_again(a, m, now, err);
     if (!m->doc.p)
         return false;

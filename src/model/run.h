@@ -52,7 +52,7 @@ struct run_marked {
 /* In order. */
 bool run_marks(struct db *db, struct arena *a, struct id environment, struct id id, struct run_marked **out, size_t *n,
                struct error *err);
-/* Before a message goes: the run that was listed through it is so no more. Nothing if that is another's or none. */
+/* Before a message goes, or gets another time: the run that was listed through it is so no more. Nothing if there is none. */
 bool run_list_itself(struct db *db, struct id environment, struct id message, struct error *err);
 bool run_find(struct db *db, struct arena *a, struct id environment, struct id id, struct run_row *out, struct error *err);
 

@@ -7,6 +7,7 @@
 #include "base/crypto.h"
 #include "model/event.h"
 #include "model/integration.h"
+#include "model/inbox.h"
 #include "model/message.h"
 #include "model/outbox.h"
 #include "model/queue.h"
@@ -387,6 +388,7 @@ enum { RUNS = 60 };
 static void runs_by_every_filter(void **state)
 {
     struct db *db = open_store(state);
+    struct arena *a ARENA_SCOPED = arena_create(0);
     struct error err = {0};
     struct chance c = {.s = 3};
     const struct id workflows[] = {id_of(4, 0), id_of(4, 2)}, subscribers[] = {id_of(1, 1), id_of(1, 3), id_of(1, 99)};
@@ -403,11 +405,16 @@ static void runs_by_every_filter(void **state)
             must(message_insert(db, &m, &err), &err, "message");
         if (r.by_message && i % 3 == 0)         /* whatever becomes of the message, the run is in the lists */
             must(message_mark(db, &m, i % 2 ? MARK_SEEN : MARK_READ, m.created_at + 9, &changed, &err), &err, "mark");
+        struct inbox_owner owner = {.environment = ENV, .subscriber = m.subscriber, .context = STR("")};
+        if (r.by_message && i % 16 == 0) {
+            must(inbox_snooze(db, a, &owner, m.id, m.created_at + 10, m.created_at + 1, &m, &err), &err, "snooze");
+            must(inbox_wake(db, a, ENV, m.id, m.created_at + 10, m.created_at + 100, &m, &changed, &err), &err, "wake");
+            assert_true(changed);
+        }
         if (r.by_message && i % 5 == 0)
             must(message_delete(db, ENV, m.id, &changed, &err), &err, "delete");
     }
     for (int i = 0; i < 300; i++) {
-        struct arena *a ARENA_SCOPED = arena_create(0);
         struct run_query q = {.workflows = workflows, .subscribers = subscribers, .events = events, .offset = (int64_t)roll(&c, 4), .limit = 1 + (int)roll(&c, 30)};
         if (roll(&c, 4) == 0) q.event = id_of(3, (int)roll(&c, 16));
         if (roll(&c, 4) == 0) q.events_n = roll(&c, 3);
