@@ -171,6 +171,8 @@ static void tell_tasks(struct batch *b)
     int i = 0;
     for (struct write_task *t = b->first, *next; t; t = next, i++) {
         next = t->next;                 /* done may free the task */
+        for (int line = 0; next && line < 4; line++)    /* it has left the caches since it was applied */
+            __builtin_prefetch((const char *)next + 64 * line);
         if (b->failed && b->failed[i])
             t->done(t, b->failed[i]);
         else

@@ -1,7 +1,7 @@
 /* A request as handlers see it, and the ways to answer it.
  *
  * A handler answers exactly once with one of the reply_ functions: before it returns, or later from any
- * thread (the connection is suspended meanwhile and costs no thread). Everything the request owns lives in
+ * thread (the connection waits meanwhile and costs no thread). Everything the request owns lives in
  * rq->arena and dies after the answer was sent; after a reply_ call made from another thread rq must not be
  * touched. Until then the arena belongs to whoever holds the request.
  *
