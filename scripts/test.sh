@@ -61,7 +61,7 @@ cores=$(nproc)
 at_once=$((cores + 1))
 
 # Stores of tests live in memory where there is room for them: their commits wait for no disk then, and nothing else
-# differs. ops and crash, whose subject the disk is, keep to it.
+# differs. ops, crash and the tests of src/db, whose subject the disk is, keep to it.
 scratch=
 available=$({ df --output=avail -k -t tmpfs /dev/shm | tail -n 1; awk '/^MemAvailable:/ { print $2 }' /proc/meminfo; } 2>/dev/null |
   sort -n | head -n 1)

@@ -183,8 +183,9 @@ bool cancel_done(struct plan *p, const struct error *err)
         return false;
     w->after = p->cancel->reached;
     w->replans = 0;
-    arena_pool_give(p->engine->plan_arenas, p->arena);
-    work_push(p->engine, w, w->cancellation->environment);
+    struct engine *e = p->engine;
+    arena_pool_give(e->plan_arenas, p->arena);      /* p is in it */
+    work_push(e, w, w->cancellation->environment);
     return true;
 }
 
