@@ -32,7 +32,7 @@ enum {
     HTTP_LINGER_MAX = 128, HTTP_LINGER_S = 5, HTTP_LINGER_BYTES = 64 << 20,
     HTTP_WHEEL = 64,                    /* slots of one second */
     HTTP_AWAKE_MAX = 256, HTTP_AWAKE_NS = 100000000, HTTP_AWAKE_TICK_MS = 2, HTTP_AWAKE_TICKS = 10,      /* see exchange_await */
-    HTTP_AWAKE_MANY = 32, HTTP_PACE_NS = 200000,        /* see turn_pace */
+    HTTP_AWAKE_MANY = 32, HTTP_PACE_NS = 100000,        /* see turn_pace */
     HTTP_SEND_RATE = 8 * 1024,          /* bytes a second that a reader must manage, beyond the idle time */
     HTTP_STATUSES = 32
 };

@@ -161,7 +161,7 @@ static bool stop_check(struct loop *l)
     return l->conns == 0 || clock_mono_ns() / 1000000 >= l->stop_at_ms;
 }
 
-/* Every turn asks all that wait. If they are many, what has come in a fifth of a millisecond is dealt with together: a request by
+/* Every turn asks all that wait. If they are many, what has come in a tenth of a millisecond is dealt with together: a request by
  * itself would cost more in questions to the others than in work. */
 static void turn_pace(const struct loop *l)
 {
