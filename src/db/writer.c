@@ -15,11 +15,12 @@ enum {
     SYNCING_MIN = 40,                   /* tasks that are worth a commit while another is on its way to the disk */
 };
 
-/* Pages of 4 KiB. The log is copied into the file each 4 MiB, and starts anew from 64 MiB on: that much is read again at a
- * start after a crash. For that a commit must wait, until the rest of the log is copied: so it is done when little is left,
- * or when the log has grown by half, since a disk that is slower than commits must not fill. */
+/* Pages of 4 KiB. The log is copied into the file each 16 MiB, each page once, however often it was written; and it starts anew
+ * from 64 MiB on: that much is read again at a start after a crash. For that a commit must wait, until the rest of the log is
+ * copied: so it is done when little is left, or when the log has grown by half, since a disk that is slower than commits must
+ * not fill. */
 enum {
-    WAL_COPY_PAGES = 1024, WAL_RESTART_PAGES = 16384, WAL_TAIL_PAGES = 512, WAL_PATIENT_PAGES = WAL_RESTART_PAGES * 3 / 2,
+    WAL_COPY_PAGES = 4096, WAL_RESTART_PAGES = 16384, WAL_TAIL_PAGES = 512, WAL_PATIENT_PAGES = WAL_RESTART_PAGES * 3 / 2,
     WAL_PATIENCE_MS = 5000,
 };
 
