@@ -3,7 +3,7 @@
  *   raw_trigger SAMPLE FILE BATCH SECONDS SUBSCRIBERS plain|indexed
  *
  * SAMPLE is a store that Carillon has written (and is no longer using): its newest event, run and message are
- * the rows that are written again and again, with fresh ids, BATCH triggers to a commit, WAL and
+ * the rows that are written again and again, with a fresh id that the three share as they do there, BATCH triggers to a commit, WAL and
  * synchronous=FULL as Carillon has them. plain: the rows alone, without any index: the same bytes and nothing
  * else. indexed: with the keys and indexes of Carillon's schema, the least that a store of that schema can do.
  * No request is read, nothing is looked up or rendered. Prints JSON.
@@ -31,7 +31,7 @@ struct table {
 struct raw {
     sqlite3 *db;
     struct table tables[TABLES];
-    uint8_t ids[TABLES][12];
+    uint8_t id[12];
     uint32_t serial, start_s, subscribers;
 };
 
@@ -100,12 +100,12 @@ static void table_prepare(struct raw *r, int which)
     check(r->db, sqlite3_prepare_v2(r->db, sql, -1, &t->insert, NULL));
 }
 
-static void id_next(struct raw *r, uint8_t id[12])
+static void id_next(struct raw *r)
 {
     uint32_t n = ++r->serial;
     uint8_t fresh[12] = { (uint8_t)(r->start_s >> 24), (uint8_t)(r->start_s >> 16), (uint8_t)(r->start_s >> 8), (uint8_t)r->start_s,
         0xbe, 0x9c, 0, 0, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n };
-    memcpy(id, fresh, sizeof fresh);
+    memcpy(r->id, fresh, sizeof fresh);
 }
 
 static void row_insert(struct raw *r, int which, int trigger)
@@ -117,12 +117,8 @@ static void row_insert(struct raw *r, int which, int trigger)
     int transaction_len = snprintf(transaction, sizeof transaction, "raw-transaction-%d", trigger);
     for (int i = 0; i < t->columns; i++) {
         const char *name = t->names[i];
-        if (strcmp(name, "id") == 0)
-            sqlite3_bind_blob(t->insert, i + 1, r->ids[which], 12, SQLITE_STATIC);
-        else if (strcmp(name, "event_id") == 0)
-            sqlite3_bind_blob(t->insert, i + 1, r->ids[0], 12, SQLITE_STATIC);
-        else if (strcmp(name, "run_id") == 0)
-            sqlite3_bind_blob(t->insert, i + 1, r->ids[1], 12, SQLITE_STATIC);
+        if (strcmp(name, "id") == 0 || strcmp(name, "event_id") == 0 || strcmp(name, "run_id") == 0)
+            sqlite3_bind_blob(t->insert, i + 1, r->id, sizeof r->id, SQLITE_STATIC);
         else if (strcmp(name, "subscriber_id") == 0)
             sqlite3_bind_blob(t->insert, i + 1, subscriber, 12, SQLITE_TRANSIENT);
         else if (strcmp(name, "transaction_id") == 0)
@@ -169,11 +165,11 @@ int main(int argc, char **argv)
     double seconds = atof(argv[4]), start = now_s(), spent = 0;
     while (spent < seconds) {
         run_sql(&r, "BEGIN IMMEDIATE");
-        for (int i = 0; i < batch; i++, triggers++)
-            for (int t = 0; t < TABLES; t++) {
-                id_next(&r, r.ids[t]);
+        for (int i = 0; i < batch; i++, triggers++) {
+            id_next(&r);
+            for (int t = 0; t < TABLES; t++)
                 row_insert(&r, t, triggers);
-            }
+        }
         run_sql(&r, "COMMIT");
         commits++;
         spent = now_s() - start;

@@ -147,8 +147,8 @@ async function lists() {
     await stop(s.child);
     sql(data, copies(data, 'subscribers', n, { id: 'id12(1, i)', subscriber_id: "printf('p%07d', i)", created_at: 'created_at + i', updated_at: 'updated_at + i' })
       + copies(data, 'events', n, { id: 'id12(2, i)', transaction_id: "printf('t%07d', i)" })
-      + copies(data, 'runs', n, { id: 'id12(3, i)', event_id: 'id12(2, i)', subscriber_id: `id12(1, i % ${n / 50})` })
-      + copies(data, 'messages', n, { id: 'id12(4, i)', run_id: 'id12(3, i)', subscriber_id: `id12(1, i % ${n / 50})` })
+      + copies(data, 'runs', n, { id: 'id12(2, i)', event_id: 'id12(2, i)', subscriber_id: `id12(1, i % ${n / 50})` })
+      + copies(data, 'messages', n, { id: 'id12(2, i)', run_id: 'id12(2, i)', subscriber_id: `id12(1, i % ${n / 50})` })
       + copies(data, 'topics', n, { id: 'id12(5, i)', key: "printf('k%07d', i)", updated_at: 'updated_at + i' }));
     s = await serve(data);
     const pages = { subscribers: '/v2/subscribers?limit=10', subscribers_by_change: '/v2/subscribers?limit=10&orderBy=updatedAt&orderDirection=ASC',
