@@ -12,8 +12,8 @@
  * cursor, ?4 and ?5 times, ?6 how many, ?7 workflow. */
 static const struct { const char *select, *at, *id, *workflow; } parts[] = {
     {RUN_PART("runs.") "runs WHERE " RUNS_LISTED("= ?2"), "runs.created_at", "runs.id", "runs.workflow_id"},
-    {RUN_PART("m0.") "messages m0 CROSS JOIN runs WHERE " RUNS_OF_FRESH_MESSAGE("= ?2"), "m0.created_at", "m0.id", "runs.workflow_id"},
-    {RUN_PART("m0.") "messages m0 CROSS JOIN runs WHERE " RUNS_OF_TOUCHED_MESSAGE("= ?2"), "m0.created_at", "m0.id", "runs.workflow_id"},
+    {RUN_PART("m0.") "messages m0 CROSS JOIN runs WHERE " RUNS_OF_FRESH_MESSAGE("m0.", "= ?2"), "m0.created_at", "m0.id", "runs.workflow_id"},
+    {RUN_PART("m0.") "messages m0 CROSS JOIN runs WHERE " RUNS_OF_TOUCHED_MESSAGE("m0.", "= ?2"), "m0.created_at", "m0.id", "runs.workflow_id"},
     {"SELECT 1 AS kind, f.event_id AS id, f.event_id AS event_id, e.workflow_id AS workflow_id, "
      "f.workflow_version AS workflow_version, f.created_at AS made_at, f.evaluations AS evaluations, 1 AS times "
      "FROM fanout_refusals f JOIN events e ON e.environment_id = ?1 AND e.id = f.event_id WHERE f.subscriber_id = ?2",

@@ -205,10 +205,10 @@ struct source {
 static const struct source of_subscriber[] = {
     {"runs CROSS JOIN messages m WHERE " RUNS_LISTED("= ?3") " AND " OTHERS_OF_RUN, "runs.created_at", "runs.id"},
     {"runs CROSS JOIN messages m WHERE " RUNS_LISTED("= ?3") " AND " OWN_OF_RUN, "runs.created_at", "runs.id"},
-    {"messages m0 CROSS JOIN runs CROSS JOIN messages m WHERE " RUNS_OF_FRESH_MESSAGE("= ?3") " AND " OTHERS_OF_RUN, "m0.created_at", "m0.id"},
-    {"messages m0 CROSS JOIN runs CROSS JOIN messages m WHERE " RUNS_OF_FRESH_MESSAGE("= ?3") " AND " OWN_OF_RUN, "m0.created_at", "m0.id"},
-    {"messages m0 CROSS JOIN runs CROSS JOIN messages m WHERE " RUNS_OF_TOUCHED_MESSAGE("= ?3") " AND " OTHERS_OF_RUN, "m0.created_at", "m0.id"},
-    {"messages m0 CROSS JOIN runs CROSS JOIN messages m WHERE " RUNS_OF_TOUCHED_MESSAGE("= ?3") " AND " OWN_OF_RUN, "m0.created_at", "m0.id"},
+    {"messages m0 CROSS JOIN runs CROSS JOIN messages m WHERE " RUNS_OF_FRESH_MESSAGE("m0.", "= ?3") " AND " OTHERS_OF_RUN, "m0.created_at", "m0.id"},
+    {"messages m CROSS JOIN runs WHERE " RUNS_OF_FRESH_MESSAGE("m.", "= ?3"), "m.created_at", "m.id"},
+    {"messages m0 CROSS JOIN runs CROSS JOIN messages m WHERE " RUNS_OF_TOUCHED_MESSAGE("m0.", "= ?3") " AND " OTHERS_OF_RUN, "m0.created_at", "m0.id"},
+    {"messages m CROSS JOIN runs WHERE " RUNS_OF_TOUCHED_MESSAGE("m.", "= ?3"), "m.created_at", "m.id"},
 };
 /* What must not choose the index is written as a range: the planner would walk all of the environment (see run_list). */
 #define IN_ENVIRONMENT "m.environment_id BETWEEN ?1 AND ?1"

@@ -330,9 +330,9 @@ static void put_people(struct buf *b, const struct run_query *q)
                          : q->from ? " AND m0.created_at >= ?4" : q->to ? " AND m0.created_at <= ?5" : "";
     buf_fmt(b, "SELECT " RUN_COLUMNS_BY("runs.") " FROM runs WHERE " RUNS_LISTED("%s"), of);
     put_conditions(b, q, FIRST_OF_LISTS);
-    buf_fmt(b, " UNION ALL SELECT " RUN_COLUMNS_BY("m0.") " FROM messages m0 CROSS JOIN runs WHERE " RUNS_OF_FRESH_MESSAGE("%s") "%s", of, times);
+    buf_fmt(b, " UNION ALL SELECT " RUN_COLUMNS_BY("m0.") " FROM messages m0 CROSS JOIN runs WHERE " RUNS_OF_FRESH_MESSAGE("m0.", "%s") "%s", of, times);
     put_conditions(b, q, FIRST_OF_LISTS);
-    buf_fmt(b, " UNION ALL SELECT " RUN_COLUMNS_BY("m0.") " FROM messages m0 CROSS JOIN runs WHERE " RUNS_OF_TOUCHED_MESSAGE("%s") "%s", of, times);
+    buf_fmt(b, " UNION ALL SELECT " RUN_COLUMNS_BY("m0.") " FROM messages m0 CROSS JOIN runs WHERE " RUNS_OF_TOUCHED_MESSAGE("m0.", "%s") "%s", of, times);
     put_conditions(b, q, FIRST_OF_LISTS);
 }
 

@@ -21,12 +21,12 @@
  *  - those of the index by person (listed = 1);
  *  - those that have a message with their id and moment, in no context, which is found as the Inbox finds it, in one of two
  *    indexes (inbox_private.h). Nearly all triggers are such, and an index by person costs a page for each of its entries.
- * Each is what follows FROM … WHERE. `whose` is what a subscriber_id is compared with; in the last two m0 is that message. */
+ * Each is what follows FROM … WHERE. `whose` is what a subscriber_id is compared with; m is the prefix of that message's columns. */
 #define RUNS_LISTED(whose) "runs.listed = 1 AND runs.subscriber_id " whose
-#define RUNS_OF_MESSAGE(which, whose)                                                                                 \
-    "m0.subscriber_id " whose " AND m0.context = '' AND " which " AND m0.run_id = m0.id "                               \
-    "AND runs.environment_id = m0.environment_id AND runs.id = m0.id AND runs.listed = 0"
-#define RUNS_OF_FRESH_MESSAGE(whose) RUNS_OF_MESSAGE(INBOX_FRESH_OF("m0."), whose)
-#define RUNS_OF_TOUCHED_MESSAGE(whose) RUNS_OF_MESSAGE("m0.channel = 0 AND " INBOX_TOUCHED_OF("m0."), whose)
+#define RUNS_OF_MESSAGE(m, which, whose)                                                                              \
+    m "subscriber_id " whose " AND " m "context = '' AND " which " AND " m "run_id = " m "id AND runs.environment_id = " m \
+    "environment_id AND runs.id = " m "id AND runs.listed = 0"
+#define RUNS_OF_FRESH_MESSAGE(m, whose) RUNS_OF_MESSAGE(m, INBOX_FRESH_OF(m), whose)
+#define RUNS_OF_TOUCHED_MESSAGE(m, whose) RUNS_OF_MESSAGE(m, m "channel = 0 AND " INBOX_TOUCHED_OF(m), whose)
 
 #endif
