@@ -25,11 +25,22 @@ struct sqlite_db {
     char path[];
 };
 
+/* What SQLite has for a parameter. It is told again only of what changes: most ids and numbers of a statement are those of
+ * its last use, and an id it reads where it stands here. */
+struct bound {
+    enum { BOUND_NULL, BOUND_INT, BOUND_ID, BOUND_BYTES } kind;
+    uint64_t use;               /* the last use of the statement that said it */
+    int64_t n;
+    struct id id;
+};
+
 struct sqlite_stmt {
     struct db_stmt base;
     sqlite3_stmt *h;
     int params;
-    struct id ids[];            /* bound ids, one a parameter: cheaper than a copy made by SQLite */
+    uint64_t use;               /* counts uses */
+    bool begun;                 /* this one has been stepped */
+    struct bound bound[];       /* one a parameter */
 };
 
 static struct sqlite_db *db_of(struct db *db) { return (struct sqlite_db *)db; }
@@ -201,7 +212,7 @@ static struct db_stmt *sqlite_stmt_create(struct db *db, const char *sql, struct
         return NULL;
     }
     int params = sqlite3_bind_parameter_count(h);
-    struct sqlite_stmt *s = calloc(1, sizeof *s + sizeof s->ids[0] * (size_t)params);
+    struct sqlite_stmt *s = calloc(1, sizeof *s + sizeof s->bound[0] * (size_t)params);
     if (!s)
         abort();
     s->h = h;
@@ -215,27 +226,77 @@ static void sqlite_stmt_destroy(struct db_stmt *s)
     free(s);
 }
 
-static void sqlite_stmt_clear(struct db_stmt *s) { sqlite3_clear_bindings(stmt_of(s)->h); }
-static void sqlite_bind_int(struct db_stmt *s, int i, int64_t v) { sqlite3_bind_int64(stmt_of(s)->h, i, v); }
-static void sqlite_bind_null(struct db_stmt *s, int i) { sqlite3_bind_null(stmt_of(s)->h, i); }
+static void sqlite_stmt_clear(struct db_stmt *base)
+{
+    struct sqlite_stmt *s = stmt_of(base);
+    s->use++;
+    s->begun = false;
+}
+
+/* What this use has not said is NULL. */
+static void bindings_settle(struct sqlite_stmt *s)
+{
+    for (int i = 0; i < s->params; i++)
+        if (s->bound[i].use != s->use && s->bound[i].kind != BOUND_NULL) {
+            sqlite3_bind_null(s->h, i + 1);
+            s->bound[i].kind = BOUND_NULL;
+        }
+    s->begun = true;
+}
+
+/* The parameter, said by this use. NULL: there is none. *changes: it was of another kind. */
+static struct bound *bound_of(struct db_stmt *base, int i, int kind, bool *changes)
+{
+    struct sqlite_stmt *s = stmt_of(base);
+    if (i < 1 || i > s->params)
+        return NULL;
+    struct bound *b = &s->bound[i - 1];
+    *changes = (int)b->kind != kind;
+    b->kind = kind;
+    b->use = s->use;
+    return b;
+}
+
+static void sqlite_bind_int(struct db_stmt *s, int i, int64_t v)
+{
+    bool changes;
+    struct bound *b = bound_of(s, i, BOUND_INT, &changes);
+    if (!b || (!changes && b->n == v))
+        return;
+    b->n = v;
+    sqlite3_bind_int64(stmt_of(s)->h, i, v);
+}
+
+static void sqlite_bind_null(struct db_stmt *s, int i)
+{
+    bool changes;
+    if (bound_of(s, i, BOUND_NULL, &changes) && changes)
+        sqlite3_bind_null(stmt_of(s)->h, i);
+}
 
 static void sqlite_bind_text(struct db_stmt *s, int i, struct str v)
 {
-    sqlite3_bind_text64(stmt_of(s)->h, i, v.p, v.n, SQLITE_STATIC, SQLITE_UTF8);
+    bool changes;
+    if (bound_of(s, i, v.p ? BOUND_BYTES : BOUND_NULL, &changes) && (v.p || changes))
+        sqlite3_bind_text64(stmt_of(s)->h, i, v.p, v.n, SQLITE_STATIC, SQLITE_UTF8);
 }
 
 static void sqlite_bind_blob(struct db_stmt *s, int i, struct str v)
 {
-    sqlite3_bind_blob64(stmt_of(s)->h, i, v.p, v.n, SQLITE_STATIC);
+    bool changes;
+    if (bound_of(s, i, v.p ? BOUND_BYTES : BOUND_NULL, &changes) && (v.p || changes))
+        sqlite3_bind_blob64(stmt_of(s)->h, i, v.p, v.n, SQLITE_STATIC);
 }
 
 static void sqlite_bind_id(struct db_stmt *s, int i, struct id v)
 {
-    struct sqlite_stmt *st = stmt_of(s);
-    if (i < 1 || i > st->params)
+    bool changes;
+    struct bound *b = bound_of(s, i, BOUND_ID, &changes);
+    if (!b)
         return;
-    st->ids[i - 1] = v;
-    sqlite3_bind_blob(st->h, i, st->ids[i - 1].b, sizeof v.b, SQLITE_STATIC);
+    b->id = v;
+    if (changes)
+        sqlite3_bind_blob(stmt_of(s)->h, i, b->id.b, sizeof v.b, SQLITE_STATIC);
 }
 
 static void count_changes(struct sqlite_stmt *s)
@@ -266,6 +327,8 @@ static enum db_step sqlite_step(struct db_stmt *base, struct error *err)
         error_set(err, ERROR_IO, "The transaction was rolled back by the database.");
         return DB_FAILED;
     }
+    if (!s->begun)
+        bindings_settle(s);
     int rc = sqlite3_step(s->h);
     if (rc == SQLITE_ROW) {
         db_stmt_set_stepping(base, true);

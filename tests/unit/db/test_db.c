@@ -233,6 +233,48 @@ static void bad_sql_is_our_fault(void **state)
     assert_int_equal(number(st->db, "SELECT 1"), 1);
 }
 
+/* A statement that is used again has the values of this use and no others, in whatever order and kind they were said before. */
+static void each_use_has_its_own_values(void **state)
+{
+    static const char *const kinds[] = {"null", "integer", "text", "blob", "blob"};
+    struct db *db = ((struct store *)*state)->db;
+    uint64_t random = 7;
+    for (int use = 0; use < 5000; use++) {
+        int kind[4] = {0};
+        int64_t number[4];
+        struct id id[4] = {{{0}}};
+        char text[4][24];
+        struct db_stmt *s = prepare(db, "SELECT typeof(?1), ?1, typeof(?2), ?2, typeof(?3), ?3, typeof(?4), ?4");
+        for (int i = 0; i < 4; i++) {
+            random = random * 6364136223846793005 + 1442695040888963407;
+            bool said = random >> 40 & 3;               /* else it stays NULL */
+            kind[i] = said ? (int)(random >> 33 & 0xff) % 5 : 0;
+            number[i] = (int64_t)(random >> 62);        /* often the one of before */
+            id[i].b[11] = (uint8_t)(random >> 50 & 1);
+            snprintf(text[i], sizeof text[i], "%d", use * (int)(random >> 51 & 1));
+            switch (said ? kind[i] : -1) {
+            case 0: db_bind_null(s, i + 1); break;
+            case 1: db_bind_int(s, i + 1, number[i]); break;
+            case 2: db_bind_text(s, i + 1, str_of(text[i])); break;
+            case 3: db_bind_blob(s, i + 1, str_of(text[i])); break;
+            case 4: db_bind_id(s, i + 1, id[i]); break;
+            default: break;
+            }
+        }
+        row(s);
+        for (int i = 0; i < 4; i++) {
+            assert_true(str_eqz(db_text(s, i * 2), kinds[kind[i]]));
+            if (kind[i] == 1)
+                assert_int_equal(db_int(s, i * 2 + 1), number[i]);
+            else if (kind[i] == 4)
+                assert_true(id_eq(db_id(s, i * 2 + 1), id[i]));
+            else if (kind[i])
+                assert_true(str_eqz(kind[i] == 2 ? db_text(s, i * 2 + 1) : db_blob(s, i * 2 + 1), text[i]));
+        }
+        db_reset(s);
+    }
+}
+
 static void text_with_nul_is_bad_input(void **state)
 {
     struct store *st = *state;
@@ -503,7 +545,7 @@ int main(void)
         BOTH(plain_values_become_parameters), BOTH(parameters_keep_their_kinds), BOTH(casts_and_counts_are_portable),
         ONE(unportable_columns_are_refused, 1), BOTH(upsert_and_returning), BOTH(row_values_page_in_byte_order),
         BOTH(row_locks_are_for_those_who_have_them), BOTH(broken_constraints_are_conflicts), BOTH(bad_sql_is_our_fault),
-        BOTH(text_with_nul_is_bad_input), BOTH(statements_are_kept_and_guarded),
+        ONE(each_use_has_its_own_values, 0), BOTH(text_with_nul_is_bad_input), BOTH(statements_are_kept_and_guarded),
         BOTH(a_rolled_back_transaction_leaves_nothing), BOTH(savepoints_undo_a_part),
         BOTH(a_reader_sees_one_state_and_cannot_write), cmocka_unit_test(urls_are_checked_without_echo),
         ONE(sqlite_is_durable_and_private, 0), ONE(one_process_holds_the_directory, 0),
