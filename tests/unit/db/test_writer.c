@@ -150,7 +150,7 @@ struct gate {
     sem_t entered, go;
 };
 
-static void gate_close(struct fixture *f, struct gate *g, int64_t n)
+static void gate_put(struct fixture *f, struct gate *g, int64_t n)
 {
     sem_init(&g->entered, 0, 0);
     sem_init(&g->go, 0, 0);
@@ -158,6 +158,11 @@ static void gate_close(struct fixture *f, struct gate *g, int64_t n)
     g->job.entered = &g->entered;
     g->job.go = &g->go;
     submit(f, &g->job);
+}
+
+static void gate_close(struct fixture *f, struct gate *g, int64_t n)
+{
+    gate_put(f, g, n);
     sem_wait(&g->entered);
 }
 
@@ -434,11 +439,12 @@ static void the_next_batch_runs_while_one_is_synced(void **state)
     atomic_store(&disk_state, DISK_WAITS);
     submit(&f, (first = job_of(&f, PLAIN, 2), &first));
     sem_wait(&disk_sync_entered);
-    for (int i = 0; i < N - 1; i++) {
+    gate_put(&f, &g, 3);
+    for (int i = 0; i < N - 1; i++) {               /* enough for a batch beside the sync */
         jobs[i] = job_of(&f, PLAIN, 10 + i);
         submit(&f, &jobs[i]);
     }
-    gate_close(&f, &g, 3);                          /* it runs */
+    sem_wait(&g.entered);                           /* it runs */
     assert_int_equal(told_so_far(&f), 0);
     atomic_store(&disk_state, DISK_FINE);
     gate_open(&g);
