@@ -146,6 +146,7 @@ static void file_run(struct testing *t, const char *path)
         if (t->only && str_find(s->name, str_of(t->only)) < 0)
             continue;
         test_run(a, t->dir, s, &c.outcome);
+        t->unusable |= c.outcome.unusable;
         outcome_keep(t->arena, &c.outcome);
         report_case(&t->report, &c);
     }

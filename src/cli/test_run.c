@@ -101,6 +101,12 @@ static void issues_keep(struct running *r, yyjson_val *workflow)
     }
 }
 
+static bool workflow_unusable(struct running *r, const struct node *n, const char *path, struct str why)
+{
+    r->out->unusable = true;
+    return fail(r, n, str_fmt(r->arena, "a workflow in %s", path), why, STR_NULL);
+}
+
 static bool put_workflow(struct running *r, const struct node *n)
 {
     struct asked q;
@@ -112,9 +118,9 @@ static bool put_workflow(struct running *r, const struct node *n)
         const char *path = n->text.n && n->text.p[0] == '/' ? str_z(r->arena, n->text) : str_fmt(r->arena, "%s/%.*s", dir, STR_ARG(n->text)).p;
         if (!scenario_file_text(r->arena, path, &text, &err)
             || !node_parse(r->arena, text, str_ends(str_of(path), STR(".json")), &root, &err))
-            return fail(r, n, str_fmt(r->arena, "a workflow in %s", path), str_dup(r->arena, str_of(err.message)), STR_NULL);
+            return workflow_unusable(r, n, path, str_dup(r->arena, str_of(err.message)));
         if (!root)
-            return fail(r, n, str_fmt(r->arena, "a workflow in %s", path), STR("it is empty"), STR_NULL);
+            return workflow_unusable(r, n, path, STR("it is empty"));
     }
     if (!put(r, n, "POST", "/v2/workflows", node_json_text(r->arena, root), &q))
         return false;

@@ -13,6 +13,7 @@ struct test_failure {
 struct test_outcome {
     struct test_failure *failures;  /* none: it passed */
     size_t failures_n, failures_cap;
+    bool unusable;                  /* a file that it names could not be read or understood */
     struct str timeline;            /* of what happened, lines; only of a test that failed */
     int64_t real_us;                /* that it took */
     int64_t passed_ms;              /* time of the test's world that went by */

@@ -185,6 +185,19 @@ static bool parse_marked(struct compiler *k, struct str s, yyjson_val **out)
     return json_parse(k->a, buf_get(&b), out, NULL) && yyjson_is_ctn(*out);
 }
 
+/* Text that is JSON whatever its templates make of it ({"n": {% if … %}1{% else %}2{% endif %}}): without them, it begins and
+ * ends as an object or a list. */
+static bool is_json_template(struct compiler *k, struct str s)
+{
+    struct buf b = {.arena = k->a};
+    for (size_t i = 0; i < s.n;) {
+        size_t end = tag_end(s, i);
+        buf_char(&b, end ? ' ' : s.p[i]);
+        i = end ? end : i + 1;
+    }
+    return looks_like_json(buf_get(&b));
+}
+
 static struct control *compile_lifted(struct compiler *k, struct control *c, yyjson_val *parsed, bool marked)
 {
     bool outside = k->in_marked;
@@ -217,6 +230,8 @@ static struct control *compile_string(struct compiler *k, yyjson_val *v)
         return c;
     }
     c->t = compile_text(k, s);
+    if (c->t && k->in_body && k->depth == 2)
+        c->t->json_text = is_json_template(k, s);
     c->kind = c->t ? CONTROL_TEMPLATE : CONTROL_VALUE;
     c->is_static = !c->t && !k->leaf_failed && str_find(s, STR("[T:")) < 0 && str_find(s, STR("'t.")) < 0;
     return c;

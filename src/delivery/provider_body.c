@@ -154,6 +154,28 @@ yyjson_mut_val *body_merge(struct template_scope *t, yyjson_mut_val *into, yyjso
     return from ? merged(t, into, from, 0) : into;
 }
 
+/* As SendGrid's library reads its own mail object (@sendgrid/helpers, EmailAddress): "Name <address>", or an address. */
+static void address_read(struct template_scope *t, yyjson_mut_val *body, const char *key)
+{
+    struct str s = template_get_str(body, key);
+    if (!s.p)
+        return;
+    ptrdiff_t at = str_find(s, STR("<"));
+    struct str name = at < 0 ? STR("") : str_trim(str_sub(s, 0, (size_t)at)), email = at < 0 ? s : str_sub(s, (size_t)at + 1, s.n);
+    ptrdiff_t end = at < 0 ? -1 : str_find(email, STR(">"));
+    yyjson_mut_val *o = yyjson_mut_obj(t->doc);
+    yyjson_mut_obj_add_val(t->doc, o, "email", template_of_str(t, str_trim(end < 0 ? email : str_sub(email, 0, (size_t)end))));
+    if (name.n)
+        yyjson_mut_obj_add_val(t->doc, o, "name", template_of_str(t, name));
+    yyjson_mut_obj_put(body, template_of_str(t, str_of(key)), o);
+}
+
+void body_addresses(struct template_scope *t, yyjson_mut_val *body)
+{
+    address_read(t, body, "from");
+    address_read(t, body, "reply_to");
+}
+
 /* --- forms ------------------------------------------------------------------------------------------------------------------ */
 
 void body_percent(struct buf *b, struct str s)

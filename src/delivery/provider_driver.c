@@ -296,6 +296,8 @@ static yyjson_mut_val *members(struct sending *s, yyjson_val *req, const char *k
                 return NULL;
             }
         body = body_merge(t, body, b);
+        if (str_eqz(json_get_str(s->declaration, "casing"), "sendgrid"))
+            body_addresses(t, body);
     }
     yyjson_arr_iter strip = yyjson_arr_iter_with(json_get(req, "strip"));
     while (json_get(req, "strip") && (k = yyjson_arr_iter_next(&strip)))

@@ -23,6 +23,8 @@ yyjson_mut_val *body_cased(struct template_scope *t, yyjson_val *v, struct str c
 yyjson_mut_val *body_cased_mut(struct template_scope *t, yyjson_mut_val *v, struct str casing, yyjson_val *names);
 /* from over into: objects member by member, lists one behind the other, all else replaces (providers.md §6.1). */
 yyjson_mut_val *body_merge(struct template_scope *t, yyjson_mut_val *into, yyjson_mut_val *from);
+/* Senders that overrides gave as text ("Name <address>") become {email, name}. */
+void body_addresses(struct template_scope *t, yyjson_mut_val *body);
 /* "a=1&a=2&b=…" (RFC 3986); aws: nested members as the query APIs of AWS write them. */
 struct str body_form(struct template_scope *t, yyjson_mut_val *v, bool aws);
 /* false: err is set. */

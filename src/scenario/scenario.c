@@ -378,6 +378,8 @@ static bool count_read(struct check *c, const struct node *n, struct scenario_ev
         return false;
     if (!least)
         e->least = 0;
+    if (e->least > e->most)
+        return refuse(c, n, "count can never be: atLeast is %lld, atMost %lld", (long long)e->least, (long long)e->most);
     return (least || most) || refuse(c, n, "count needs atLeast or atMost");
 }
 

@@ -215,8 +215,8 @@ test("what a payload brings into the JSON text of a request's body stays where i
   const own = await Carillon.start({ args: ["--clock", "virtual"] });
   const steps = [{ name: "Call", type: "http_request", controlValues: { method: "POST", url: `http://127.0.0.1:${service.address().port}/`, body: '{"who":"{{payload.who}}","n":{{payload.n}},"tags":{{payload.tags}}}' } }];
   assert.equal((await own.call("POST", "/v2/workflows", { name: "call", workflowId: "call", active: true, steps })).status, 201);
-  const ended = async (transactionId, payload) => {
-    await own.call("POST", "/v1/events/trigger", { name: "call", to: "ada", payload, transactionId });
+  const ended = async (transactionId, payload, name = "call") => {
+    await own.call("POST", "/v1/events/trigger", { name, to: "ada", payload, transactionId });
     return until(async () => {
       const job = (await own.call("GET", `/v1/notifications?transactionId=${transactionId}`)).body.data[0]?.jobs[1];
       return ["completed", "failed"].includes(job?.status) && job;
@@ -229,6 +229,19 @@ test("what a payload brings into the JSON text of a request's body stays where i
   assert.equal(failed.status, "failed");
   assert.match(failed.executionDetails.at(-1).raw, /template compilation failed/);
   assert.equal(got.length, 0);
+  steps[0].controlValues.body = '{"n":{% if payload.n %}{{payload.n}}{% else %}0{% endif %},"who":"{% if payload.who %}{{payload.who}}{% endif %}"}';
+  assert.equal((await own.call("POST", "/v2/workflows", { name: "tags", workflowId: "tags", active: true, steps })).status, 201);
+  assert.equal((await ended("c3", { who, n: 5 }, "tags")).status, "completed");
+  assert.deepEqual(JSON.parse(got.pop()), { who, n: 5 });
+  assert.equal((await ended("c4", { who, n: '5,"admin":true' }, "tags")).status, "failed");
+  assert.equal(got.length, 0);
   await own.stop();
   service.close();
+});
+
+test("a trigger that asks for no delay goes on at once", async () => {
+  await workflow("hurry", wait(1, "hours"), bell("now"));
+  const hurried = await trigger("hurry", "hurried", {}, { overrides: { delay: { amount: 0, unit: "hours" } } });
+  assert.equal(await states(hurried), "completed completed");
+  assert.deepEqual(await shown(hurried), ["now"]);
 });

@@ -97,6 +97,17 @@ test("what the API refuses fails with its words", () => {
   assert.match(stdout, /422 \{/);
 });
 
+test("a workflow's file that cannot be read, and a count that cannot be, are no failures of what is tested", () => {
+  const missing = run(file("missing.test.json", one([{ message: {} }], { workflows: ["nowhere.json"] })));
+  assert.match(missing.stdout, /a workflow in .*nowhere\.json/);
+  assert.equal(missing.status, 2);
+  writeFileSync(join(dir, "broken.json"), "{");
+  assert.equal(run(file("broken.test.json", one([{ message: {} }], { workflows: ["broken.json"] }))).status, 2);
+  const never = run(file("never.test.json", one([{ message: {}, count: { atLeast: 5, atMost: 2 } }])));
+  assert.match(never.stdout, /never\.test\.json:\d+:\d+: count can never be: atLeast is 5, atMost 2/);
+  assert.equal(never.status, 2);
+});
+
 test("what is amiss in a workflow is told beside the failure", () => {
   const steps = [{ name: "X", type: "in_app", controlValues: { body: "{{subscriber.nickname}}" } }];
   const { status, stdout } = run(file("amiss.test.json", one([{ message: { content: "Nick" } }], { workflows: [{ ...workflow, steps }] })));

@@ -71,7 +71,7 @@ FILTER(json)
     if (r->how == RENDER_STOCK)
         return print(r, in, filter_arg(args, 0), JSON_PRINT_REAL);
     if (value_is_object(in))
-        return print(r, in, filter_arg(args, 0), JSON_PRINT_QUOTES);
+        return print(r, in, filter_arg(args, 0), r->json_text ? JSON_PRINT_REAL : JSON_PRINT_QUOTES);
     return value_str(value_is_nil(in) ? STR("") : value_to_js(r, in));
 }
 

@@ -153,6 +153,7 @@ struct liquid_template {
     struct nodes nodes;
     struct liquid_names *names;
     bool leaf;                      /* a control's string: see liquid_parse_leaf */
+    bool json_text;                 /* of a leaf: what it renders is a JSON text, in which outputs keep to their place */
     bool halves;                    /* a literal holds half of a surrogate pair */
     bool raw_filter;                /* the filter raw occurs: its output needs JSON repair upstream */
 };
@@ -246,6 +247,9 @@ struct render {
     struct str source;              /* what the nodes being rendered were parsed from */
     enum render_how { RENDER_STOCK, RENDER_JSON, RENDER_PLAIN, RENDER_LEAF } how;
     int captures;
+    bool json_text;                 /* the template being rendered is one of a JSON text */
+    size_t json_seen;               /* of its output: the quotes up to there are counted */
+    bool json_in_string, json_escape;           /* there: inside of a string; behind a backslash of one */
     struct slot *slots;
     struct counter *counters;
     struct cycle *cycles;

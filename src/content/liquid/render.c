@@ -109,10 +109,41 @@ static bool put_escaped(struct render *r, struct str s)
 static enum render_how how_now(const struct render *r)
 {
     /* What a control captures is still JSON-escaped upstream, and is escaped again when it is printed. */
-    return r->how == RENDER_LEAF && r->captures ? RENDER_JSON : r->how;
+    return r->how == RENDER_LEAF && r->captures && !r->json_text ? RENDER_JSON : r->how;
 }
 
-bool render_put_value(struct render *r, struct value v, bool raw)
+static void json_place(struct render *r)
+{
+    for (; r->json_seen < r->out->n; r->json_seen++) {
+        char c = r->out->p[r->json_seen];
+        r->json_in_string ^= c == '"' && !r->json_escape;
+        r->json_escape = r->json_in_string && c == '\\' && !r->json_escape;
+    }
+}
+
+/* Into a JSON text: in a string it cannot end it, elsewhere it is a value. */
+static bool put_json(struct render *r, struct str s)
+{
+    yyjson_val *v;
+    json_place(r);
+    if (!s.n)
+        return !r->failed;
+    if (!r->json_in_string && !json_parse(r->arena, s, &v, NULL))
+        return render_fail(r, "outside of quotes an output in JSON must be one JSON value");
+    if (!output_fits(r, s.n))
+        return false;
+    if (r->json_escape)
+        buf_char(r->out, '\\');        /* the template's backslash stands for itself, not for what comes */
+    if (r->json_in_string)
+        json_escape(r->out, s);
+    else
+        buf_str(r->out, s);
+    r->json_seen = r->out->n;
+    r->json_escape = false;
+    return output_fits(r, 0);
+}
+
+static bool put_value(struct render *r, struct value v, bool raw)
 {
     enum render_how how = how_now(r);
     char text[NUMBER_TEXT_MAX];
@@ -124,9 +155,23 @@ bool render_put_value(struct render *r, struct value v, bool raw)
         return !r->failed;
     if (how == RENDER_STOCK || raw || !value_is_object(v))
         return render_put(r, value_to_str(r, v));
-    if (!json_print(r, r->out, v, STR_NULL, how == RENDER_LEAF ? JSON_PRINT_FLAT : JSON_PRINT_QUOTES))
+    if (!json_print(r, r->out, v, STR_NULL, r->json_text ? JSON_PRINT_REAL : how == RENDER_LEAF ? JSON_PRINT_FLAT : JSON_PRINT_QUOTES))
         return !r->failed;
     return output_fits(r, 0);
+}
+
+bool render_put_value(struct render *r, struct value v, bool raw)
+{
+    struct buf b = {.arena = r->arena}, *outer = r->out;
+    size_t start = r->out_start;
+    if (!r->json_text || r->captures)
+        return put_value(r, v, raw);
+    r->out = &b;
+    r->out_start = 0;
+    bool ok = put_value(r, v, raw);
+    r->out = outer;
+    r->out_start = start;
+    return ok && render_memory(r, (double)b.cap) && put_json(r, buf_get(&b));
 }
 
 static bool put_text(struct render *r, struct str s)
@@ -372,6 +417,9 @@ bool liquid_render_next(struct render *r, const struct liquid_template *t, struc
     r->halves |= t->halves;
     r->out = out;
     r->out_start = start;
+    r->json_text = t->json_text;
+    r->json_seen = start;
+    r->json_in_string = r->json_escape = false;
     r->err = err;
     r->broke = r->continued = false;
     if (!render_nodes(r, &t->nodes))

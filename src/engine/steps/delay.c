@@ -77,11 +77,16 @@ static enum outcome scheduled(struct machine *m, int job, yyjson_val *o)
     return wait(m, job, due, false);
 }
 
-static enum outcome regular(struct machine *m, int job, yyjson_val *duration)
+/* A trigger may ask for no delay at all: any number is valid in an override (engine.md §1.9), and nothing is waited for. */
+static enum outcome regular(struct machine *m, int job, yyjson_val *duration, bool overridden)
 {
     int64_t due;
     if (!duration_after(m->facts->now, duration, &due))
         return invalid(m, job, "delay is missing or not valid", STR("The delay's amount or unit is not valid"));
+    if (overridden && due == m->facts->now) {
+        delay_fired(m, job);
+        return OUTCOME_COMPLETED;
+    }
     if (due <= m->facts->now)
         return invalid(m, job, "delay must be in the future", str_fmt(m->run->arena, "Regular delay must be in the future. "
                                                                       "durationMs: %lld", (long long)(due - m->facts->now)));
@@ -101,7 +106,7 @@ enum outcome step_delay(struct machine *m, int job, const struct step_definition
         return dynamic(m, job, outputs);
     if (str_eqz(kind, "scheduled"))
         return scheduled(m, job, outputs);
-    return regular(m, job, duration);
+    return regular(m, job, duration, duration == override);
 }
 
 void delay_fired(struct machine *m, int job)

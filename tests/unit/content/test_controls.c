@@ -133,8 +133,20 @@ static void test_request_bodies(void **state)
         {"{\"a\":{{p.list}},\"b\":[{{p.yes}},{\"c\":{{p.n | plus: 1}}}]}", "{\"a\":[1,\"two\"],\"b\":[true,{\"c\":6}]}"},
         {"{\"a\":\"x {{p.none | default: \"q\"}}\",\"b\":{{p.none | default: \"7\"}}}", "{\"a\":\"x q\",\"b\":7}"},
         {"{\"{{p.word}}\":{{p.n}},\"e\":\"\\u0041\\\"\\n\"}", "{\"word\":5,\"e\":\"A\\\"\\n\"}"},
-        {"{\"n\":{% if p.yes %}1{% else %}2{% endif %}}", "{\"n\":1}"},                  /* as text */
         {"{\"n\":{{p.n}}{{p.n}}}", "{\"n\":55}"},
+        /* With tags in it the body is text, of which every output keeps to its place. */
+        {"{\"n\":{% if p.yes %}1{% else %}2{% endif %}}", "{\"n\":1}"},
+        {"{\"n\":{% if p.n %}{{p.n}}{% else %}0{% endif %},\"a\":\"{{p.evil}}\"}", "{\"n\":5,\"a\":\"x\\\",\\\"admin\\\":true,\\\"z\\\":\\\"\"}"},
+        {"{\"n\":{% if p.two %}{{p.two}}{% else %}0{% endif %}}", NULL},
+        {"{\"n\":{% if p.word %}{{p.word}}{% endif %}}", NULL},
+        {"{\"n\":{% if p.evil %}\"{{p.evil}}\"{% else %}{{p.n}}{% endif %}}", "{\"n\":\"x\\\",\\\"admin\\\":true,\\\"z\\\":\\\"\"}"},
+        {"[{% for i in p.list %}{{i | jsonify}}{% unless forloop.last %},{% endunless %}{% endfor %}]", "[1,\"two\"]"},
+        {"[{% if p.yes %}{{p.list}}{% endif %}, {{p.o | json}}]", "[[1,\"two\"], {\"k\":\"it's \\\"\"}]"},
+        {" {% if p.yes %} {\"a\":\"\\{{p.evil}}\"} {% endif %}", "  {\"a\":\"\\\\x\\\",\\\"admin\\\":true,\\\"z\\\":\\\"\"} "},
+        {"{% capture w %}{{p.evil}}{% endcapture %}{\"a\":\"{{w}}\",{% echo p.quoted %}:1}", "{\"a\":\"x\\\",\\\"admin\\\":true,\\\"z\\\":\\\"\",\"q\":1}"},
+        {"{% capture w %}{{p.two}}{% endcapture %}{\"a\":{{w}}}", NULL},
+        {"{\"a\":{% if p.yes %}{{p.none}}null{% endif %},\"b\":\"{% cycle p.evil %}\"}", "{\"a\":null,\"b\":\"x\\\",\\\"admin\\\":true,\\\"z\\\":\\\"\"}"},
+        {"{% if p.yes %}{{p.evil}}{% endif %}", "x\",\"admin\":true,\"z\":\""},     /* no JSON: text as it is */
         {"{{p.word}}", "word"},
         {"{\"a\":{{p.two}}}", NULL},
         {"{\"a\":{{p.word}}}", NULL},
@@ -142,7 +154,8 @@ static void test_request_bodies(void **state)
     };
     struct arena *a ARENA_SCOPED = arena_create(0);
     struct liquid_variable v = {STR("p"), json_of(a, STR("{\"evil\":\"x\\\",\\\"admin\\\":true,\\\"z\\\":\\\"\",\"n\":5,\"yes\":true,"
-                                                          "\"list\":[1,\"two\"],\"word\":\"word\",\"two\":\"1, \\\"admin\\\": true\"}"))};
+                                                          "\"list\":[1,\"two\"],\"word\":\"word\",\"two\":\"1, \\\"admin\\\": true\","
+                                                          "\"o\":{\"k\":\"it's \\\"\"},\"quoted\":\"\\\"q\\\"\"}"))};
     struct liquid_context ctx = {.variables = &v, .variables_n = 1};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
