@@ -109,6 +109,16 @@ void due_fail(struct engine *e, struct work *w, struct arena *a, const struct er
 /* Completes what the machine leaves to the shell: ids of queue items, and the socket form of messages. */
 void effects_complete(struct plan *p, struct planned_run *r, const struct facts *f);
 
+/* plan_apply.c and plan_done.c: of the writer's task. */
+bool plan_apply(struct write_task *t, struct db *db, struct error *err);
+void plan_done(struct write_task *t, const struct error *err);
+/* While the effects are at hand: most plans have nothing to announce but numbers. */
+struct announcements announcements_of(const struct plan *p);
+/* First attempts of requests and the next chunk must not be picked up by the timer thread between the commit and their start. */
+void hold_next(struct plan *p, bool begin);
+/* inbox-realtime.md §6.1 */
+struct str socket_form(struct plan *p, const struct planned_run *r, const struct message *m);
+
 /* webhooks.c: a circuit that the work's result opened or closed is told of, whatever becomes of the result. */
 bool webhooks_of_circuit(struct plan *p, struct db *db, struct error *err);
 
