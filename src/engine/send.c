@@ -36,6 +36,7 @@ yyjson_mut_val *machine_message_doc(struct machine *m, yyjson_mut_doc *d, int jo
     return doc;
 }
 
+/* The same members, as text. */
 void machine_put_message(struct buf *b, const struct machine *m, int job, const struct step_definition *s)
 {
     const struct definition *w = m->facts->current;
@@ -44,9 +45,9 @@ void machine_put_message(struct buf *b, const struct machine *m, int job, const 
     json_put(b, "templateIdentifier", w->workflow.identifier);
     json_put(b, "stepId", s->step_id);
     json_put(b, "providerId", m->run->jobs[job].provider_id);
-    if (w->tags) {
+    if (m->facts->version->tags) {
         buf_z(b, ",\"tags\":");
-        buf_str(b, json_write(m->run->arena, w->tags));
+        buf_str(b, json_write(m->run->arena, m->facts->version->tags));
     }
     buf_z(b, ",\"workflow\":");
     buf_str(b, w->summary);
