@@ -422,6 +422,9 @@ describe("endpoints", () => {
       assert.equal(got[0].body.type, eventType);
       assert.deepEqual(got[0].body.data, example.data);
     }
+    got = [];
+    await novu.trigger({ workflowId: "bell", to: ada, payload: { pin: "4711" } });
+    await arrived("message.sent");
     const real = await server.call("GET", `${base}/messages?limit=100&eventType=message.sent`);
     const sent = real.body.data.find((m) => !m.test).payload, example = catalogue.find((t) => t.eventType === "message.sent").example;
     assert.deepEqual(Object.keys(example), Object.keys(sent));
