@@ -175,21 +175,27 @@ void buf_reserve(struct buf *b, size_t more)
     b->cap = cap;
 }
 
+char *str_digits(uint64_t n, char text[STR_DIGITS])
+{
+    char *at = text + STR_DIGITS - 1;
+    *at = 0;
+    do
+        *--at = (char)('0' + n % 10);
+    while (n /= 10);
+    return at;
+}
+
 void buf_int(struct buf *b, int64_t v)
 {
-    char text[24];
-    size_t at = sizeof text;
+    char text[STR_DIGITS];
     if (v >= 0 && v < 10) {
         buf_char(b, (char)('0' + v));
         return;
     }
-    uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
-    do
-        text[--at] = (char)('0' + u % 10);
-    while (u /= 10);
+    char *at = str_digits(v < 0 ? 0 - (uint64_t)v : (uint64_t)v, text);
     if (v < 0)
-        text[--at] = '-';
-    buf_add(b, text + at, sizeof text - at);
+        *--at = '-';
+    buf_add(b, at, (size_t)(text + STR_DIGITS - 1 - at));
 }
 
 void buf_fmt(struct buf *b, const char *fmt, ...)

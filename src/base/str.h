@@ -98,7 +98,10 @@ static inline void buf_add(struct buf *b, const void *p, size_t n)
 static inline void buf_str(struct buf *b, struct str s) { buf_add(b, s.p, s.n); }
 static inline void buf_z(struct buf *b, const char *z) { buf_add(b, z, strlen(z)); }
 static inline void buf_char(struct buf *b, char c) { buf_add(b, &c, 1); }
-void buf_int(struct buf *b, int64_t v);                   /* decimal, without printf */
+/* Decimal, without printf: where the digits begin in text, which they end, with a NUL. */
+enum { STR_DIGITS = 24 };
+char *str_digits(uint64_t n, char text[STR_DIGITS]);
+void buf_int(struct buf *b, int64_t v);                   /* the same, with a sign */
 void buf_fmt(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* What was written so far; stays valid until the buffer grows. */
 static inline struct str buf_get(const struct buf *b) { return (struct str){b->p, b->n}; }

@@ -246,8 +246,6 @@ bool websocket_accept(struct exchange *x);      /* checks the handshake, fills x
 struct MHD_Response *websocket_response(struct exchange *x);
 
 /* measure.c */
-enum { DIGITS = 24 };
-char *digits(int64_t n, char text[DIGITS]);     /* n >= 0; where they begin in the text */
 bool measure_create(struct server *s);
 void measure_answer(struct exchange *x);
 

@@ -49,16 +49,6 @@ static struct counter *counter_of(struct server *s, const struct exchange *x, si
 }
 
 /* LOG_INT prints; that would cost more than everything else here while nobody listens. */
-char *digits(int64_t n, char text[DIGITS])
-{
-    char *end = text + DIGITS - 1;
-    *end = 0;
-    do
-        *--end = (char)('0' + n % 10);
-    while ((n /= 10) > 0);
-    return end;
-}
-
 /* A server that refuses work would else fill the log as fast as it is asked; the counters have them all. */
 static bool is_worth_a_line(struct exchange *x)
 {
@@ -74,12 +64,12 @@ void measure_answer(struct exchange *x)
     struct server *s = x->loop->server;
     const struct route *route = x->match.route;
     int64_t ns = clock_mono_ns() - x->began_ns;
-    char status[DIGITS], ms[DIGITS];
+    char status[STR_DIGITS], ms[STR_DIGITS];
     counter_add(counter_of(s, x, status_index(x->status)), 1);
     histogram_observe(s->seconds, (double)ns / 1e9);
     const char *method = x->rq.method.n < 8 ? x->rq.method.p : "other", *path = route ? route->path : "unmatched";
-    const char *status_text = digits(x->status, status);
-    const char *ms_text = digits(ns / 1000000, ms);
+    const char *status_text = str_digits((uint64_t)x->status, status);
+    const char *ms_text = str_digits((uint64_t)ns / 1000000, ms);
     if (x->error_id[0] && is_worth_a_line(x))
         log_warn("request failed", "method", method, "route", path, "status", status_text, "errorId", x->error_id,
                  "requestId", x->rq.id, "error", x->why, NULL);

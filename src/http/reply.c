@@ -115,8 +115,8 @@ void reply_header_kept(struct request *rq, const char *name, const char *value)
 
 void reply_header_count(struct request *rq, const char *name, int64_t n)
 {
-    char *text = arena_alloc_raw(rq->arena, DIGITS);
-    answer_header_kept(exchange_of(rq), name, digits(n, text));
+    char *text = arena_alloc_raw(rq->arena, STR_DIGITS);
+    answer_header_kept(exchange_of(rq), name, str_digits((uint64_t)n, text));
 }
 
 static char json_type[] = "application/json; charset=utf-8";

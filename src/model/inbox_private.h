@@ -24,13 +24,13 @@ bool inbox_find_locked(struct db *db, struct arena *a, const struct inbox_owner 
  * one place, and a list is put together of two. */
 #define INBOX_IS_OWNED "channel = 0 AND subscriber_id = ?1 AND context = ?2"
 #define INBOX_IS_PART "channel < 1 AND subscriber_id = ?1 AND context = ?2"
+#define INBOX_UNREAD_OF(m) m "channel < 1 AND " m "read = 0 AND " m "archived = 0 AND " m "snoozed_until IS NULL"
 #define INBOX_IS_UNREAD INBOX_IS_PART " AND read = 0 AND archived = 0 AND snoozed_until IS NULL"
 #define INBOX_TOUCHED_OF(m) "(" m "severity <> 0 OR " m "seen <> 0 OR " m "read <> 0 OR " m "archived <> 0 OR " m "snoozed_until > 0)"
 #define INBOX_TOUCHED INBOX_TOUCHED_OF("")
 #define INBOX_IS_TOUCHED INBOX_IS_OWNED " AND " INBOX_TOUCHED
 #define INBOX_IS_FRESH INBOX_IS_UNREAD " AND severity = 0 AND seen = 0"
-#define INBOX_FRESH_OF(m)                                                                                              \
-    m "channel < 1 AND " m "read = 0 AND " m "archived = 0 AND " m "snoozed_until IS NULL AND " m "severity = 0 AND " m "seen = 0"
+#define INBOX_FRESH_OF(m) INBOX_UNREAD_OF(m) " AND " m "severity = 0 AND " m "seen = 0"
 #define INBOX_IS_ASLEEP INBOX_IS_OWNED " AND snoozed_until IS NOT NULL"
 void inbox_bind_owner(struct db_stmt *s, const struct inbox_owner *o);
 /* Four parameters; a severity that is not wanted is -1. */

@@ -8,7 +8,7 @@ enum { OFFSET_MAX = 10000 };            /* so many rows of each context are held
 #define FIRST_OF(where) "SELECT min(context) AS context FROM messages WHERE " where " AND subscriber_id = ?1"
 #define FIRST_CONTEXT(after)                                                                                           \
     "SELECT min(context) FROM (" FIRST_OF("channel = 0 AND " INBOX_TOUCHED) after " UNION ALL "                         \
-    FIRST_OF("channel < 1 AND read = 0 AND archived = 0 AND snoozed_until IS NULL") after ") AS firsts"
+    FIRST_OF(INBOX_UNREAD_OF("")) after ") AS firsts"
 
 /* From one to the next through the indexes: as many steps as there are contexts. */
 bool inbox_contexts(struct db *db, struct arena *a, struct id subscriber, const struct str **out, size_t *n, struct error *err)

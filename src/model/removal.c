@@ -27,8 +27,7 @@ struct part {
 /* The next runs of a subscriber. */
 #define RUNS_OF "(SELECT id FROM runs WHERE subscriber_id = ?1 AND listed = 1 ORDER BY created_at, id LIMIT ?2)"
 /* The next messages in their Inbox: unread ones, and the others. */
-#define UNREAD_OF "(SELECT id FROM messages WHERE subscriber_id = ?1 AND channel < 1 AND read = 0 AND archived = 0 " \
-                  "AND snoozed_until IS NULL ORDER BY context, severity, seen, created_at, id LIMIT ?2)"
+#define UNREAD_OF "(SELECT id FROM messages WHERE subscriber_id = ?1 AND " INBOX_UNREAD_OF("") " ORDER BY context, severity, seen, created_at, id LIMIT ?2)"
 #define TOUCHED_OF "(SELECT id FROM messages WHERE subscriber_id = ?1 AND channel = 0 AND " INBOX_TOUCHED " ORDER BY context, created_at, id LIMIT ?2)"
 /* The next webhooks that are about a subscriber. */
 #define TOLD_OF "(SELECT id FROM webhook_messages WHERE subscriber_id = ?1 ORDER BY id LIMIT ?2)"

@@ -356,9 +356,26 @@ static void texts_are_cut_between_characters(void **state)
     }
 }
 
+static void numbers_are_written_as_printf_does(void **state)
+{
+    static const int64_t numbers[] = {0, 9, 10, 99, 100, -1, -9, -10, 1234567890123, INT64_MAX, INT64_MIN, INT64_MIN + 1};
+    struct arena *a ARENA_SCOPED = arena_create(0);
+    char want[32], text[STR_DIGITS];
+    (void)state;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct buf b = {.arena = a};
+        buf_int(&b, numbers[i]);
+        snprintf(want, sizeof want, "%lld", (long long)numbers[i]);
+        assert_string_equal(buf_finish(&b).p, want);
+    }
+    assert_string_equal(str_digits(UINT64_MAX, text), "18446744073709551615");
+    assert_string_equal(str_digits(0, text), "0");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_are_written_as_printf_does),
         cmocka_unit_test(texts_are_cut_between_characters),
         cmocka_unit_test(pools_hand_out_empty_arenas),
         cmocka_unit_test(arena_survives_growth),   cmocka_unit_test(utf8_is_checked),
